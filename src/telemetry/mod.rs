@@ -1,0 +1,1 @@
+//! (placeholder heading; replaced by the folder's own)
