@@ -1,1 +1,31 @@
-//! (placeholder heading; replaced by the folder's own)
+//! The pure core: what the exchange promises, as state machines.
+//!
+//! No I/O, no clock, no randomness: everything comes in as an argument, so that live running, replay
+//! of the ledger and simulation give the same result. [`entity::Entity::decide`] reads, [`entity::Entity::apply`]
+//! folds, [`effect::effects_of`] tells what follows from a committed entry.
+
+pub mod bytes;
+pub mod command;
+pub mod effect;
+pub mod entity;
+pub mod entry;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod records;
+pub mod registration;
+pub mod time;
+pub mod verdict;
+
+pub use bytes::{Digest, Key, Signature};
+pub use command::{Action, Cause, Command};
+pub use effect::{Effect, Outcome};
+pub use entity::{Context, Decision, Draft, Entity, Known, RegistryView};
+pub use entry::{Basis, Entry};
+pub use event::Event;
+pub use id::{Address, Id, Kind, MessageId};
+pub use limits::Limits;
+pub use records::Records;
+pub use registration::{Profile, Registration, Standing};
+pub use time::Timestamp;
+pub use verdict::{Reason, Status};

@@ -1,0 +1,153 @@
+//! What a message asks for, after its form and signature are checked.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+use super::bytes::{Digest, Key, Signature};
+use super::event::{DebitTerms, OfferTerms, Verdict};
+use super::id::{Address, Id, MessageId};
+use super::records::Records;
+use super::registration::Profile;
+use super::time::Timestamp;
+
+/// The facts of a message that its ledger entry keeps: with them the signed text can be rebuilt
+/// and the sender's signature checked again by anybody who holds the entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Subject as published, `dex.v1.in.…`.
+    pub subject: SmolStr,
+    /// `Dex-Id`.
+    pub id: MessageId,
+    /// `Dex-From`.
+    pub from: Address,
+    /// `Dex-Key`; absent only where the broker's authentication stands for the signature.
+    pub key: Option<Key>,
+    /// `Dex-Sig`, absent like the key.
+    pub signature: Option<Signature>,
+    /// `Dex-Deadline` as written.
+    pub deadline: Option<SmolStr>,
+    /// `Dex-Reply` as written.
+    pub reply: Option<SmolStr>,
+    /// `Dex-Want` as written.
+    pub want: Option<SmolStr>,
+    /// `Dex-Pull` as written.
+    pub pull: Option<SmolStr>,
+    /// SHA-256 of the body.
+    pub body: Digest,
+}
+
+/// A well-formed message whose signature fits its `Dex-Key`. Whether that key is the sender's, and
+/// whether the sender may do this, is for `decide`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// The address in the subject. Differs from the deciding entity only for `lane:` subjects.
+    pub addressed: Address,
+    /// What is asked.
+    pub action: Action,
+    /// The message's facts; `None` for the exchange's own (a deadline, an operator declared).
+    pub cause: Option<Cause>,
+    /// Parsed `Dex-Deadline`.
+    pub deadline: Option<Timestamp>,
+    /// Parsed `Dex-Pull`.
+    pub pull: Option<MessageId>,
+    /// When JetStream stored the message; the partition's now for local commands.
+    pub stored_at: Timestamp,
+}
+
+/// Body of a pull.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullAsk {
+    /// Only records newer than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// At most this many records, 1 to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Body of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// The delivery's `Dex-Id`.
+    pub delivery: Uuid,
+    /// SHA-256 of the body that came.
+    pub digest: Digest,
+    /// Records that came.
+    pub count: u32,
+    /// What the recipient did with it.
+    pub verdict: Verdict,
+    /// Why, for people; at most 256 bytes, kept in the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SmolStr>,
+}
+
+/// Everything that can be asked of an entity. A closed set: one variant per action of the protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// `hat.<hat>.credit.<plug-or-app>`: records into the HAT. `by` is the id in the subject.
+    Credit { by: Id, records: Records },
+    /// `hat.<hat>.release.<debit>`: records out of the HAT under one debit.
+    Release { debit: Id, records: Records },
+    /// `hat.<hat>.data`: records out of the HAT to every active debit that selects any.
+    Data { records: Records },
+    /// `hat.<hat>.pull.<debit>`: the client asks the HAT for a release.
+    Pull { debit: Id, ask: PullAsk },
+    /// `hat.<hat>.receipt` or `lane.<lane>.receipt`.
+    Receipt(Receipt),
+    /// `hat.<hat>.recall.<exchange>`.
+    Recall { exchange: MessageId },
+    /// `platform|hat|plug|app|org.<id>.register` (`certify` for platforms).
+    Register { key: Key, profile: Profile },
+    /// `plug|app|org|offer.<id>.approve` (`publish` for apps). The key named must be the pending one
+    /// (none for offers).
+    Approve { key: Option<Key> },
+    /// `….suspend`.
+    Suspend,
+    /// `….resume`.
+    Resume,
+    /// `hat.<hat>.retire`.
+    Retire,
+    /// `….rotate-key`.
+    RotateKey { key: Key },
+    /// `….revoke-key`: not in force from `since` on.
+    RevokeKey { key: Key, since: Timestamp },
+    /// `hat.<hat>.plug-connect.<plug>`.
+    PlugConnect { plug: Id },
+    /// `hat.<hat>.plug-disconnect.<plug>`.
+    PlugDisconnect { plug: Id },
+    /// `hat.<hat>.app-setup.<app>`.
+    AppSetup { app: Id },
+    /// `hat.<hat>.app-disable.<app>`.
+    AppDisable { app: Id },
+    /// `hat.<hat>.debit-propose.<debit>`.
+    DebitPropose { debit: Id, terms: DebitTerms },
+    /// `hat.<hat>.debit-amend.<debit>`: a new revision that waits for the owner.
+    DebitAmend { debit: Id, terms: DebitTerms },
+    /// `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.
+    DebitEnable { debit: Id },
+    /// `hat.<hat>.debit-disable.<debit>`.
+    DebitDisable { debit: Id, at_period_end: bool },
+    /// `hat.<hat>.claim.<offer>`: the owner takes up an offer.
+    Claim { offer: Id },
+    /// `offer.<offer>.register`.
+    OfferRegister { terms: OfferTerms },
+    /// `offer.<offer>.reject`, by the operator.
+    OfferReject,
+    /// `offer.<offer>.close`, by its owner or the operator.
+    OfferClose,
+    /// `offer.<offer>.reserve`, from the exchange: a HAT's claim wants a place.
+    OfferReserve { hat: Id },
+    /// `offer.<offer>.confirm`, from the exchange: the HAT's owner enabled the debit.
+    OfferConfirm { hat: Id },
+    /// `hat.<hat>.claim-reserved.<offer>`, from the exchange: a place is held; the debit is proposed.
+    ClaimReserved { offer: Id, terms: DebitTerms },
+    /// `hat.<hat>.claim-refused.<offer>`, from the exchange: no place.
+    ClaimRefused { offer: Id },
+    /// Local: the deadline of an open exchange has passed.
+    Deadline { delivery: Uuid },
+    /// Local: the configuration names this operator with these keys.
+    OperatorDeclare { keys: Vec<Key> },
+}

@@ -1,0 +1,314 @@
+//! What has happened: the closed set of events that ledger entries hold and states are folded from.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+use super::bytes::{Digest, Key};
+use super::id::{Address, Id, MessageId};
+use super::registration::Profile;
+use super::time::Timestamp;
+use super::verdict::Reason;
+
+/// What a recipient says it did with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Kept.
+    Accepted,
+    /// Not wanted.
+    Refused,
+    /// Given back after a recall request.
+    Returned,
+}
+
+/// The right under which an exchange moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authority {
+    /// A connected, approved plug writes into the HAT.
+    Plug(Id),
+    /// A set-up, approved app writes into the HAT.
+    App(Id),
+    /// A data debit lets records out of the HAT.
+    Debit(Id),
+}
+
+/// Which way content moves, seen from the HAT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Into the HAT.
+    Credit,
+    /// Out of the HAT.
+    Release,
+    /// A request to the HAT for a release; moves no records itself.
+    Pull,
+}
+
+/// An exchange that was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The exchange's id: the message's, or a part's of a fan-out.
+    pub exchange: MessageId,
+    /// Who sent it.
+    pub from: Address,
+    /// The fan-out that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<MessageId>,
+    /// Which way.
+    pub direction: Direction,
+    /// Under which right.
+    pub authority: Authority,
+    /// Who receives it.
+    pub to: Address,
+    /// The delivery's own id.
+    pub delivery: Uuid,
+    /// The pull that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<MessageId>,
+    /// For a pull: what is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// For a pull: at most how many records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Settled by then, or expired.
+    pub deadline: Timestamp,
+    /// SHA-256 of the body that came.
+    pub digest_in: Digest,
+    /// SHA-256 of the body as delivered.
+    pub digest_out: Digest,
+    /// Records that came.
+    pub count_in: u32,
+    /// Records delivered.
+    pub count_out: u32,
+    /// Bytes that came.
+    pub bytes_in: u32,
+    /// Bytes delivered.
+    pub bytes_out: u32,
+    /// Records delivered per endpoint, in order of the endpoint's name; at most 64, the rest summed
+    /// under an empty name.
+    pub endpoints: Vec<(SmolStr, u32)>,
+}
+
+/// What ended (or was said late about) an open exchange: enough for its final outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The exchange's id.
+    pub exchange: MessageId,
+    /// Its sender.
+    pub from: Address,
+    /// Its recipient.
+    pub to: Address,
+    /// Its delivery.
+    pub delivery: Uuid,
+    /// Which way it went.
+    pub direction: Direction,
+    /// SHA-256 of the body that came.
+    pub digest_in: Digest,
+    /// SHA-256 of the body as delivered.
+    pub digest_out: Digest,
+    /// Records delivered.
+    pub count: u32,
+    /// Bytes delivered.
+    pub bytes: u32,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+}
+
+/// One part of a fan-out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The part's exchange id.
+    pub exchange: MessageId,
+    /// The debit it goes under.
+    pub debit: Id,
+}
+
+/// One endpoint named in a bundle. Mapping, filters and links of the full bundle language are refused
+/// as unknown fields, never silently dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointQuery {
+    /// `namespace/path`.
+    pub endpoint: SmolStr,
+}
+
+/// What one property of a bundle asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PropertyQuery {
+    /// At least one.
+    pub endpoints: Vec<EndpointQuery>,
+}
+
+/// Which data: the HAT's bundle format, of which the list of endpoints is understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// The bundle's name, `[0-9a-zA-Z-]+`.
+    pub name: SmolStr,
+    /// Property → query.
+    pub bundle: std::collections::BTreeMap<SmolStr, PropertyQuery>,
+}
+
+impl Bundle {
+    /// Whether the bundle names this endpoint.
+    pub fn selects(&self, endpoint: &str) -> bool {
+        self.bundle
+            .values()
+            .flat_map(|property| &property.endpoints)
+            .any(|query| query.endpoint == endpoint)
+    }
+}
+
+/// The terms of one revision of a data debit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DebitTerms {
+    /// Who receives: an org, an app or another HAT.
+    pub client: Address,
+    /// Why the data is processed.
+    pub purpose: SmolStr,
+    /// Which data.
+    pub bundle: Bundle,
+    /// When it starts, may be ahead; the time of enabling when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Timestamp>,
+    /// Length of a period in seconds, at least 1.
+    pub period_seconds: u32,
+    /// True: one period. False: rolls on.
+    #[serde(default)]
+    pub cancel_at_period_end: bool,
+    /// Where the terms stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms_url: Option<SmolStr>,
+}
+
+/// The terms of an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OfferTerms {
+    /// The org that makes the offer and receives the data.
+    pub owner: Address,
+    /// A short title.
+    pub title: SmolStr,
+    /// Claims are taken from then on.
+    pub starts: Timestamp,
+    /// Claims are taken until then.
+    pub expires: Timestamp,
+    /// Most claims.
+    pub max_claims: u32,
+    /// Confirmed claims from which on the offer is satisfied.
+    pub min_claims: u32,
+    /// The debit that is proposed to each claimer; its client is the owner.
+    pub debit: DebitTerms,
+}
+
+/// What has happened to an entity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// An exchange was opened; its delivery (or request) is on its way.
+    Opened(Box<Opened>),
+    /// A `data` message was fanned out into these parts; an [`Event::Opened`] for each follows.
+    Fanned {
+        digest: Digest,
+        count: u32,
+        parts: Vec<Part>,
+    },
+    /// A message of an authenticated sender was refused.
+    Rejected { reason: Reason },
+    /// The recipient's receipt matched (or, for a pull, the release that answers it was opened).
+    Settled(Box<Closed>),
+    /// The two sides differ, or the recipient refused.
+    Disputed { closed: Box<Closed>, reason: Reason },
+    /// No receipt by the deadline.
+    Expired(Box<Closed>),
+    /// The sender wants it back; the recipient is asked.
+    RecallRequested {
+        exchange: MessageId,
+        delivery: Uuid,
+        to: Address,
+    },
+    /// Taken back.
+    Recalled(Box<Closed>),
+    /// A receipt for an exchange that was final already; changes nothing.
+    LateReceipt { delivery: Uuid, verdict: Verdict },
+    /// A party was registered. `by` vouched (a platform, an operator) or is the party itself.
+    Registered {
+        key: Key,
+        profile: Profile,
+        by: Address,
+    },
+    /// A registration was approved with this key.
+    Approved { key: Option<Key> },
+    /// Suspended.
+    Suspended,
+    /// In force again.
+    Resumed,
+    /// Retired for ever.
+    Retired,
+    /// From now on the party signs with this key.
+    KeyRotated { key: Key },
+    /// This key is not in force from `since` on.
+    KeyRevoked { key: Key, since: Timestamp },
+    /// The configuration declares these keys for an operator.
+    OperatorDeclared { keys: Vec<Key> },
+    /// A plug was connected to the HAT.
+    PlugConnected { plug: Id },
+    /// It was disconnected.
+    PlugDisconnected { plug: Id },
+    /// An app was set up on the HAT.
+    AppSetUp { app: Id },
+    /// It was disabled.
+    AppDisabled { app: Id },
+    /// A debit, or a further revision of one, waits for the owner.
+    DebitProposed {
+        debit: Id,
+        terms: Box<DebitTerms>,
+        offer: Option<Id>,
+    },
+    /// The owner accepted revision `revision` (from 1).
+    DebitEnabled {
+        debit: Id,
+        revision: u32,
+        client: Address,
+        offer: Option<Id>,
+    },
+    /// The owner disabled the debit.
+    DebitDisabled {
+        debit: Id,
+        at_period_end: bool,
+        client: Address,
+    },
+    /// The owner wants a place in an offer; the offer is asked.
+    Claimed { offer: Id },
+    /// The offer had no place (or is not open).
+    ClaimRefused { offer: Id },
+    /// An offer was registered and waits for approval.
+    OfferRegistered { terms: Box<OfferTerms> },
+    /// It was rejected by the operator.
+    OfferRejected,
+    /// It takes no more claims.
+    OfferClosed,
+    /// A place is held for this HAT; the debit of these terms is to be proposed there.
+    OfferReserved { hat: Id, terms: Box<DebitTerms> },
+    /// No place for this HAT.
+    OfferRefused { hat: Id, reason: Reason },
+    /// The HAT's claim is confirmed.
+    OfferConfirmed { hat: Id },
+    /// The partition's own: refusals before the sender was authenticated, one entry per reason and second.
+    RefusedUnauthenticated {
+        reason: Reason,
+        count: u32,
+        second: i64,
+    },
+    /// The partition's own: a message that could not be worked on, kept by its facts.
+    DeadLetter {
+        subject: SmolStr,
+        sequence: u64,
+        body: Digest,
+        reason: Reason,
+    },
+}
