@@ -1,1 +1,33 @@
-//! (placeholder heading; replaced by the folder's own)
+//! The actors: thin shells around the pure core. The only folder that knows actix.
+//!
+//! Start with [`path`]: the seven steps of one exchange.
+
+mod anonymous;
+mod books;
+mod commit;
+mod decide;
+mod intake;
+mod land;
+mod prefix;
+mod recents;
+mod route;
+mod tick;
+mod work;
+
+pub mod clock;
+pub mod directory;
+pub mod dispatch;
+pub mod entity;
+pub mod kinds;
+pub mod ledger;
+pub mod outbox;
+pub mod partition;
+pub mod path;
+pub mod position;
+pub mod registry;
+pub mod shared;
+pub mod snapshot;
+pub mod source;
+pub mod start;
+pub mod stats;
+pub mod supervisor;

@@ -1,0 +1,109 @@
+//! What one partition keeps beside its entities: open deliveries, deadlines, recent ids.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::recents::{Recents, key_of};
+use crate::domain::{Address, Event, Timestamp};
+use crate::store::Sealed;
+
+/// Tables of one partition, changed only by committed entries (and by ids in flight).
+/// Deliveries and deadlines are bounded by the open exchanges of the partition's HATs.
+#[derive(Default)]
+pub struct Books {
+    /// Ids not in the index yet.
+    pub recents: Recents,
+    deliveries: HashMap<Uuid, (Address, Timestamp)>,
+    deadlines: BTreeMap<(Timestamp, Uuid), Address>,
+    closed: HashMap<Uuid, Address>,
+    closed_order: VecDeque<(u64, Uuid)>,
+}
+
+impl Books {
+    /// An exchange of `entity` is open.
+    pub fn open(&mut self, entity: &Address, delivery: Uuid, deadline: Timestamp) {
+        self.deliveries.insert(delivery, (entity.clone(), deadline));
+        self.deadlines.insert((deadline, delivery), entity.clone());
+    }
+
+    /// It is final, by the entry at `leaf`.
+    fn close(&mut self, delivery: Uuid, leaf: u64) {
+        if let Some((entity, deadline)) = self.deliveries.remove(&delivery) {
+            self.deadlines.remove(&(deadline, delivery));
+            self.closed.insert(delivery, entity);
+            self.closed_order.push_back((leaf, delivery));
+        }
+    }
+
+    /// Whose delivery this is, when it is open or was closed since the last snapshot.
+    pub fn entity_of(&self, delivery: &Uuid) -> Option<Address> {
+        let open = self.deliveries.get(delivery).map(|(entity, _)| entity);
+        open.or_else(|| self.closed.get(delivery)).cloned()
+    }
+
+    /// Forgets what the index on disk holds now.
+    pub fn forget_below(&mut self, leaf: u64) {
+        self.recents.forget_below(leaf);
+        while let Some((closed, delivery)) = self.closed_order.front() {
+            if *closed >= leaf {
+                break;
+            }
+            self.closed.remove(delivery);
+            self.closed_order.pop_front();
+        }
+    }
+
+    /// Takes an entry in that was committed before this start.
+    pub fn replay(&mut self, sealed: &Arc<Sealed>) {
+        if let (Some(key), Some(cause)) = (key_of(&sealed.entry), &sealed.entry.cause) {
+            self.recents.fly(key, cause);
+        }
+        self.take(sealed);
+    }
+
+    /// Takes a committed entry in.
+    pub fn take(&mut self, sealed: &Arc<Sealed>) {
+        let entry = &sealed.entry;
+        match &entry.event {
+            Event::Opened(opened) => self.open(&entry.entity, opened.delivery, opened.deadline),
+            Event::Settled(closed) | Event::Expired(closed) | Event::Recalled(closed) => {
+                self.close(closed.delivery, sealed.leaf);
+            }
+            Event::Disputed { closed, .. } => self.close(closed.delivery, sealed.leaf),
+            _ => {}
+        }
+        if let Some(key) = key_of(entry) {
+            self.recents.land(key, sealed);
+        }
+    }
+
+    /// The earliest deadline.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes out at most `most` deadlines that have passed at `now`. An entry about each follows, or
+    /// the exchange is final already.
+    pub fn due(&mut self, now: Timestamp, most: usize) -> Vec<(Address, Uuid)> {
+        let mut due = Vec::new();
+        while due.len() < most {
+            let Some((&(at, delivery), _)) = self.deadlines.first_key_value() else {
+                break;
+            };
+            if at > now {
+                break;
+            }
+            if let Some(entity) = self.deadlines.remove(&(at, delivery)) {
+                due.push((entity, delivery));
+            }
+        }
+        due
+    }
+
+    /// Open exchanges.
+    pub fn open_count(&self) -> usize {
+        self.deliveries.len()
+    }
+}

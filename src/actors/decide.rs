@@ -1,0 +1,224 @@
+//! Step 3: each entity decides its part under a guard; a part that panicked is held back for a fresh
+//! state.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::entity::{Answer, Ask, guarded};
+use super::partition::Partition;
+use super::route::Routed;
+use super::supervisor::{Exit, hand};
+use super::work::Work;
+use crate::domain::entry::ENTRY_VERSION;
+use crate::domain::{Address, Entry, Event, Reason};
+use crate::store::IndexKey;
+
+/// What a round came to.
+#[derive(Default)]
+pub struct Decided {
+    /// Entries in order of each entity, with content to spool.
+    pub entries: Vec<(Entry, Option<Bytes>)>,
+    /// Messages whose first outcome is to be told again.
+    pub repeats: Vec<Work>,
+    /// Messages that got an entry.
+    pub keys: Vec<IndexKey>,
+    /// Entities with entries here.
+    pub entities: Vec<Address>,
+}
+
+impl Partition {
+    /// Decides one round.
+    pub(super) async fn decide(&mut self, routed: Routed) -> Decided {
+        let started = Instant::now();
+        let mut decided = Decided::default();
+        let mut unserved = Vec::new();
+        let mut handed = Vec::with_capacity(routed.parts.len());
+        let mut works_of = Vec::with_capacity(routed.parts.len());
+        for (entity, works) in routed.parts {
+            if entity == self.lane {
+                self.decide_own(works, &mut decided);
+                continue;
+            }
+            let seat = self.supervisor.borrow_mut().seat(&entity);
+            let Some(recipient) = seat else {
+                unserved.extend(works);
+                continue;
+            };
+            let asks: Vec<Ask> = works.iter().map(|work| work.ask.clone()).collect();
+            handed.push(hand(recipient, asks, self.now, self.shared.bounds.stride));
+            works_of.push((entity, works));
+        }
+        let answers = join_all(handed).await;
+        let mut broken = Vec::new();
+        for ((entity, works), result) in works_of.into_iter().zip(answers) {
+            let mut works = works.into_iter();
+            let mut panicked = None;
+            match result {
+                Ok(answers) => {
+                    let before = decided.entries.len();
+                    for answer in answers.answers {
+                        if let Some(work) = works.next() {
+                            self.book(work, answer, &mut decided);
+                        }
+                    }
+                    if decided.entries.len() > before {
+                        decided.entities.push(entity.clone());
+                    }
+                    if answers.panicked {
+                        panicked = Some(Exit::Panicked);
+                    }
+                }
+                Err(exit) => panicked = Some(exit),
+            }
+            if let Some(exit) = panicked {
+                broken.push((entity, exit, works.collect::<Vec<Work>>()));
+            }
+        }
+        for work in unserved {
+            self.give_up(&work, &mut decided);
+        }
+        crate::telemetry::path().decide_seconds.record(started.elapsed().as_secs_f64());
+        if !broken.is_empty() {
+            self.mend(broken, &mut decided).await;
+        }
+        decided
+    }
+
+    /// Entities whose core panicked: what they decided before is committed first, then they are loaded
+    /// anew and the offending message is tried once more, alone. If it fails again the partition
+    /// answers it `internal` and keeps it as a dead letter.
+    async fn mend(&mut self, broken: Vec<(Address, Exit, Vec<Work>)>, decided: &mut Decided) {
+        let undecided = broken.iter().flat_map(|(_, _, works)| works).filter_map(|w| w.sequence).min();
+        self.commit_before(std::mem::take(decided), undecided).await;
+        self.drain().await;
+        for (entity, exit, works) in broken {
+            let mut works = works.into_iter();
+            let Some(offending) = works.next() else { continue };
+            self.held.extend(works);
+            let wait = self.supervisor.borrow_mut().restart(&entity, exit);
+            let Some(wait) = wait else {
+                self.give_up(&offending, decided);
+                continue;
+            };
+            tokio::time::sleep(wait).await;
+            let seat = self.supervisor.borrow_mut().seat(&entity);
+            let Some(recipient) = seat else {
+                self.give_up(&offending, decided);
+                continue;
+            };
+            let alone = hand(recipient, vec![offending.ask.clone()], self.now, 1).await;
+            match alone {
+                Ok(answers) if !answers.panicked => {
+                    let before = decided.entries.len();
+                    for answer in answers.answers {
+                        self.book(offending.clone(), answer, decided);
+                    }
+                    if decided.entries.len() > before {
+                        decided.entities.push(entity);
+                    }
+                }
+                failed => {
+                    let exit = failed.err().unwrap_or(Exit::Panicked);
+                    // Nothing of it is in flight, so it can be loaded anew at its next message.
+                    if self.supervisor.borrow_mut().restart(&entity, exit).is_none() {
+                        tracing::warn!(kind = %entity.kind, "an entity is quarantined");
+                    }
+                    self.give_up(&offending, decided);
+                }
+            }
+        }
+    }
+
+    /// Books an answer.
+    fn book(&mut self, work: Work, answer: Answer, decided: &mut Decided) {
+        match answer {
+            Answer::Record(entries) => {
+                if let (Some(key), Some(cause)) = (work.key, &work.ask.command.cause) {
+                    self.books.borrow_mut().recents.fly(key, cause);
+                    decided.keys.push(key);
+                }
+                decided.entries.extend(entries);
+            }
+            Answer::Repeat => decided.repeats.push(work),
+            Answer::Anonymous(reason) => {
+                let id = work.ask.command.cause.as_ref().map(|cause| cause.id);
+                if let Some(sequence) = work.sequence {
+                    self.refuse(
+                        sequence,
+                        work.ask.command.stored_at,
+                        reason,
+                        id,
+                        work.reply,
+                        reason.explanation().to_owned(),
+                    );
+                }
+            }
+            Answer::Nothing => {}
+        }
+    }
+
+    /// Decides messages that are the partition's own.
+    fn decide_own(&mut self, works: Vec<Work>, decided: &mut Decided) {
+        for work in works {
+            let lane = self.lane.clone();
+            match guarded(&self.shared, &lane, &mut self.lane_state, &work.ask, self.now) {
+                Ok(answer) => self.book(work, answer, decided),
+                Err(()) => {
+                    // The lane's state is a counter: what was decided before stands.
+                    self.give_up(&work, decided);
+                }
+            }
+        }
+    }
+
+    /// A message that cannot be worked on: `rejected internal` and a dead letter, by the partition.
+    fn give_up(&mut self, work: &Work, decided: &mut Decided) {
+        let command = &work.ask.command;
+        let Some(cause) = &command.cause else { return };
+        if work.ask.known == crate::domain::Known::Same {
+            decided.repeats.push(work.clone());
+            return;
+        }
+        let dead = Event::DeadLetter {
+            subject: cause.subject.clone(),
+            sequence: work.sequence.unwrap_or(0),
+            body: cause.body,
+            reason: Reason::Internal,
+        };
+        let rejected = Event::Rejected { reason: Reason::Internal };
+        if let Some(key) = work.key {
+            self.books.borrow_mut().recents.fly(key, cause);
+            decided.keys.push(key);
+        }
+        let cause = cause.clone();
+        let at = command.stored_at;
+        let entry = self.own_entry(rejected, at, Some(cause));
+        decided.entries.push((entry, None));
+        let entry = self.own_entry(dead, at, None);
+        decided.entries.push((entry, None));
+    }
+
+    /// An entry of the partition itself.
+    pub(super) fn own_entry(
+        &mut self,
+        event: Event,
+        at: crate::domain::Timestamp,
+        cause: Option<crate::domain::Cause>,
+    ) -> Entry {
+        use crate::domain::Entity as _;
+        let entry = Entry {
+            v: ENTRY_VERSION,
+            entity: self.lane.clone(),
+            n: self.lane_state.n() + 1,
+            at,
+            cause,
+            basis: Vec::new(),
+            event,
+        };
+        self.lane_state.apply(&entry);
+        entry
+    }
+}

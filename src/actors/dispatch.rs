@@ -1,0 +1,117 @@
+//! The outbox: effects of committed entries leave here, in batches, in ledger order of each partition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use smol_str::SmolStr;
+use tokio::sync::mpsc;
+
+use super::outbox::Outbox;
+use super::shared::Shared;
+use super::work::Refusal;
+use crate::store::Sealed;
+
+/// Most shares of commits that wait to be published.
+const QUEUE: usize = 64;
+/// How often re-deliveries are looked for.
+const REDELIVER_EVERY: Duration = Duration::from_secs(1);
+
+/// An outcome to be told once more.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    /// The entry that answered the message first.
+    pub sealed: Arc<Sealed>,
+    /// Where the caller waits this time.
+    pub reply: Option<SmolStr>,
+    /// Whether a proof is wanted with it.
+    pub want_proof: bool,
+}
+
+/// One partition's share of a commit, to be published.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Publish {
+    /// Committed entries; their leaves are contiguous.
+    pub sealed: Vec<Arc<Sealed>>,
+    /// The content of each that opened an exchange.
+    pub contents: Vec<Option<Bytes>>,
+    /// Outcomes to be told again.
+    pub repeats: Vec<Repeat>,
+    /// Refusals of senders who are not authenticated.
+    pub refusals: Vec<Refusal>,
+    /// The partition.
+    pub lane: u16,
+    /// Tree size of the checkpoint that covers the entries.
+    pub tree_size: u64,
+    /// That checkpoint.
+    pub checkpoint: Arc<str>,
+}
+
+impl Publish {
+    /// True when nothing would leave and no leaf is covered.
+    pub fn is_empty(&self) -> bool {
+        self.sealed.is_empty() && self.repeats.is_empty() && self.refusals.is_empty()
+    }
+}
+
+/// Queues shares of commits for the publishing task of its arbiter.
+pub struct DispatchActor {
+    shared: Arc<Shared>,
+    outbox: Option<Outbox>,
+    queue: mpsc::Sender<Publish>,
+    due: Option<mpsc::Receiver<Publish>>,
+}
+
+impl DispatchActor {
+    /// A dispatcher over a prepared outbox.
+    pub fn new(shared: Arc<Shared>, outbox: Outbox) -> Self {
+        let (queue, due) = mpsc::channel(QUEUE);
+        DispatchActor { shared, outbox: Some(outbox), queue, due: Some(due) }
+    }
+}
+
+impl Actor for DispatchActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(256);
+        let outbox = self.outbox.take().expect("an actor is started once");
+        let due = self.due.take().expect("an actor is started once");
+        let shared = Arc::clone(&self.shared);
+        ctx.spawn(run(shared, outbox, due).into_actor(self));
+    }
+}
+
+/// Publishes what comes, and what is due again, one after the other.
+async fn run(shared: Arc<Shared>, mut outbox: Outbox, mut due: mpsc::Receiver<Publish>) {
+    let mut ticks = tokio::time::interval(REDELIVER_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            publish = due.recv() => match publish {
+                Some(publish) => outbox.publish(publish).await,
+                None => return,
+            },
+            _ = ticks.tick() => {
+                shared.health.heartbeat("dispatch-actor");
+                outbox.redeliver().await;
+            }
+        }
+    }
+}
+
+impl Handler<Publish> for DispatchActor {
+    type Result = ResponseFuture<()>;
+
+    /// Answers once the share is queued, so that a slow broker makes the partitions wait.
+    fn handle(&mut self, publish: Publish, _: &mut Self::Context) -> Self::Result {
+        let queue = self.queue.clone();
+        Box::pin(async move {
+            // The publishing task ends only with the actor; the ledger has the effects then.
+            drop(queue.send(publish).await);
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Step 1: pull, read each message's headers once, verify the signatures of the whole batch.
+
+use std::time::Instant;
+
+use super::entity::Ask;
+use super::partition::Partition;
+use super::source::Pulled;
+use super::work::{Refusal, Work};
+use crate::domain::{Key, Known, MessageId, Reason, Signature, Timestamp};
+use crate::ledger::Position;
+use crate::store::IndexKey;
+use crate::telemetry::events::Refused;
+use crate::wire::{Incoming, Raw, decode, header, verify_batch};
+
+impl Partition {
+    /// The next works: what was held back first, then local commands, then messages.
+    pub(super) async fn intake(&mut self) -> Vec<Work> {
+        if !self.held.is_empty() {
+            return self.held.drain(..).collect();
+        }
+        if !self.local.is_empty() {
+            return self.local.drain(..).collect();
+        }
+        let pulled = self.source.next(&self.shared, self.number, &mut self.track).await;
+        let Pulled { messages, reopened } = pulled;
+        if reopened {
+            self.frontier = Timestamp(i64::MIN);
+        }
+        if messages.is_empty() {
+            return Vec::new();
+        }
+        self.admit(messages)
+    }
+
+    /// Decodes and verifies; what fails is counted and answered to the waiting caller.
+    fn admit(&mut self, messages: Vec<crate::nats::Message>) -> Vec<Work> {
+        let limits = self.shared.limits.load_full();
+        let mut incoming: Vec<(u64, Incoming)> = Vec::with_capacity(messages.len());
+        for message in messages {
+            let stored_at = Timestamp(message.stored_at_ns);
+            self.frontier = self.frontier.max(stored_at);
+            self.now = self.now.max(stored_at);
+            let sequence = message.stream_sequence;
+            let source = crate::nats::HeaderView(&message.headers);
+            let id = header::lenient_id(&source);
+            self.track.pass(Position {
+                stream_created: self.source.stream_created(),
+                sequence,
+                id: id.map_or([0; 16], |id| *id.0.as_bytes()),
+                stored_at: message.stored_at_ns,
+            });
+            let raw = Raw {
+                stored_subject: &message.subject,
+                headers: &source,
+                payload: message.payload.clone(),
+                stored_at,
+                header_bytes: message.header_bytes,
+            };
+            match decode(raw, &limits, &self.shared.origin, !self.shared.trusted_broker) {
+                Ok(decoded) => incoming.push((sequence, decoded)),
+                Err(refused) => {
+                    self.refuse(sequence, stored_at, refused.reason, refused.id, refused.reply, refused.detail);
+                }
+            }
+        }
+        self.verify(incoming)
+    }
+
+    /// Verifies signatures in one batch.
+    fn verify(&mut self, incoming: Vec<(u64, Incoming)>) -> Vec<Work> {
+        let started = Instant::now();
+        let mut signed: Vec<(Key, Signature, &[u8])> = Vec::with_capacity(incoming.len());
+        for (_, message) in &incoming {
+            if let Some(cause) = &message.command.cause
+                && let (Some(key), Some(signature)) = (cause.key, cause.signature)
+            {
+                signed.push((key, signature, &message.text));
+            }
+        }
+        let verdicts = verify_batch(&signed, rand::thread_rng());
+        drop(signed);
+        crate::telemetry::path().verify_seconds.record(started.elapsed().as_secs_f64());
+        let mut verdicts = verdicts.into_iter();
+        let mut works = Vec::with_capacity(incoming.len());
+        for (sequence, message) in incoming {
+            let Incoming { command, reply, want_proof, .. } = message;
+            let Some(cause) = &command.cause else { continue };
+            let has_signature = cause.key.is_some() && cause.signature.is_some();
+            if has_signature && !verdicts.next().unwrap_or(false) {
+                let id = Some(cause.id);
+                let detail = "the signature does not fit the message and its Dex-Key: sign the text of the protocol, section 3.1".to_owned();
+                self.refuse(sequence, command.stored_at, Reason::BadSignature, id, reply, detail);
+                continue;
+            }
+            let key = IndexKey::message(&command.addressed, &cause.from, cause.id);
+            works.push(Work {
+                entity: command.addressed.clone(),
+                key: Some(key),
+                sequence: Some(sequence),
+                reply,
+                want_proof,
+                ask: Ask { command, known: Known::New },
+            });
+        }
+        works
+    }
+
+    /// Counts a refusal of a sender who is not authenticated, and answers the waiting caller.
+    pub(super) fn refuse(
+        &mut self,
+        sequence: u64,
+        stored_at: Timestamp,
+        reason: Reason,
+        id: Option<MessageId>,
+        reply: Option<smol_str::SmolStr>,
+        detail: String,
+    ) {
+        Refused { reason, detail: &detail }.emit();
+        self.anonymous.count(reason, sequence, stored_at);
+        if let Some(reply) = reply {
+            self.refusals.push(Refusal { reply, id, reason, detail });
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! What leaves: effects of committed entries to the broker, and open deliveries again until they end.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::dispatch::{Publish, Repeat};
+use super::prefix::Prefix;
+use super::shared::Shared;
+use crate::domain::event::Direction;
+use crate::domain::event::Opened;
+use crate::domain::{Address, Effect, Event, Kind, Outcome, Timestamp, effects_of};
+use crate::ledger::SpoolRef;
+use crate::nats::{BatchPublisher, Ticket};
+use crate::store::Sealed;
+use crate::telemetry::events::{EffectFailed, Redelivered};
+use crate::wire::{self, Outgoing, OutcomeOut, Proof, outgoing, subject};
+
+/// Most re-deliveries in one go.
+const REDELIVER_MAX: usize = 500;
+/// Most publications whose acknowledgement is awaited to move the mark of dispatched leaves.
+const MARKS: usize = 4096;
+
+/// An open exchange whose delivery (or request) may have to be sent again.
+struct Item {
+    leaf: u64,
+    spool: Option<SpoolRef>,
+    attempts: u32,
+    next: Timestamp,
+}
+
+/// Leaves that count as dispatched once `ticket` is acknowledged.
+struct Mark {
+    ticket: Ticket,
+    from: u64,
+    to: u64,
+}
+
+/// The publishing half of the dispatch actor.
+pub struct Outbox {
+    shared: Arc<Shared>,
+    publisher: Arc<BatchPublisher>,
+    /// Open exchanges. Bounded by `open_per_hat` over all HATs.
+    items: HashMap<Uuid, Item>,
+    due: BTreeSet<(Timestamp, Uuid)>,
+    marks: mpsc::Sender<Mark>,
+    last: Ticket,
+}
+
+/// An outcome with its place in the ledger, on its way to a party.
+type Told = (Address, OutcomeOut);
+
+impl Outbox {
+    /// An outbox over a publisher; must be called on the arbiter that publishes. `open` are the exchanges
+    /// that are open at start, `done` the mark up to which effects were published before.
+    pub fn new(
+        shared: Arc<Shared>,
+        publisher: BatchPublisher,
+        open: Vec<(Uuid, u64, Option<SpoolRef>)>,
+        done: u64,
+    ) -> Self {
+        let publisher = Arc::new(publisher);
+        let (marks, marked) = mpsc::channel(MARKS);
+        actix::spawn(follow(Arc::clone(&shared), Arc::clone(&publisher), marked, done));
+        let mut outbox = Outbox {
+            shared,
+            publisher,
+            items: HashMap::with_capacity(open.len()),
+            due: BTreeSet::new(),
+            marks,
+            last: 0,
+        };
+        for (delivery, leaf, spool) in open {
+            outbox.keep(delivery, leaf, spool);
+        }
+        outbox
+    }
+
+    fn keep(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
+        let next = self.shared.clock.now().plus(nanos(self.shared.bounds.redelivery_first));
+        self.due.insert((next, delivery));
+        self.items.insert(delivery, Item { leaf, spool, attempts: 0, next });
+    }
+
+    /// Publishes one share of a commit.
+    pub async fn publish(&mut self, publish: Publish) {
+        let mut told: Vec<Told> = Vec::new();
+        for (number, sealed) in publish.sealed.iter().enumerate() {
+            let content = publish.contents.get(number).cloned().flatten();
+            self.effects(sealed, content, &publish, &mut told).await;
+        }
+        for repeat in &publish.repeats {
+            self.repeat(repeat, &publish, &mut told).await;
+        }
+        for refusal in &publish.refusals {
+            let problem = wire::problem(refusal.reason, &refusal.detail, refusal.id);
+            self.plain(&refusal.reply, problem).await;
+        }
+        self.tell(told).await;
+        if let (Some(first), Some(last)) = (publish.sealed.first(), publish.sealed.last()) {
+            let mark = Mark { ticket: self.last, from: first.leaf, to: last.leaf + 1 };
+            // The follower ends only with this arbiter.
+            drop(self.marks.send(mark).await);
+        }
+    }
+
+    async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
+        for effect in effects_of(&sealed.entry) {
+            match effect {
+                Effect::Outcome { to, outcome, first } => {
+                    let out = self.placed(sealed, outcome, publish);
+                    if first {
+                        crate::telemetry::path().outcome(self.shared.clock.now().since(sealed.entry.at));
+                        let cause = sealed.entry.cause.as_ref();
+                        if let Some(reply) = cause.and_then(|cause| wire::reply_of(cause)) {
+                            let want = cause.is_some_and(wire::wants_proof);
+                            self.answer(reply, sealed, &out, want, publish).await;
+                        }
+                    }
+                    told.push((to, out));
+                }
+                Effect::Deliver(opened) => {
+                    let spool = sealed.spool.map(spool_ref);
+                    self.keep(opened.delivery, sealed.leaf, spool);
+                    match content.clone().map_or_else(|| self.content(spool), Ok) {
+                        Ok(content) => self.deliver(&sealed.entry.entity, &opened, publish.lane, content).await,
+                        Err(detail) => EffectFailed { what: "delivery", detail: &detail }.emit(),
+                    }
+                }
+                Effect::Request(opened) => {
+                    self.keep(opened.delivery, sealed.leaf, None);
+                    self.request(&opened).await;
+                }
+                Effect::RecallRequest { to, exchange, delivery } => {
+                    let out = outgoing::recall_request(
+                        &self.shared.signer, &self.shared.origin, &to, exchange, delivery, sealed.entry.at,
+                    );
+                    self.send(out, None).await;
+                }
+                Effect::Send { to, action, body, number } => {
+                    let entry = &sealed.entry;
+                    let id = outgoing::effect_id(&self.shared.origin, &entry.entity, entry.n, number, entry.at);
+                    let out = outgoing::effect_message(
+                        &self.shared.signer, &self.shared.origin, &to, &action, id, &body,
+                    );
+                    self.send(out, None).await;
+                }
+                Effect::Close { delivery } => self.close(&delivery),
+            }
+        }
+    }
+
+    fn close(&mut self, delivery: &Uuid) {
+        if let Some(item) = self.items.remove(delivery) {
+            self.due.remove(&(item.next, *delivery));
+            if let Some(spool) = item.spool {
+                self.shared.spool.release(spool);
+            }
+        }
+    }
+
+    fn content(&self, spool: Option<SpoolRef>) -> Result<Bytes, String> {
+        let spool = spool.ok_or("the exchange has no content in the spool")?;
+        self.shared.spool.read(spool).map_err(|error| error.to_string())
+    }
+
+    async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
+        let receipt_to = if opened.to == *entity {
+            subject::in_subject(entity, "receipt")
+        } else {
+            subject::in_subject(&self.shared.lane(lane), "receipt")
+        };
+        let out = outgoing::delivery(&self.shared.signer, &self.shared.origin, opened, &receipt_to, content);
+        let ttl = self.until(opened.deadline);
+        self.send(out, Some(ttl)).await;
+    }
+
+    async fn request(&mut self, opened: &Opened) {
+        let out = outgoing::request(&self.shared.signer, &self.shared.origin, opened);
+        let ttl = self.until(opened.deadline);
+        self.send(out, Some(ttl)).await;
+    }
+
+    fn until(&self, deadline: Timestamp) -> Duration {
+        let left = deadline.since(self.shared.clock.now()).max(0);
+        Duration::from_nanos(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
+    }
+
+    fn placed(&self, sealed: &Sealed, outcome: Outcome, publish: &Publish) -> OutcomeOut {
+        OutcomeOut::new(outcome, &self.shared.origin, sealed.leaf, publish.tree_size.max(sealed.leaf + 1))
+    }
+
+    /// Tells the waiting caller.
+    async fn answer(&mut self, reply: &str, sealed: &Sealed, out: &OutcomeOut, want_proof: bool, publish: &Publish) {
+        let mut out = out.clone();
+        if want_proof {
+            match self.proof(sealed.leaf, publish) {
+                Ok(proof) => out.proof = Some(proof),
+                Err(detail) => EffectFailed { what: "proof", detail: &detail }.emit(),
+            }
+        }
+        self.plain(reply, outgoing::reply_outcome(&out)).await;
+    }
+
+    fn proof(&self, leaf: u64, publish: &Publish) -> Result<Proof, String> {
+        let stored = self.shared.reader.read(leaf).map_err(|error| error.to_string())?;
+        let path = self
+            .shared
+            .reader
+            .inclusion_proof(leaf, publish.tree_size)
+            .map_err(|error| error.to_string())?;
+        Ok(Proof::new(&stored.entry, &stored.salt, &path, &publish.checkpoint))
+    }
+
+    async fn repeat(&mut self, repeat: &Repeat, publish: &Publish, told: &mut Vec<Told>) {
+        for effect in effects_of(&repeat.sealed.entry) {
+            if let Effect::Outcome { to, outcome, first: true } = effect {
+                let out = self.placed(&repeat.sealed, outcome, publish);
+                if let Some(reply) = &repeat.reply {
+                    self.answer(reply, &repeat.sealed, &out, repeat.want_proof, publish).await;
+                }
+                told.push((to, out));
+            }
+        }
+    }
+
+    /// Outcomes of one commit for one party share a message.
+    async fn tell(&mut self, told: Vec<Told>) {
+        let mut order: Vec<Address> = Vec::new();
+        let mut by_party: HashMap<Address, Vec<OutcomeOut>> = HashMap::new();
+        for (to, out) in told {
+            // The exchange itself and its operators' keys have no inbox of their own to keep filled.
+            if to.kind == Kind::Dex {
+                continue;
+            }
+            let list = by_party.entry(to.clone()).or_default();
+            if list.is_empty() {
+                order.push(to);
+            }
+            list.push(out);
+        }
+        for to in order {
+            for part in by_party.remove(&to).unwrap_or_default().chunks(outgoing::OUTCOMES_MAX) {
+                self.send(outgoing::outcomes(&to, part), None).await;
+            }
+        }
+    }
+
+    async fn send(&mut self, out: Outgoing, ttl: Option<Duration>) {
+        let message = crate::nats::Outgoing {
+            subject: out.subject.into(),
+            headers: crate::nats::header_map(&out.headers),
+            payload: out.payload,
+            ttl,
+        };
+        match self.publisher.publish(message).await {
+            Ok(ticket) => self.last = ticket,
+            Err(error) => EffectFailed { what: "publication", detail: &error.to_string() }.emit(),
+        }
+    }
+
+    async fn plain(&mut self, reply: &str, payload: Bytes) {
+        let sent = self.publisher.publish_core(reply.to_owned().into(), None, payload).await;
+        if let Err(error) = sent {
+            EffectFailed { what: "reply", detail: &error.to_string() }.emit();
+        }
+    }
+
+    /// Sends open deliveries again whose time has come.
+    pub async fn redeliver(&mut self) {
+        let now = self.shared.clock.now();
+        for _ in 0..REDELIVER_MAX {
+            let Some(&(next, delivery)) = self.due.first() else { return };
+            if next > now {
+                return;
+            }
+            self.due.remove(&(next, delivery));
+            let Some(item) = self.items.get_mut(&delivery) else { continue };
+            item.attempts += 1;
+            let first = nanos(self.shared.bounds.redelivery_first);
+            let wait = first.saturating_mul(1 << item.attempts.min(20)).min(nanos(self.shared.bounds.redelivery_max));
+            item.next = now.plus(wait);
+            self.due.insert((item.next, delivery));
+            let (leaf, spool) = (item.leaf, item.spool);
+            let Some(sealed) = self.shared.entry(leaf) else { continue };
+            let Event::Opened(opened) = &sealed.entry.event else { continue };
+            Redelivered {}.emit();
+            if opened.direction == Direction::Pull {
+                self.request(opened).await;
+                continue;
+            }
+            match self.content(spool) {
+                Ok(content) => {
+                    let lane = self.shared.partition_of(&sealed.entry.entity);
+                    self.deliver(&sealed.entry.entity, opened, lane, content).await;
+                }
+                Err(detail) => EffectFailed { what: "re-delivery", detail: &detail }.emit(),
+            }
+        }
+    }
+
+    /// Publishes again what may not have left before the last stop: effects of the entries from
+    /// `from` on. Deliveries only of exchanges that are still open.
+    pub async fn recover(&mut self, sealed: Vec<Arc<Sealed>>, tree_size: u64, checkpoint: Arc<str>) {
+        for sealed in sealed {
+            let open = match &sealed.entry.event {
+                Event::Opened(opened) => self.items.contains_key(&opened.delivery),
+                _ => true,
+            };
+            let lane = self.shared.partition_of(&sealed.entry.entity);
+            if !open {
+                self.mark_only(&sealed).await;
+                continue;
+            }
+            self.publish(Publish {
+                contents: vec![None],
+                sealed: vec![sealed],
+                repeats: Vec::new(),
+                refusals: Vec::new(),
+                lane,
+                tree_size,
+                checkpoint: Arc::clone(&checkpoint),
+            })
+            .await;
+        }
+    }
+
+    /// An exchange that is final by now: only its first outcome may still be owed.
+    async fn mark_only(&mut self, sealed: &Arc<Sealed>) {
+        let mut told = Vec::new();
+        for effect in effects_of(&sealed.entry) {
+            if let Effect::Outcome { to, outcome, .. } = effect {
+                told.push((to, OutcomeOut::new(outcome, &self.shared.origin, sealed.leaf, self.shared.reader.tree_size())));
+            }
+        }
+        self.tell(told).await;
+        let mark = Mark { ticket: self.last, from: sealed.leaf, to: sealed.leaf + 1 };
+        drop(self.marks.send(mark).await);
+    }
+}
+
+/// Moves the mark of dispatched leaves on as acknowledgements come.
+async fn follow(
+    shared: Arc<Shared>,
+    publisher: Arc<BatchPublisher>,
+    mut marked: mpsc::Receiver<Mark>,
+    done: u64,
+) {
+    let mut prefix = Prefix::from(done);
+    while let Some(mark) = marked.recv().await {
+        if mark.ticket > 0 && publisher.acked(mark.ticket).await.is_err() {
+            // The publisher has ended; what was not acknowledged is published at the next start.
+            return;
+        }
+        shared.progress.dispatched(prefix.add(mark.from, mark.to));
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn spool_ref(place: crate::store::SpoolPlace) -> SpoolRef {
+    SpoolRef { segment: place.0, offset: place.1, len: place.2 }
+}

@@ -1,0 +1,50 @@
+//! The registry read model: every party's registration, folded from committed entries.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use crate::domain::{Address, Entry, RegistryView, Registration};
+
+/// Registrations by party. Written by the partition that owns the party, read by all; values are
+/// cheap clones and no guard leaves a method.
+#[derive(Default)]
+pub struct Registry {
+    parties: DashMap<Address, Arc<Registration>>,
+}
+
+impl Registry {
+    /// Sets a registration as a whole (at start, from rows).
+    pub fn set(&self, party: Address, registration: Registration) {
+        self.parties.insert(party, Arc::new(registration));
+    }
+
+    /// Folds a committed entry in, if it says anything about a registration.
+    pub fn fold(&self, entry: &Entry) {
+        if !entry.event.touches_registry() {
+            return;
+        }
+        let mut registration = match self.registration(&entry.entity) {
+            Some(known) => (*known).clone(),
+            None => Registration::default(),
+        };
+        registration.apply(entry);
+        self.set(entry.entity.clone(), registration);
+    }
+
+    /// How many parties are known.
+    pub fn len(&self) -> usize {
+        self.parties.len()
+    }
+
+    /// True when no party is known.
+    pub fn is_empty(&self) -> bool {
+        self.parties.is_empty()
+    }
+}
+
+impl RegistryView for Registry {
+    fn registration(&self, party: &Address) -> Option<Arc<Registration>> {
+        self.parties.get(party).map(|found| Arc::clone(&found))
+    }
+}

@@ -1,0 +1,109 @@
+//! Step 2: group by entity; find out what is known of each id.
+
+use std::collections::HashMap;
+
+use super::partition::Partition;
+use super::recents::{First, same};
+use super::work::{Work, rounds};
+use crate::domain::{Action, Address, Kind, Known};
+use crate::store::IndexKey;
+
+/// Works by the entity that decides, each part in stream order.
+pub struct Routed {
+    /// One part per entity.
+    pub parts: Vec<(Address, Vec<Work>)>,
+}
+
+impl Partition {
+    /// Rounds in which no id stands twice.
+    pub(super) fn split(&mut self, works: Vec<Work>) -> Vec<Vec<Work>> {
+        rounds(works)
+    }
+
+    /// Groups one round.
+    pub(super) fn route(&mut self, mut works: Vec<Work>) -> Routed {
+        self.recognise(&mut works);
+        let mut places: HashMap<Address, usize> = HashMap::with_capacity(works.len());
+        let mut parts: Vec<(Address, Vec<Work>)> = Vec::with_capacity(works.len());
+        for mut work in works {
+            if work.entity.kind == Kind::Lane {
+                work.entity = self.behind_the_lane(&work);
+            }
+            match places.get(&work.entity) {
+                Some(place) => parts[*place].1.push(work),
+                None => {
+                    places.insert(work.entity.clone(), parts.len());
+                    parts.push((work.entity.clone(), vec![work]));
+                }
+            }
+        }
+        Routed { parts }
+    }
+
+    /// Whose delivery a lane message is about; the lane itself when it leads nowhere.
+    fn behind_the_lane(&self, work: &Work) -> Address {
+        let Action::Receipt(receipt) = &work.ask.command.action else {
+            return self.lane.clone();
+        };
+        if let Some(entity) = self.books.borrow().entity_of(&receipt.delivery) {
+            return entity;
+        }
+        // Final already: the index knows deliveries of any age.
+        self.delivered_by(receipt.delivery).unwrap_or_else(|| self.lane.clone())
+    }
+
+    fn delivered_by(&self, delivery: uuid::Uuid) -> Option<Address> {
+        let key = IndexKey::delivery(delivery);
+        let found = self.shared.db.index(&[key]).ok()?;
+        let leaf = *found.first()?.as_ref()?.first()?;
+        self.shared.entry(leaf).map(|sealed| sealed.entry.entity.clone())
+    }
+
+    /// Sets what is known of each work's id.
+    fn recognise(&mut self, works: &mut [Work]) {
+        let mut ask: Vec<IndexKey> = Vec::with_capacity(works.len());
+        let mut asked: Vec<usize> = Vec::with_capacity(works.len());
+        {
+            let books = self.books.borrow();
+            for (place, work) in works.iter_mut().enumerate() {
+                let (Some(key), Some(cause)) = (work.key, &work.ask.command.cause) else {
+                    continue;
+                };
+                match books.recents.look(&key, &cause.subject, &cause.body) {
+                    Some((known, First::Flying | First::Landed(_))) => work.ask.known = known,
+                    None => {
+                        ask.push(key);
+                        asked.push(place);
+                    }
+                }
+            }
+        }
+        if ask.is_empty() {
+            return;
+        }
+        let found = match self.shared.db.index(&ask) {
+            Ok(found) => found,
+            Err(error) => {
+                // Without the index no message can be told from its repetition: stop taking work.
+                tracing::error!(%error, "the exchange index cannot be read");
+                self.shared.health.set("index", false, "the exchange index cannot be read");
+                self.stop.cancel();
+                return;
+            }
+        };
+        for (place, leaves) in asked.into_iter().zip(found) {
+            let Some(leaves) = leaves else { continue };
+            let work = &mut works[place];
+            let Some(cause) = &work.ask.command.cause else { continue };
+            let known = leaves.iter().any(|leaf| {
+                self.shared
+                    .entry(*leaf)
+                    .and_then(|sealed| sealed.entry.cause.clone())
+                    .is_some_and(|first| {
+                        first.id == cause.id && same(&first, &cause.subject, &cause.body)
+                    })
+            });
+            work.ask.known = if known { Known::Same } else { Known::Other };
+        }
+    }
+}

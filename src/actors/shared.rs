@@ -1,0 +1,223 @@
+//! What every actor of one daemon holds in common: identities, bounds, stores, progress marks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use smol_str::SmolStr;
+
+use super::clock::Clock;
+use super::directory::Directory;
+use super::registry::Registry;
+use super::prefix::Prefix;
+use super::recents::same;
+use crate::domain::{Address, Cause, Command, Id, Kind, Limits};
+use crate::ledger::{LedgerReader, SpoolHandle};
+use crate::store::{IndexKey, Sealed, StateDb, Tail};
+use crate::telemetry::Health;
+use crate::wire::Signer;
+
+/// Called before a command is decided; the simulator and the tests make it panic to prove supervision.
+pub type FaultHook = Arc<dyn Fn(&Command) + Send + Sync>;
+
+/// Bounds of the actor system. Each is a stated limit of one queue, table or loop.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Most messages taken by intake at once.
+    pub batch: usize,
+    /// How long intake waits for a batch to fill, once it has one message.
+    pub linger: std::time::Duration,
+    /// Batches of one partition that may be between decision and commit.
+    pub in_flight: usize,
+    /// Messages handed to one entity before the arbiter serves others.
+    pub stride: usize,
+    /// Most live entity actors of one partition.
+    pub live: usize,
+    /// An entity without work for so long is passivated.
+    pub idle: std::time::Duration,
+    /// Restarts of one entity in a minute before it is quarantined.
+    pub restarts_per_minute: u32,
+    /// How long a quarantine lasts unless released.
+    pub quarantine: std::time::Duration,
+    /// First re-delivery of an open delivery after so long; doubles each time.
+    pub redelivery_first: std::time::Duration,
+    /// Longest pause between re-deliveries.
+    pub redelivery_max: std::time::Duration,
+    /// How often rows are written.
+    pub snapshot_interval: std::time::Duration,
+    /// Entries not yet in rows at which a snapshot is made early.
+    pub snapshot_entries: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        use std::time::Duration;
+        Bounds {
+            batch: 512,
+            linger: Duration::from_millis(2),
+            in_flight: 4,
+            stride: 256,
+            live: 50_000,
+            idle: Duration::from_secs(300),
+            restarts_per_minute: 5,
+            quarantine: Duration::from_secs(300),
+            redelivery_first: Duration::from_secs(60),
+            redelivery_max: Duration::from_secs(3600),
+            snapshot_interval: Duration::from_secs(5),
+            snapshot_entries: 50_000,
+        }
+    }
+}
+
+/// Handles and settings that all actors of a daemon share.
+pub struct Shared {
+    /// The exchange's origin: its party id and the name of its ledger.
+    pub origin: SmolStr,
+    /// The exchange's own key.
+    pub signer: Arc<Signer>,
+    /// Key of the HMAC that makes delivery ids.
+    pub delivery_key: [u8; 32],
+    /// Bounds of messages and entities; replaced as a whole by a reload.
+    pub limits: arc_swap::ArcSwap<Limits>,
+    /// Bounds of the actors.
+    pub bounds: Bounds,
+    /// Registrations of all parties.
+    pub registry: Registry,
+    /// Which entities are live, cold or quarantined.
+    pub directory: Directory,
+    /// Rows, index and open exchanges.
+    pub db: StateDb,
+    /// Committed entries that are not in rows yet.
+    pub tail: Tail,
+    /// The ledger, to read.
+    pub reader: LedgerReader,
+    /// Content of open exchanges, to read and release.
+    pub spool: SpoolHandle,
+    /// Lane token of each partition.
+    pub lanes: Vec<Id>,
+    /// True when the broker's authentication stands for signatures.
+    pub trusted_broker: bool,
+    /// Checks that make the daemon ready or not.
+    pub health: Arc<Health>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Test and simulation seam; `None` in production.
+    pub fault: Option<FaultHook>,
+    /// How far effects were published and rows written.
+    pub progress: Progress,
+}
+
+/// Marks that only grow, read across threads.
+pub struct Progress {
+    dispatched_through: AtomicU64,
+    snapshot_through: AtomicU64,
+    landed: Mutex<Prefix>,
+    positions: Vec<AtomicU64>,
+}
+
+fn lock(prefix: &Mutex<Prefix>) -> MutexGuard<'_, Prefix> {
+    prefix.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Progress {
+    /// Marks at their start: effects and rows as the ledger and the database tell, positions by partition.
+    pub fn new(dispatched_through: u64, snapshot_through: u64, landed_through: u64, positions: Vec<u64>) -> Self {
+        Progress {
+            dispatched_through: AtomicU64::new(dispatched_through),
+            snapshot_through: AtomicU64::new(snapshot_through),
+            landed: Mutex::new(Prefix::from(landed_through)),
+            positions: positions.into_iter().map(AtomicU64::new).collect(),
+        }
+    }
+
+    /// Leaves `[from, to)` are in the tail now.
+    pub fn landed(&self, from: u64, to: u64) {
+        lock(&self.landed).add(from, to);
+    }
+
+    /// All leaves below this are in the tail or in rows.
+    pub fn landed_through(&self) -> u64 {
+        lock(&self.landed).through()
+    }
+
+    /// A partition's position is durable up to `sequence`.
+    pub fn passed(&self, partition: u16, sequence: u64) {
+        if let Some(position) = self.positions.get(usize::from(partition)) {
+            position.store(sequence, Ordering::Release);
+        }
+    }
+
+    /// The lowest position of all partitions: nothing after it may be purged.
+    pub fn lowest_position(&self) -> u64 {
+        self.positions.iter().map(|p| p.load(Ordering::Acquire)).min().unwrap_or(0)
+    }
+
+    /// Effects of all leaves below this were published and acknowledged.
+    pub fn dispatched_through(&self) -> u64 {
+        self.dispatched_through.load(Ordering::Acquire)
+    }
+
+    /// Moves [`Progress::dispatched_through`] on; never back.
+    pub fn dispatched(&self, through: u64) {
+        self.dispatched_through.fetch_max(through, Ordering::AcqRel);
+    }
+
+    /// All leaves below this are in rows and index.
+    pub fn snapshot_through(&self) -> u64 {
+        self.snapshot_through.load(Ordering::Acquire)
+    }
+
+    /// Moves [`Progress::snapshot_through`] on; never back.
+    pub fn snapshotted(&self, through: u64) {
+        self.snapshot_through.fetch_max(through, Ordering::AcqRel);
+    }
+}
+
+impl Shared {
+    /// The exchange as a party.
+    pub fn dex(&self) -> Address {
+        Address::new(
+            Kind::Dex,
+            Id::new(&self.origin).expect("the origin was checked as an id when the configuration was read"),
+        )
+    }
+
+    /// The partition of an entity.
+    pub fn partition_of(&self, entity: &Address) -> u16 {
+        let partitions = u32::try_from(self.lanes.len()).unwrap_or(1);
+        u16::try_from(crate::nats::partition_of(&entity.id.to_token(), partitions)).unwrap_or(0)
+    }
+
+    /// The address of a partition's own entries.
+    pub fn lane(&self, partition: u16) -> Address {
+        Address::new(Kind::Lane, self.lanes[usize::from(partition)].clone())
+    }
+}
+
+impl Shared {
+    /// The committed entry at `leaf`, from the ledger.
+    pub fn entry(&self, leaf: u64) -> Option<Arc<Sealed>> {
+        let read = self.reader.read(leaf).map_err(|error| error.to_string());
+        let sealed = read.and_then(|stored| Sealed::from_stored(stored).map_err(|error| error.to_string()));
+        match sealed {
+            Ok(sealed) => Some(Arc::new(sealed)),
+            Err(error) => {
+                tracing::error!(leaf, %error, "an entry cannot be read from the ledger");
+                self.health.set("ledger-read", false, "an entry cannot be read: run `dex ledger check`");
+                None
+            }
+        }
+    }
+
+    /// The entry that answered the message with `key` and these facts, from index and ledger.
+    pub fn first_entry(&self, key: &IndexKey, cause: &Cause) -> Option<Arc<Sealed>> {
+        let found = self.db.index(std::slice::from_ref(key)).ok()?;
+        let leaves = found.into_iter().next().flatten()?;
+        leaves.into_iter().filter_map(|leaf| self.entry(leaf)).find(|sealed| {
+            sealed
+                .entry
+                .cause
+                .as_ref()
+                .is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
+        })
+    }
+}

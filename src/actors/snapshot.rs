@@ -1,0 +1,90 @@
+//! The dedicated persistence actor: folds committed entries into rows, index and open exchanges.
+//!
+//! It never asks a live actor for its state: a row is the old row with the committed entries folded in,
+//! so a snapshot can hold nothing that is not in the ledger.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+
+use super::kinds;
+use super::shared::Shared;
+use crate::domain::{Event, Registration};
+use crate::store::{RegistryFold, StoreError, fold_rows};
+use crate::telemetry::events::{SnapshotFailed, SnapshotWritten};
+
+/// Asks for rows to be written now. Answers with the leaf below which all entries are in rows.
+#[derive(Message)]
+#[rtype(result = "Result<u64, StoreError>")]
+pub struct Write;
+
+/// The one writer of the state database.
+pub struct SnapshotActor {
+    shared: Arc<Shared>,
+}
+
+impl SnapshotActor {
+    /// A persistence actor over the shared database and tail.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        SnapshotActor { shared }
+    }
+
+    fn write(&mut self) -> Result<u64, StoreError> {
+        let started = Instant::now();
+        let result = self.fold();
+        match &result {
+            Ok((rows, through)) => {
+                self.shared.progress.snapshotted(*through);
+                self.shared.health.set("snapshot", true, "rows are written");
+                SnapshotWritten { rows: *rows, through: *through, took: started.elapsed() }.emit();
+            }
+            Err(error) => {
+                self.shared.health.set("snapshot", false, "rows cannot be written");
+                SnapshotFailed { detail: error.to_string() }.emit();
+            }
+        }
+        result.map(|(_, through)| through)
+    }
+
+    /// Folds every entry below the mark of landed leaves into rows. Returns rows written and the mark.
+    fn fold(&self) -> Result<(usize, u64), StoreError> {
+        let shared = &self.shared;
+        let through = shared.progress.landed_through();
+        let registry = RegistryFold { touches: Event::touches_registry, apply: Registration::apply };
+        let batch = fold_rows(&shared.db, &shared.tail, registry, kinds::fold, through, shared.clock.now())?;
+        let rows = batch.rows.len();
+        shared.db.write(&batch)?;
+        shared.tail.written(&batch);
+        Ok((rows, through))
+    }
+}
+
+impl Actor for SnapshotActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let tick = (self.shared.bounds.snapshot_interval / 10).max(std::time::Duration::from_millis(20));
+        let mut last = Instant::now();
+        ctx.run_interval(tick, move |actor, _| {
+            actor.shared.health.heartbeat("snapshot-actor");
+            let full = actor.shared.tail.len() >= actor.shared.bounds.snapshot_entries;
+            let due = last.elapsed() >= actor.shared.bounds.snapshot_interval;
+            if (full || due) && actor.shared.tail.len() > 0 {
+                // A failure is counted and seen in health; the entries stay in the tail for the next try.
+                if let Err(error) = actor.write() {
+                    tracing::warn!(%error, "rows were not written, the tail is kept");
+                }
+                last = Instant::now();
+            }
+        });
+    }
+}
+
+impl Handler<Write> for SnapshotActor {
+    type Result = Result<u64, StoreError>;
+
+    fn handle(&mut self, _: Write, _: &mut Self::Context) -> Self::Result {
+        self.write()
+    }
+}

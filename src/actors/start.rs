@@ -1,0 +1,265 @@
+//! Starts all actors of a daemon on their arbiters, and stops them in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::dispatch::DispatchActor;
+use super::ledger::{LedgerActor, OnFatal};
+use super::outbox::Outbox;
+use super::partition::{Neighbours, PartitionActor, Start};
+use super::shared::Shared;
+use super::snapshot::{SnapshotActor, Write};
+use super::source::Source;
+use super::stats::StatsActor;
+use super::work::Work;
+use crate::domain::{Action, Address, Command, Id, Key, Kind, Known, RegistryView, Timestamp};
+use crate::ledger::{Ledger, Position, SpoolRef};
+use crate::nats::{BatchPublisher, Connect, PublisherOptions};
+use crate::store::{OpenRow, Sealed};
+
+/// What is known at start, from snapshot and ledger.
+pub struct Beginning {
+    /// The opened ledger.
+    pub ledger: Ledger,
+    /// Positions by partition.
+    pub positions: BTreeMap<u16, Position>,
+    /// Exchanges open in the snapshot.
+    pub open: Vec<(Uuid, OpenRow)>,
+    /// Committed entries after the snapshot, in leaf order.
+    pub recent: Vec<Arc<Sealed>>,
+    /// Operators and their keys, from the configuration.
+    pub operators: Vec<(Id, Vec<Key>)>,
+}
+
+/// The running actors.
+pub struct Actors {
+    snapshot: Addr<SnapshotActor>,
+    arbiters: Vec<Arbiter>,
+    drained: Vec<oneshot::Receiver<()>>,
+    stop: CancellationToken,
+}
+
+/// Why the actors could not start or stop.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A connection could not be made.
+    #[error("connection of {who}: {detail}")]
+    Connection { who: String, detail: String },
+    /// An arbiter's thread ended while it started.
+    #[error("the thread of {0} ended while it started")]
+    Thread(String),
+}
+
+/// Runs `make` on the arbiter and hands its result over.
+async fn on<T: Send + 'static, F: Future<Output = Result<T, StartError>> + 'static>(
+    arbiter: &Arbiter,
+    who: &str,
+    make: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, StartError> {
+    let (reply, made) = oneshot::channel();
+    arbiter.spawn_fn(move || {
+        actix::spawn(async move {
+            // The caller waits for it unless it has given up already.
+            drop(reply.send(make().await));
+        });
+    });
+    made.await.map_err(|_| StartError::Thread(who.to_owned()))?
+}
+
+async fn link(connect: &Connect, who: &str) -> Result<crate::nats::Link, StartError> {
+    let mut connect = connect.clone();
+    connect.name = format!("{} {who}", connect.name);
+    connect.open().await.map_err(|error| StartError::Connection {
+        who: who.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+/// Starts everything. `on_fatal` is called when a write or sync of the ledger failed.
+///
+/// # Errors
+/// [`StartError`] when a connection cannot be made.
+pub async fn start(
+    shared: Arc<Shared>,
+    connect: Connect,
+    beginning: Beginning,
+    arbiters: usize,
+    stop: CancellationToken,
+    on_fatal: OnFatal,
+) -> Result<Actors, StartError> {
+    let Beginning { ledger, positions, open, recent, operators } = beginning;
+    let ledger_arbiter = Arbiter::new();
+    let outlets = Arbiter::new();
+    let persistence = Arbiter::new();
+
+    let ledger = {
+        let shared = Arc::clone(&shared);
+        LedgerActor::start_in_arbiter(&ledger_arbiter.handle(), move |_| LedgerActor::new(ledger, shared, on_fatal))
+    };
+    let snapshot = {
+        let shared = Arc::clone(&shared);
+        SnapshotActor::start_in_arbiter(&persistence.handle(), move |_| SnapshotActor::new(shared))
+    };
+    let stats = StatsActor::start_in_arbiter(&outlets.handle(), |_| StatsActor::new());
+    let dispatch = {
+        let shared = Arc::clone(&shared);
+        let connect = connect.clone();
+        let still_open = still_open(&open, &recent);
+        on(&outlets, "dispatch", move || async move {
+            let link = link(&connect, "dispatch").await?;
+            let publisher = BatchPublisher::start(&link.client, PublisherOptions::default())
+                .await
+                .map_err(|error| StartError::Connection { who: "publisher".into(), detail: error.to_string() })?;
+            let done = shared.progress.dispatched_through();
+            let outbox = Outbox::new(Arc::clone(&shared), publisher, still_open, done);
+            Ok(DispatchActor::new(shared, outbox, link).start())
+        })
+        .await?
+    };
+
+    let neighbours = Neighbours { ledger, dispatch, stats };
+    let works: Vec<Arbiter> = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
+    let mut drained = Vec::new();
+    let partitions = u16::try_from(shared.lanes.len()).unwrap_or(u16::MAX);
+    for number in 0..partitions {
+        let arbiter = &works[usize::from(number) % works.len()];
+        let (done, drain) = oneshot::channel();
+        drained.push(drain);
+        let mine = |entity: &Address| shared.partition_of(entity) == number;
+        let position = positions.get(&number).copied();
+        let open = open
+            .iter()
+            .filter(|(_, row)| row.partition == number)
+            .map(|(delivery, row)| (row.entity.clone(), *delivery, row.deadline))
+            .collect();
+        let recent = recent.iter().filter(|sealed| sealed.partition == number).cloned().collect();
+        let local = operators
+            .iter()
+            .map(|(id, keys)| (Address::new(Kind::Operator, id.clone()), keys))
+            .filter(|(operator, _)| mine(operator))
+            .filter(|(operator, keys)| differs(&shared, operator, keys))
+            .map(|(operator, keys)| declare(&shared, operator, keys.clone()))
+            .collect();
+        let actor_shared = Arc::clone(&shared);
+        let connect = connect.clone();
+        let neighbours = neighbours.clone();
+        let stop = stop.clone();
+        on(arbiter, "partition", move || async move {
+            let link = link(&connect, &format!("partition {number}")).await?;
+            let source = Source::new(link);
+            let start = Start { position, open, recent, source, local };
+            PartitionActor::new(actor_shared, number, start, neighbours, stop, done).start();
+            Ok(())
+        })
+        .await?;
+    }
+    let mut arbiters = works;
+    arbiters.extend([outlets, persistence, ledger_arbiter]);
+    Ok(Actors { snapshot, arbiters, drained, stop })
+}
+
+/// Open exchanges of the snapshot and the entries after it: delivery, leaf, content.
+fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u64, Option<SpoolRef>)> {
+    let place = |spool: Option<crate::store::SpoolPlace>| {
+        spool.map(|(segment, offset, len)| SpoolRef { segment, offset, len })
+    };
+    let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
+        open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
+    for sealed in recent {
+        use crate::domain::Event;
+        match &sealed.entry.event {
+            Event::Opened(opened) => {
+                all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
+            }
+            Event::Settled(closed)
+            | Event::Expired(closed)
+            | Event::Recalled(closed)
+            | Event::Disputed { closed, .. } => {
+                all.remove(&closed.delivery);
+            }
+            _ => {}
+        }
+    }
+    all.into_iter().map(|(delivery, (leaf, spool))| (delivery, leaf, spool)).collect()
+}
+
+/// Whether the ledger holds other keys for this operator than the configuration.
+fn differs(shared: &Shared, operator: &Address, keys: &[Key]) -> bool {
+    shared.registry.registration(operator).is_none_or(|known| {
+        let mut in_force: Vec<Key> =
+            known.keys.iter().filter(|record| record.until.is_none()).map(|record| record.key).collect();
+        let mut asked = keys.to_vec();
+        in_force.sort_unstable();
+        asked.sort_unstable();
+        asked.dedup();
+        in_force != asked
+    })
+}
+
+/// The local command that ledgers an operator's keys.
+fn declare(shared: &Shared, operator: Address, keys: Vec<Key>) -> Work {
+    let now: Timestamp = shared.clock.now();
+    Work {
+        ask: super::entity::Ask {
+            command: Command {
+                addressed: operator.clone(),
+                action: Action::OperatorDeclare { keys },
+                cause: None,
+                deadline: None,
+                pull: None,
+                stored_at: now,
+            },
+            known: Known::New,
+        },
+        entity: operator,
+        key: None,
+        sequence: None,
+        reply: None,
+        want_proof: false,
+    }
+}
+
+impl Actors {
+    /// Writes rows now; returns the leaf below which everything is in them.
+    ///
+    /// # Errors
+    /// A text that says why rows were not written.
+    pub async fn snapshot(&self) -> Result<u64, String> {
+        match self.snapshot.send(Write).await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Stops intake, waits until what was decided is committed and published, writes rows, ends the
+    /// threads. True when everything was drained within `patience`.
+    pub async fn stop(self, shared: &Shared, patience: std::time::Duration) -> bool {
+        self.stop.cancel();
+        let drained = self.drained;
+        let all = async {
+            for drain in drained {
+                // A partition that never started has nothing to drain.
+                drop(drain.await);
+            }
+            while shared.progress.dispatched_through() < shared.progress.landed_through() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let clean = tokio::time::timeout(patience, all).await.is_ok();
+        let rows = match self.snapshot.send(Write).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(_)) | Err(_) => false,
+        };
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            // A thread that panicked has said so in the log.
+            drop(arbiter.join());
+        }
+        clean && rows
+    }
+}
