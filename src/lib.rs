@@ -2,16 +2,16 @@
 //!
 //! The layers, lowest first; imports point down this list only (`tests/tidy.rs` holds it).
 
-pub mod domain;
-pub mod wire;
-pub mod ledger;
-pub mod store;
-pub mod config;
-pub mod telemetry;
-pub mod nats;
 pub mod actors;
-pub mod client;
-pub mod http;
-pub mod simulation;
-pub mod daemon;
 pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod domain;
+pub mod http;
+pub mod ledger;
+pub mod nats;
+pub mod simulation;
+pub mod store;
+pub mod telemetry;
+pub mod wire;

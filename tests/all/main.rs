@@ -1,1 +1,7 @@
 //! All integration tests in one binary, one module per feature.
+
+mod support;
+
+mod nats_intake;
+mod nats_publish;
+mod nats_streams;
