@@ -86,8 +86,10 @@ impl Exchanges {
             | Event::Disputed { closed, .. }
             | Event::Expired(closed)
             | Event::Recalled(closed) => {
-                if self.opened.remove(&closed.delivery).is_none() {
-                    self.closed.insert(closed.delivery);
+                let delivery = closed.delivery;
+                // Opened and closed within one snapshot: it is never written.
+                if self.opened.remove(&delivery).is_none() {
+                    self.closed.insert(delivery);
                 }
             }
             _ => {}

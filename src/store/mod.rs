@@ -17,6 +17,14 @@ mod view;
 mod write;
 
 #[cfg(test)]
+mod db_tests;
+#[cfg(test)]
+mod frozen;
+#[cfg(test)]
+mod law;
+#[cfg(test)]
+mod tail_tests;
+#[cfg(test)]
 mod toy;
 
 pub use db::{CACHE_BYTES, Options, StateDb};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use redb::{ReadableDatabase, ReadableTable};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,8 +29,9 @@ impl Entity for Toy {
 
     fn apply(&mut self, entry: &Entry) {
         self.n = entry.n;
-        let sum = format!("{:?}", entry.event);
-        let digest = Digest::of(format!("{}{sum}", self.trail).as_bytes());
+        let id = entry.cause.as_ref().map(|cause| cause.id);
+        let text = format!("{} {} {} {id:?}", self.trail, entry.n, entry.at.0);
+        let digest = Digest::of(text.as_bytes());
         self.trail = u64::from_be_bytes(digest.0[..8].try_into().expect("8 bytes"));
     }
 
@@ -185,4 +187,59 @@ pub fn snapshot(db: &StateDb, tail: &Tail, through: u64) -> Result<WriteStats, S
     let stats = db.write(&batch)?;
     tail.written(&batch);
     Ok(stats)
+}
+
+/// Every stored byte, table by table: two databases with equal content are the same to every reader.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub meta: Vec<(String, serde_bytes::ByteBuf)>,
+    pub rows: Vec<(String, serde_bytes::ByteBuf)>,
+    pub registrations: Vec<(String, serde_bytes::ByteBuf)>,
+    pub index: Vec<(serde_bytes::ByteBuf, serde_bytes::ByteBuf)>,
+    pub open: Vec<(serde_bytes::ByteBuf, serde_bytes::ByteBuf)>,
+}
+
+type Bytes = &'static [u8];
+
+fn texts(
+    db: &StateDb,
+    table: redb::TableDefinition<'static, &'static str, Bytes>,
+) -> Vec<(String, serde_bytes::ByteBuf)> {
+    let transaction = db.database().begin_read().expect("a transaction");
+    let table = transaction.open_table(table).expect("a table");
+    let items = table.iter().expect("reads").map(|item| {
+        let (key, value) = item.expect("reads");
+        (
+            key.value().to_owned(),
+            serde_bytes::ByteBuf::from(value.value()),
+        )
+    });
+    items.collect()
+}
+
+fn fixed<const N: usize>(
+    db: &StateDb,
+    table: redb::TableDefinition<'static, &'static [u8; N], Bytes>,
+) -> Vec<(serde_bytes::ByteBuf, serde_bytes::ByteBuf)> {
+    let transaction = db.database().begin_read().expect("a transaction");
+    let table = transaction.open_table(table).expect("a table");
+    let items = table.iter().expect("reads").map(|item| {
+        let (key, value) = item.expect("reads");
+        (
+            serde_bytes::ByteBuf::from(key.value().as_slice()),
+            serde_bytes::ByteBuf::from(value.value()),
+        )
+    });
+    items.collect()
+}
+
+pub fn content(db: &StateDb) -> Content {
+    use super::view::{INDEX, META, OPEN, REGISTRATIONS, ROWS};
+    Content {
+        meta: texts(db, META),
+        rows: texts(db, ROWS),
+        registrations: texts(db, REGISTRATIONS),
+        index: fixed(db, INDEX),
+        open: fixed(db, OPEN),
+    }
 }
