@@ -81,9 +81,20 @@ pub(super) fn apply<E: Entity>(
 /// # Errors
 /// [`StoreError::Gap`] when row and tail do not meet, else as [`state_of`] and the database's own.
 pub fn load<E: Entity>(db: &StateDb, tail: &Tail, entity: &Address) -> Result<E, StoreError> {
+    load_around(db, tail, entity, || {})
+}
+
+/// [`load`], with what another thread may do `between` its two reads.
+pub(super) fn load_around<E: Entity>(
+    db: &StateDb,
+    tail: &Tail,
+    entity: &Address,
+    between: impl FnOnce(),
+) -> Result<E, StoreError> {
     // The tail first: between the two reads a snapshot may be written and its entries leave the tail,
     // so the other way round would miss them. What is then in both is skipped by its number.
     let pending = tail.of(entity);
+    between();
     let row = db.row(entity)?;
     let mut state = state_of(entity, row.as_ref())?;
     let n = row.map_or(0, |row| row.n);

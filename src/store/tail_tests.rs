@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::load::load_around;
 use super::toy::{self, Toy, fold, hat};
 use super::*;
 use crate::domain::{Event, Reason, Timestamp};
@@ -53,6 +54,21 @@ fn a_gap_is_refused_by_load_and_fold() {
         load::<Toy>(&db, &tail, &hat(2)).expect("loads"),
         Toy::default()
     );
+}
+
+#[test]
+fn a_snapshot_in_the_middle_of_a_load_loses_nothing() {
+    let (_folder, db) = toy::database();
+    let tail = Tail::default();
+    let _ = tail.push(&[refused(1, 1), refused(1, 2)]);
+    let before: Toy = load(&db, &tail, &hat(1)).expect("loads");
+    let snapshot = || {
+        toy::snapshot(&db, &tail, 99).expect("a snapshot");
+        assert!(tail.is_empty());
+    };
+    let during: Toy = load_around(&db, &tail, &hat(1), snapshot).expect("loads");
+    assert_eq!((during.n, &during), (2, &before));
+    assert_eq!(load::<Toy>(&db, &tail, &hat(1)).expect("loads"), before);
 }
 
 #[test]
