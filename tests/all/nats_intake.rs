@@ -58,6 +58,8 @@ async fn fill(link: &Link, tokens: &[String], from: u64, count: u64, size: usize
             .expect("publish");
     }
     publisher.flush().await.expect("flush");
+    let counts = publisher.counts();
+    assert_eq!((counts.faults, counts.resent), (0, 0), "sent again without a failure");
 }
 
 fn number(raw: &Raw) -> u64 {

@@ -153,11 +153,10 @@ impl Driver {
 
     /// Takes an ack and all that are ready behind it.
     fn take_acks(&mut self, first: Message) {
-        let mut next = Some(first);
+        let mut message = first;
         let mut fault = None;
         let mut good = false;
-        for _ in 0..ACK_BURST {
-            let Some(message) = next.take() else { break };
+        for taken in 1.. {
             if let Some((ticket, round)) = self.ticket_of(&message) {
                 match ack::read(&message) {
                     Answer::Stored(sequence) => {
@@ -172,9 +171,17 @@ impl Driver {
                     Answer::Retry(_) => {}
                 }
             }
-            next = tokio::task::unconstrained(self.acks.next())
+            // Looked at only while there is room in the burst: an ack taken off the queue must be handled.
+            if taken == ACK_BURST {
+                break;
+            }
+            match tokio::task::unconstrained(self.acks.next())
                 .now_or_never()
-                .flatten();
+                .flatten()
+            {
+                Some(next) => message = next,
+                None => break,
+            }
         }
         self.publish_progress();
         if let Some(status) = fault {
