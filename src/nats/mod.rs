@@ -3,6 +3,7 @@
 //! Objects are made on the thread that uses them and run on a `current_thread` runtime.
 
 pub mod connect;
+pub mod embedded;
 pub mod intake;
 pub mod link;
 pub mod lookup;
@@ -12,6 +13,7 @@ pub mod requirements;
 pub mod streams;
 
 pub use connect::{Connect, ConnectError, Credentials};
+pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit};
 pub use intake::{Intake, IntakeError, IntakeOptions, Raw};
 pub use link::{Link, LinkEvent, LinkState};
 pub use lookup::{LookupError, StoredMessage};
