@@ -175,7 +175,10 @@ impl Outbox {
         if let Some(item) = self.items.remove(delivery) {
             self.due.remove(&(item.next, *delivery));
             if let Some(spool) = item.spool {
-                self.shared.spool.release(spool);
+                if let Err(error) = self.shared.spool.release(spool) {
+                    // The segment stays a while longer: the next start finds it dead and deletes it.
+                    EffectFailed { what: "release of a content", detail: &error.to_string() }.emit();
+                }
             }
         }
     }
