@@ -358,6 +358,29 @@ async fn throughput_is_printed() {
         batches += 1;
     }
     report("intake", started, before);
+    let (started, before) = (Instant::now(), processor_time());
+    let mut acks = std::collections::VecDeque::new();
+    for n in 0..count {
+        let mut headers = HeaderMap::new();
+        headers.insert("Dex-Id", format!("id-{n}"));
+        headers.insert("Dex-From", "hat:bob.hubat.net");
+        let sent = link
+            .jetstream
+            .publish_with_headers("dex.v1.in.hat.h.data", headers, vec![b'x'; 700].into())
+            .await;
+        acks.push_back(sent.expect("publish"));
+        if acks.len() == 2048 {
+            acks.pop_front().expect("one is there").await.expect("ack");
+        }
+    }
+    for ack in acks {
+        ack.await.expect("ack");
+    }
+    report(
+        "for comparison, jetstream::Context::publish with the same window",
+        started,
+        before,
+    );
     eprintln!("{batches} batches, {count} messages, bodies of 700 bytes");
     assert_eq!(got, count);
 }
