@@ -80,7 +80,7 @@ impl Running {
         let note = note.map(|note| String::from_utf8_lossy(&note).into_owned());
 
         let origin = config.exchange.origin.clone();
-        let key = CheckpointKey::from_seed(&origin, *signer.seed()).context("the checkpoint key")?;
+        let key = CheckpointKey::from_seed(&origin, identity::seed(&signer)?).context("the checkpoint key")?;
         let (ledger, recovered) = Ledger::open(settings::ledger(&config, &state), key, note.as_deref())
             .context("the ledger")?;
         if recovered.cut_bytes > 0 {
