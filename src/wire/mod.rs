@@ -14,6 +14,7 @@ pub mod message_id;
 pub mod outcome;
 pub mod outgoing;
 pub mod problem;
+pub mod query;
 pub mod received;
 pub mod sign;
 pub mod signed_text;

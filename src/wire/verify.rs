@@ -52,16 +52,22 @@ fn halve<R: RngCore + CryptoRng>(
         return;
     }
     let (left, right) = items.split_at(items.len() / 2);
-    for half in [left, right] {
-        if *budget >= half.len() {
-            *budget -= half.len();
-            if all_good(half, rng) {
-                verdicts.resize(verdicts.len() + half.len(), true);
-                continue;
-            }
-        }
-        halve(half, rng, budget, verdicts);
+    *budget -= left.len();
+    if all_good(left, rng) {
+        // Then the bad one is on the right, so that half need not be tried as a whole.
+        verdicts.resize(verdicts.len() + left.len(), true);
+        halve(right, rng, budget, verdicts);
+        return;
     }
+    halve(left, rng, budget, verdicts);
+    if *budget >= right.len() {
+        *budget -= right.len();
+        if all_good(right, rng) {
+            verdicts.resize(verdicts.len() + right.len(), true);
+            return;
+        }
+    }
+    halve(right, rng, budget, verdicts);
 }
 
 fn all_good<R: RngCore + CryptoRng>(items: &[Item<'_>], rng: &mut R) -> bool {
