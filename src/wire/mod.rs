@@ -1,1 +1,31 @@
-//! (placeholder heading; replaced by the folder's own)
+//! The wire protocol, version 1: everything that crosses a process boundary, as pure code.
+//!
+//! [`decode`] reads a message in, [`outgoing`] builds what is published, [`received`] is the
+//! recipient's side, [`signed_text`], [`sign`] and [`verify`] are the signatures. No broker type
+//! appears here; `docs/protocol.md` is the same for implementers in other languages.
+
+pub mod actions;
+pub mod body;
+pub mod decode;
+pub mod depth;
+pub mod form;
+pub mod header;
+pub mod message_id;
+pub mod outcome;
+pub mod outgoing;
+pub mod problem;
+pub mod received;
+pub mod sign;
+pub mod signed_text;
+pub mod subject;
+pub mod verify;
+
+pub use decode::{Incoming, Raw, Refused, decode};
+pub use header::{HeaderList, HeaderSource};
+pub use message_id::{effect_id, message_id_v7};
+pub use outcome::{Leaf, OutcomeOut, Proof};
+pub use outgoing::{MessageOptions, Outgoing};
+pub use problem::Problem;
+pub use received::{Delivery, RecallRequest, ReceivedError, Request};
+pub use sign::Signer;
+pub use verify::{is_weak, verify, verify_batch};

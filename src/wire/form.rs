@@ -1,0 +1,147 @@
+//! The form of names and terms in bodies: lengths, characters, and what must agree within one body.
+
+use crate::domain::event::{Bundle, DebitTerms, OfferTerms};
+use crate::domain::records::is_endpoint;
+use crate::domain::{Key, Kind};
+
+use super::verify::is_weak;
+
+/// Longest name, title or version, bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest purpose, reason or URL, bytes.
+pub const TEXT_BYTES_MAX: usize = 256;
+/// Longest namespace, bytes.
+pub const NAMESPACE_BYTES_MAX: usize = 64;
+/// Most namespaces of an app.
+pub const NAMESPACES_MAX: usize = 32;
+/// Most properties of a bundle, and most endpoints of one property.
+pub const BUNDLE_PARTS_MAX: usize = 64;
+/// Longest period of a debit in seconds: 100 years.
+pub const PERIOD_SECONDS_MAX: u32 = 3_155_760_000;
+/// Most records that a pull asks for.
+pub const PULL_RECORDS_MAX: u32 = 10_000;
+
+/// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters.
+///
+/// # Errors
+/// A sentence naming `field`.
+pub fn name(field: &str, text: &str) -> Result<(), String> {
+    sized(field, text, NAME_BYTES_MAX)
+}
+
+/// Checks a longer text: 1 to [`TEXT_BYTES_MAX`] bytes, no control characters.
+///
+/// # Errors
+/// A sentence naming `field`.
+pub fn text(field: &str, text: &str) -> Result<(), String> {
+    sized(field, text, TEXT_BYTES_MAX)
+}
+
+fn sized(field: &str, text: &str, most: usize) -> Result<(), String> {
+    if text.is_empty() || text.len() > most {
+        return Err(format!("{field} has {} bytes, not 1 to {most}", text.len()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("{field} holds a control character"));
+    }
+    Ok(())
+}
+
+/// Checks a namespace: the first part of endpoints, `[0-9a-z-]`, 1 to [`NAMESPACE_BYTES_MAX`] bytes.
+///
+/// # Errors
+/// A sentence naming `field`.
+pub fn namespace(field: &str, text: &str) -> Result<(), String> {
+    let allowed = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'-');
+    if text.is_empty() || text.len() > NAMESPACE_BYTES_MAX || !text.bytes().all(allowed) {
+        return Err(format!(
+            "{field} is not 1 to {NAMESPACE_BYTES_MAX} of 0-9, a-z and '-'"
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a key that is to be registered.
+///
+/// # Errors
+/// A sentence when the key is weak.
+pub fn key(key: &Key) -> Result<(), String> {
+    if is_weak(key) {
+        return Err("key is not a usable Ed25519 public key (not on the curve, not canonical, or of small order)".into());
+    }
+    Ok(())
+}
+
+/// Checks a bundle.
+///
+/// # Errors
+/// A sentence naming the field.
+pub fn bundle(bundle: &Bundle) -> Result<(), String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if bundle.name.is_empty() || bundle.name.len() > 64 || !bundle.name.bytes().all(allowed) {
+        return Err("bundle.name is not 1 to 64 of 0-9, a-z, A-Z and '-'".into());
+    }
+    let parts = 1..=BUNDLE_PARTS_MAX;
+    if !parts.contains(&bundle.bundle.len()) {
+        return Err(format!(
+            "bundle.bundle has {} properties, not 1 to {BUNDLE_PARTS_MAX}",
+            bundle.bundle.len()
+        ));
+    }
+    for (property, query) in &bundle.bundle {
+        name("a bundle's property name", property)?;
+        if !parts.contains(&query.endpoints.len()) {
+            return Err(format!(
+                "bundle.bundle.{property}.endpoints has {} elements, not 1 to {BUNDLE_PARTS_MAX}",
+                query.endpoints.len()
+            ));
+        }
+        if let Some(bad) = query.endpoints.iter().find(|q| !is_endpoint(&q.endpoint)) {
+            return Err(format!(
+                "bundle.bundle.{property} names an endpoint that is not namespace/path: {:?}",
+                bad.endpoint
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the terms of a debit.
+///
+/// # Errors
+/// A sentence naming the field.
+pub fn debit(terms: &DebitTerms) -> Result<(), String> {
+    if !matches!(terms.client.kind, Kind::Org | Kind::App | Kind::Hat) {
+        return Err("client is neither an org, an app nor a hat".into());
+    }
+    text("purpose", &terms.purpose)?;
+    bundle(&terms.bundle)?;
+    if !(1..=PERIOD_SECONDS_MAX).contains(&terms.period_seconds) {
+        return Err(format!("periodSeconds is not 1 to {PERIOD_SECONDS_MAX}"));
+    }
+    match &terms.terms_url {
+        Some(url) => text("termsUrl", url),
+        None => Ok(()),
+    }
+}
+
+/// Checks the terms of an offer.
+///
+/// # Errors
+/// A sentence naming the field.
+pub fn offer(terms: &OfferTerms) -> Result<(), String> {
+    if terms.owner.kind != Kind::Org {
+        return Err("owner is not an org".into());
+    }
+    name("title", &terms.title)?;
+    if terms.starts >= terms.expires {
+        return Err("expires is not after starts".into());
+    }
+    if terms.max_claims == 0 || terms.min_claims > terms.max_claims {
+        return Err("maxClaims is 0 or less than minClaims".into());
+    }
+    if terms.debit.client != terms.owner {
+        return Err("debit.client is not the offer's owner".into());
+    }
+    debit(&terms.debit).map_err(|e| format!("debit: {e}"))
+}

@@ -1,0 +1,262 @@
+//! Builds what is published: messages to the exchange, and its messages to participants.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::domain::command::PullAsk;
+use crate::domain::event::{Authority, Opened};
+use crate::domain::{Address, Digest, Kind, MessageId, Timestamp};
+
+use super::header;
+use super::outcome::OutcomeOut;
+use super::problem::{PROBLEM_TYPE, Problem};
+use super::sign::Signer;
+use super::signed_text::{self, Fields, OutFields};
+use super::subject;
+
+/// A message ready to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub subject: String,
+    /// Its headers, in order.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body.
+    pub payload: Bytes,
+}
+
+impl Outgoing {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// The optional headers of a message to the exchange.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessageOptions {
+    /// Settle by then or expire.
+    pub deadline: Option<Timestamp>,
+    /// Inbox for the first outcome.
+    pub reply: Option<String>,
+    /// The proof shall come with the outcome.
+    pub want_proof: bool,
+    /// The pull that is answered.
+    pub pull: Option<MessageId>,
+}
+
+/// A signed message to the exchange `origin`. The elements of `action` are given unescaped:
+/// `["credit", "facebook"]`.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is one line of the signed text"
+)]
+pub fn message_in(
+    signer: &Signer,
+    origin: &str,
+    from: &Address,
+    to: &Address,
+    action: &[&str],
+    id: MessageId,
+    options: &MessageOptions,
+    body: Bytes,
+) -> Outgoing {
+    let subject = subject::published(to, action);
+    message_on(signer, origin, from, subject, id, options, body)
+}
+
+/// Like [`message_in`] on a subject that is given whole, such as a delivery's `Dex-Receipt-To`.
+pub fn message_on(
+    signer: &Signer,
+    origin: &str,
+    from: &Address,
+    subject: String,
+    id: MessageId,
+    options: &MessageOptions,
+    body: Bytes,
+) -> Outgoing {
+    let mut headers = vec![
+        (header::ID, id.to_string()),
+        (header::FROM, from.to_string()),
+        (header::KEY, signer.public().to_string()),
+    ];
+    let optional = [
+        (header::DEADLINE, options.deadline.map(|t| t.to_string())),
+        (header::REPLY, options.reply.clone()),
+        (
+            header::WANT,
+            options.want_proof.then(|| header::WANT_PROOF.to_owned()),
+        ),
+        (header::PULL, options.pull.map(|id| id.to_string())),
+    ];
+    headers.extend(
+        optional
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let mut message = Outgoing {
+        subject,
+        headers,
+        payload: body,
+    };
+    let mut text = Vec::new();
+    let digest = Digest::of(&message.payload);
+    signed_text::write_in(&mut text, &fields(&message, origin, digest));
+    let signature = signer.sign(&text).to_string();
+    message.headers.push((header::SIG, signature));
+    message
+}
+
+/// Content for its recipient. `receipt_to` is the receipt subject of the partition's lane.
+pub fn delivery(
+    signer: &Signer,
+    origin: &str,
+    opened: &Opened,
+    receipt_to: &str,
+    content: Bytes,
+) -> Outgoing {
+    let debit = match &opened.authority {
+        Authority::Debit(debit) => Some(debit),
+        Authority::Plug(_) | Authority::App(_) => None,
+    };
+    let mut headers = exchange_headers(signer, origin, opened);
+    headers.push((header::COUNT, opened.count_out.to_string()));
+    headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
+    if let Some(pull) = opened.pull {
+        headers.push((header::PULL, pull.to_string()));
+    }
+    let subject = subject::delivery(&opened.to, debit);
+    from_exchange(signer, origin, subject, headers, content)
+}
+
+/// Asks the HAT for a release under the debit of a pull. `Dex-Pull` is what its release repeats.
+pub fn request(signer: &Signer, origin: &str, opened: &Opened) -> Outgoing {
+    let ask = PullAsk {
+        since: opened.since,
+        limit: opened.limit,
+    };
+    let body = serde_json::to_vec(&ask).expect("a time and a number are JSON");
+    let mut headers = exchange_headers(signer, origin, opened);
+    headers.push((header::PULL, opened.exchange.to_string()));
+    let subject = subject::request(&opened.to);
+    from_exchange(signer, origin, subject, headers, body.into())
+}
+
+/// Asks `to` to give `delivery` back: to answer with a receipt `returned` at `receipt_to`.
+pub fn recall_request(
+    signer: &Signer,
+    origin: &str,
+    to: &Address,
+    id: MessageId,
+    delivery: Uuid,
+    receipt_to: &str,
+) -> Outgoing {
+    let body = format!("{{\"delivery\":\"{delivery}\"}}");
+    let mut headers = speaker(signer, origin, id.0);
+    headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
+    from_exchange(signer, origin, subject::recall(to), headers, body.into())
+}
+
+/// Outcomes for one party, as its stored message: always an array. Not signed: each is proved by the
+/// checkpoint of its tree size.
+pub fn outcomes(to: &Address, outcomes: &[OutcomeOut]) -> Outgoing {
+    Outgoing {
+        subject: subject::outcome(to),
+        headers: vec![(header::CONTENT_TYPE, "application/json".to_owned())],
+        payload: serde_json::to_vec(outcomes)
+            .expect("texts and numbers are JSON")
+            .into(),
+    }
+}
+
+/// The first outcome for a waiting caller: one object on its inbox.
+pub fn reply_outcome(reply: &str, outcome: &OutcomeOut) -> Outgoing {
+    Outgoing {
+        subject: reply.to_owned(),
+        headers: vec![(header::CONTENT_TYPE, "application/json".to_owned())],
+        payload: serde_json::to_vec(outcome)
+            .expect("texts and numbers are JSON")
+            .into(),
+    }
+}
+
+/// A refusal that has no entry of its own, for a waiting caller.
+pub fn reply_problem(reply: &str, problem: &Problem) -> Outgoing {
+    Outgoing {
+        subject: reply.to_owned(),
+        headers: vec![(header::CONTENT_TYPE, PROBLEM_TYPE.to_owned())],
+        payload: problem.to_json().into(),
+    }
+}
+
+/// `plug:<id>`, `app:<id>` or `debit:<id>`.
+pub fn authority_text(authority: &Authority) -> String {
+    match authority {
+        Authority::Plug(id) => format!("{}:{id}", Kind::Plug),
+        Authority::App(id) => format!("{}:{id}", Kind::App),
+        Authority::Debit(id) => format!("debit:{id}"),
+    }
+}
+
+fn speaker(signer: &Signer, origin: &str, id: Uuid) -> Vec<(&'static str, String)> {
+    vec![
+        (header::ID, id.hyphenated().to_string()),
+        (header::FROM, format!("{}:{origin}", Kind::Dex)),
+        (header::KEY, signer.public().to_string()),
+    ]
+}
+
+fn exchange_headers(signer: &Signer, origin: &str, opened: &Opened) -> Vec<(&'static str, String)> {
+    let mut headers = speaker(signer, origin, opened.delivery);
+    headers.extend([
+        (header::DEADLINE, opened.deadline.to_string()),
+        (header::SOURCE, opened.from.to_string()),
+        (header::AUTHORITY, authority_text(&opened.authority)),
+    ]);
+    headers
+}
+
+fn from_exchange(
+    signer: &Signer,
+    origin: &str,
+    subject: String,
+    headers: Vec<(&'static str, String)>,
+    payload: Bytes,
+) -> Outgoing {
+    let mut message = Outgoing {
+        subject,
+        headers,
+        payload,
+    };
+    let digest = Digest::of(&message.payload);
+    let line = |name| message.header(name).unwrap_or("");
+    let out = OutFields {
+        source: line(header::SOURCE),
+        count: line(header::COUNT),
+        receipt_to: line(header::RECEIPT_TO),
+        authority: line(header::AUTHORITY),
+    };
+    let mut text = Vec::new();
+    signed_text::write_out(&mut text, &fields(&message, origin, digest), &out);
+    let signature = signer.sign(&text).to_string();
+    message.headers.push((header::DIGEST, digest.to_string()));
+    message.headers.push((header::SIG, signature));
+    message
+}
+
+fn fields<'a>(message: &'a Outgoing, origin: &'a str, body: Digest) -> Fields<'a> {
+    let line = |name| message.header(name).unwrap_or("");
+    Fields {
+        origin,
+        subject: &message.subject,
+        id: line(header::ID),
+        from: line(header::FROM),
+        key: line(header::KEY),
+        deadline: line(header::DEADLINE),
+        reply: line(header::REPLY),
+        want: line(header::WANT),
+        pull: line(header::PULL),
+        body,
+    }
+}

@@ -1,0 +1,309 @@
+//! The recipient's side: reads and verifies what the exchange sends.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::domain::command::PullAsk;
+use crate::domain::event::Authority;
+use crate::domain::{Address, Digest, Id, Key, Kind, MessageId, Signature, Timestamp};
+
+use super::header::{self, HeaderSource};
+use super::outcome::OutcomeOut;
+use super::signed_text::{self, Fields, OutFields};
+use super::{subject, verify};
+
+/// Why a message cannot be taken for the exchange's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReceivedError {
+    /// A header is missing, repeated or not of its form.
+    #[error("{0}")]
+    Header(String),
+    /// The body's hash is not the header's.
+    #[error("the body's SHA-256 is not that of Dex-Digest")]
+    Digest,
+    /// The key is none of those that the exchange is known by.
+    #[error("Dex-Key is not a key of the exchange that is trusted here")]
+    Key,
+    /// The signature does not fit.
+    #[error("the signature does not fit")]
+    Signature,
+    /// The body is not of its form.
+    #[error("the body: {0}")]
+    Body(String),
+}
+
+/// Content from the exchange, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id: apply once per id.
+    pub id: Uuid,
+    /// The exchange that delivered it.
+    pub from: Address,
+    /// The sender.
+    pub source: Address,
+    /// SHA-256 of the body.
+    pub digest: Digest,
+    /// Number of records.
+    pub count: u32,
+    /// The subject to publish the receipt on.
+    pub receipt_to: String,
+    /// The right under which it moved.
+    pub authority: Authority,
+    /// A receipt after this changes nothing.
+    pub deadline: Timestamp,
+    /// The own pull that it answers.
+    pub pull: Option<MessageId>,
+    /// The records.
+    pub body: Bytes,
+}
+
+/// The exchange asks for a release, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its id.
+    pub id: Uuid,
+    /// The exchange.
+    pub from: Address,
+    /// The client that pulls.
+    pub source: Address,
+    /// The debit to release under.
+    pub debit: Id,
+    /// What the release gives as its `Dex-Pull`.
+    pub pull: MessageId,
+    /// Release by then.
+    pub deadline: Timestamp,
+    /// Which records.
+    pub ask: PullAsk,
+}
+
+/// The exchange asks for a delivery back, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecallRequest {
+    /// Its id.
+    pub id: Uuid,
+    /// The exchange.
+    pub from: Address,
+    /// The delivery that is wanted back.
+    pub delivery: Uuid,
+    /// The subject to publish the receipt on.
+    pub receipt_to: String,
+}
+
+struct Signed<'a> {
+    id: Uuid,
+    from: Address,
+    deadline: Option<Timestamp>,
+    pull: Option<MessageId>,
+    out: OutFields<'a>,
+    digest: Digest,
+}
+
+/// Reads and verifies a message on `dex.v1.out.<kind>.<id>.delivery…`. `keys`: the keys that the
+/// exchange `origin` is known by.
+///
+/// # Errors
+/// [`ReceivedError`]; nothing of the message may be used then.
+pub fn delivery<H: HeaderSource>(
+    subject: &str,
+    headers: &H,
+    body: Bytes,
+    origin: &str,
+    keys: &[Key],
+) -> Result<Delivery, ReceivedError> {
+    let signed = signed(subject, headers, &body, origin, keys)?;
+    Ok(Delivery {
+        id: signed.id,
+        from: signed.from,
+        source: parsed(header::SOURCE, signed.out.source)?,
+        digest: signed.digest,
+        count: parsed(header::COUNT, signed.out.count)?,
+        receipt_to: receipt_subject(signed.out.receipt_to)?,
+        authority: authority(signed.out.authority)?,
+        deadline: signed.deadline.ok_or_else(|| missing(header::DEADLINE))?,
+        pull: signed.pull,
+        body,
+    })
+}
+
+/// Reads and verifies a message on `dex.v1.out.hat.<id>.request`.
+///
+/// # Errors
+/// [`ReceivedError`].
+pub fn request<H: HeaderSource>(
+    subject: &str,
+    headers: &H,
+    body: &Bytes,
+    origin: &str,
+    keys: &[Key],
+) -> Result<Request, ReceivedError> {
+    let signed = signed(subject, headers, body, origin, keys)?;
+    let Authority::Debit(debit) = authority(signed.out.authority)? else {
+        return Err(ReceivedError::Header(format!(
+            "{} names no debit",
+            header::AUTHORITY
+        )));
+    };
+    Ok(Request {
+        id: signed.id,
+        from: signed.from,
+        source: parsed(header::SOURCE, signed.out.source)?,
+        debit,
+        pull: signed.pull.ok_or_else(|| missing(header::PULL))?,
+        deadline: signed.deadline.ok_or_else(|| missing(header::DEADLINE))?,
+        ask: json(body)?,
+    })
+}
+
+/// Reads and verifies a message on `dex.v1.out.<kind>.<id>.recall`.
+///
+/// # Errors
+/// [`ReceivedError`].
+pub fn recall_request<H: HeaderSource>(
+    subject: &str,
+    headers: &H,
+    body: &Bytes,
+    origin: &str,
+    keys: &[Key],
+) -> Result<RecallRequest, ReceivedError> {
+    #[derive(Deserialize)]
+    struct Body {
+        delivery: Uuid,
+    }
+    let signed = signed(subject, headers, body, origin, keys)?;
+    Ok(RecallRequest {
+        id: signed.id,
+        from: signed.from,
+        delivery: json::<Body>(body)?.delivery,
+        receipt_to: receipt_subject(signed.out.receipt_to)?,
+    })
+}
+
+/// Reads a message on `dex.v1.out.<kind>.<id>.outcome` (an array) or an answer to `Dex-Reply` (one
+/// object). Outcomes carry no signature; their proof is the checkpoint.
+///
+/// # Errors
+/// [`ReceivedError::Body`].
+pub fn outcomes(body: &[u8]) -> Result<Vec<OutcomeOut>, ReceivedError> {
+    let begins = body.iter().find(|b| !b.is_ascii_whitespace());
+    if begins == Some(&b'[') {
+        json(body)
+    } else {
+        json(body).map(|one| vec![one])
+    }
+}
+
+fn signed<'a, H: HeaderSource>(
+    subject: &'a str,
+    headers: &'a H,
+    body: &[u8],
+    origin: &str,
+    keys: &[Key],
+) -> Result<Signed<'a>, ReceivedError> {
+    let one = |name| {
+        headers
+            .one(name)
+            .map_err(|e| ReceivedError::Header(e.to_string()))
+    };
+    let text = |name| one(name).map(|value| value.unwrap_or(""));
+    let fields = Fields {
+        origin,
+        subject,
+        id: text(header::ID)?,
+        from: text(header::FROM)?,
+        key: text(header::KEY)?,
+        deadline: text(header::DEADLINE)?,
+        reply: text(header::REPLY)?,
+        want: text(header::WANT)?,
+        pull: text(header::PULL)?,
+        body: Digest::of(body),
+    };
+    let out = OutFields {
+        source: text(header::SOURCE)?,
+        count: text(header::COUNT)?,
+        receipt_to: text(header::RECEIPT_TO)?,
+        authority: text(header::AUTHORITY)?,
+    };
+    let digest: Digest = parsed(header::DIGEST, text(header::DIGEST)?)?;
+    if digest != fields.body {
+        return Err(ReceivedError::Digest);
+    }
+    let key: Key = parsed(header::KEY, fields.key)?;
+    if !keys.contains(&key) {
+        return Err(ReceivedError::Key);
+    }
+    let signature: Signature = parsed(header::SIG, text(header::SIG)?)?;
+    let mut signed_text = Vec::new();
+    signed_text::write_out(&mut signed_text, &fields, &out);
+    if !verify::verify(&key, &signature, &signed_text) {
+        return Err(ReceivedError::Signature);
+    }
+    let from: Address = parsed(header::FROM, fields.from)?;
+    if from.kind != Kind::Dex || from.id.as_str() != origin {
+        return Err(ReceivedError::Header(format!(
+            "{} is not dex:{origin}",
+            header::FROM
+        )));
+    }
+    let id: MessageId = parsed(header::ID, fields.id)?;
+    Ok(Signed {
+        id: id.0,
+        from,
+        deadline: optional(fields.deadline)
+            .map(|t| parsed(header::DEADLINE, t))
+            .transpose()?,
+        pull: optional(fields.pull)
+            .map(|t| parsed(header::PULL, t))
+            .transpose()?,
+        out,
+        digest,
+    })
+}
+
+fn optional(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn authority(text: &str) -> Result<Authority, ReceivedError> {
+    let wrong =
+        || ReceivedError::Header(format!("{} is no authority: {text:?}", header::AUTHORITY));
+    let (kind, id) = text.split_once(':').ok_or_else(wrong)?;
+    let id = Id::new(id).map_err(|_| wrong())?;
+    match kind {
+        "plug" => Ok(Authority::Plug(id)),
+        "app" => Ok(Authority::App(id)),
+        "debit" => Ok(Authority::Debit(id)),
+        _ => Err(wrong()),
+    }
+}
+
+fn receipt_subject(text: &str) -> Result<String, ReceivedError> {
+    let place = subject::parse(text)
+        .map_err(|e| ReceivedError::Header(format!("{}: {e}", header::RECEIPT_TO)))?;
+    if place.verb != "receipt" || place.object.is_some() {
+        return Err(ReceivedError::Header(format!(
+            "{} is no place for receipts",
+            header::RECEIPT_TO
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+fn missing(name: &str) -> ReceivedError {
+    ReceivedError::Header(format!("header {name} is missing"))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, ReceivedError> {
+    if text.is_empty() {
+        return Err(missing(name));
+    }
+    text.parse()
+        .map_err(|e| ReceivedError::Header(format!("{name}: {e}")))
+}
+
+fn json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ReceivedError> {
+    serde_json::from_slice(body).map_err(|e| ReceivedError::Body(e.to_string()))
+}
