@@ -9,8 +9,9 @@ use super::work::{Refusal, Work};
 use crate::domain::{Key, Known, MessageId, Reason, Signature, Timestamp};
 use crate::ledger::Position;
 use crate::store::IndexKey;
-use crate::telemetry::events::Refused;
-use crate::wire::{Incoming, Raw, decode, header, verify_batch};
+use crate::nats::HeaderView;
+use crate::telemetry::events;
+use crate::wire::{HeaderSource, Incoming, Raw, Refused, decode, header, verify_batch};
 
 impl Partition {
     /// The next works: what was held back first, then local commands, then messages.
@@ -33,7 +34,7 @@ impl Partition {
     }
 
     /// Decodes and verifies; what fails is counted and answered to the waiting caller.
-    fn admit(&mut self, messages: Vec<crate::nats::Message>) -> Vec<Work> {
+    fn admit(&mut self, messages: Vec<crate::nats::Raw>) -> Vec<Work> {
         let limits = self.shared.limits.load_full();
         let mut incoming: Vec<(u64, Incoming)> = Vec::with_capacity(messages.len());
         for message in messages {
@@ -41,8 +42,8 @@ impl Partition {
             self.frontier = self.frontier.max(stored_at);
             self.now = self.now.max(stored_at);
             let sequence = message.stream_sequence;
-            let source = crate::nats::HeaderView(&message.headers);
-            let id = header::lenient_id(&source);
+            let source = HeaderView::of(message.headers.as_ref());
+            let id = source.all(header::ID).next().and_then(|id| id.parse::<MessageId>().ok());
             self.track.pass(Position {
                 stream_created: self.source.stream_created(),
                 sequence,
@@ -54,12 +55,13 @@ impl Partition {
                 headers: &source,
                 payload: message.payload.clone(),
                 stored_at,
-                header_bytes: message.header_bytes,
+                header_bytes: source.wire_bytes(),
             };
-            match decode(raw, &limits, &self.shared.origin, !self.shared.trusted_broker) {
+            match decode(&raw, &limits, &self.shared.origin, !self.shared.trusted_broker) {
                 Ok(decoded) => incoming.push((sequence, decoded)),
                 Err(refused) => {
-                    self.refuse(sequence, stored_at, refused.reason, refused.id, refused.reply, refused.detail);
+                    let Refused { reason, id, reply, detail, .. } = *refused;
+                    self.refuse(sequence, stored_at, reason, id, reply, detail);
                 }
             }
         }
@@ -71,21 +73,19 @@ impl Partition {
         let started = Instant::now();
         let mut signed: Vec<(Key, Signature, &[u8])> = Vec::with_capacity(incoming.len());
         for (_, message) in &incoming {
-            if let Some(cause) = &message.command.cause
-                && let (Some(key), Some(signature)) = (cause.key, cause.signature)
-            {
-                signed.push((key, signature, &message.text));
+            if let Some(item) = message.to_verify() {
+                signed.push(item);
             }
         }
-        let verdicts = verify_batch(&signed, rand::thread_rng());
+        let verdicts = verify_batch(&signed, &mut rand::thread_rng());
         drop(signed);
         crate::telemetry::path().verify_seconds.record(started.elapsed().as_secs_f64());
         let mut verdicts = verdicts.into_iter();
         let mut works = Vec::with_capacity(incoming.len());
         for (sequence, message) in incoming {
+            let has_signature = message.to_verify().is_some();
             let Incoming { command, reply, want_proof, .. } = message;
             let Some(cause) = &command.cause else { continue };
-            let has_signature = cause.key.is_some() && cause.signature.is_some();
             if has_signature && !verdicts.next().unwrap_or(false) {
                 let id = Some(cause.id);
                 let detail = "the signature does not fit the message and its Dex-Key: sign the text of the protocol, section 3.1".to_owned();
@@ -115,7 +115,7 @@ impl Partition {
         reply: Option<smol_str::SmolStr>,
         detail: String,
     ) {
-        Refused { reason, detail: &detail }.emit();
+        events::Refused { reason, detail: &detail }.emit();
         self.anonymous.count(reason, sequence, stored_at);
         if let Some(reply) = reply {
             self.refusals.push(Refusal { reply, id, reason, detail });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::BASE64;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -13,15 +14,19 @@ use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Direction;
 use crate::domain::event::Opened;
-use crate::domain::{Address, Effect, Event, Kind, Outcome, Timestamp, effects_of};
+use crate::domain::{Address, Cause, Digest, Effect, Event, Kind, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
-use crate::nats::{BatchPublisher, Ticket};
+use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::events::{EffectFailed, Redelivered};
-use crate::wire::{self, Outgoing, OutcomeOut, Proof, outgoing, subject};
+use crate::wire::{
+    Leaf, MessageOptions, Outgoing, OutcomeOut, Problem, Proof, effect_id, header, outgoing, subject,
+};
 
 /// Most re-deliveries in one go.
 const REDELIVER_MAX: usize = 500;
+/// Most outcomes in one message: about 400 bytes each, so well under the broker's largest payload.
+const OUTCOMES_MAX: usize = 1000;
 /// Most publications whose acknowledgement is awaited to move the mark of dispatched leaves.
 const MARKS: usize = 4096;
 
@@ -97,8 +102,8 @@ impl Outbox {
             self.repeat(repeat, &publish, &mut told).await;
         }
         for refusal in &publish.refusals {
-            let problem = wire::problem(refusal.reason, &refusal.detail, refusal.id);
-            self.plain(&refusal.reply, problem).await;
+            let problem = Problem::new(refusal.reason, refusal.detail.clone(), refusal.id);
+            self.plain(outgoing::reply_problem(&refusal.reply, &problem)).await;
         }
         self.tell(told).await;
         if let (Some(first), Some(last)) = (publish.sealed.first(), publish.sealed.last()) {
@@ -112,12 +117,12 @@ impl Outbox {
         for effect in effects_of(&sealed.entry) {
             match effect {
                 Effect::Outcome { to, outcome, first } => {
-                    let out = self.placed(sealed, outcome, publish);
+                    let out = self.placed(sealed, outcome, publish.tree_size);
                     if first {
                         crate::telemetry::path().outcome(self.shared.clock.now().since(sealed.entry.at));
                         let cause = sealed.entry.cause.as_ref();
-                        if let Some(reply) = cause.and_then(|cause| wire::reply_of(cause)) {
-                            let want = cause.is_some_and(wire::wants_proof);
+                        if let Some(reply) = cause.and_then(reply_of) {
+                            let want = cause.is_some_and(wants_proof);
                             self.answer(reply, sealed, &out, want, publish).await;
                         }
                     }
@@ -135,17 +140,29 @@ impl Outbox {
                     self.keep(opened.delivery, sealed.leaf, None);
                     self.request(&opened).await;
                 }
-                Effect::RecallRequest { to, exchange, delivery } => {
+                Effect::RecallRequest { to, delivery, .. } => {
+                    let entry = &sealed.entry;
+                    let id = effect_id(&self.shared.origin, &entry.entity, entry.n, 0, entry.at);
+                    let receipt_to = self.receipt_to(&entry.entity, &to, publish.lane);
                     let out = outgoing::recall_request(
-                        &self.shared.signer, &self.shared.origin, &to, exchange, delivery, sealed.entry.at,
+                        &self.shared.signer, &self.shared.origin, &to, id, delivery, &receipt_to,
                     );
                     self.send(out, None).await;
                 }
                 Effect::Send { to, action, body, number } => {
                     let entry = &sealed.entry;
-                    let id = outgoing::effect_id(&self.shared.origin, &entry.entity, entry.n, number, entry.at);
-                    let out = outgoing::effect_message(
-                        &self.shared.signer, &self.shared.origin, &to, &action, id, &body,
+                    let id = effect_id(&self.shared.origin, &entry.entity, entry.n, number, entry.at);
+                    let action: Vec<&str> = action.split('.').collect();
+                    let body = serde_json::to_vec(&body).expect("a JSON value is JSON");
+                    let out = outgoing::message_in(
+                        &self.shared.signer,
+                        &self.shared.origin,
+                        &self.shared.dex(),
+                        &to,
+                        &action,
+                        id,
+                        &MessageOptions::default(),
+                        body.into(),
                     );
                     self.send(out, None).await;
                 }
@@ -158,7 +175,10 @@ impl Outbox {
         if let Some(item) = self.items.remove(delivery) {
             self.due.remove(&(item.next, *delivery));
             if let Some(spool) = item.spool {
-                self.shared.spool.release(spool);
+                if let Err(error) = self.shared.spool.release(spool) {
+                    // The segment stays a while longer: the next start finds it dead and deletes it.
+                    EffectFailed { what: "release of a content", detail: &error.to_string() }.emit();
+                }
             }
         }
     }
@@ -169,14 +189,17 @@ impl Outbox {
     }
 
     async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
-        let receipt_to = if opened.to == *entity {
-            subject::in_subject(entity, "receipt")
-        } else {
-            subject::in_subject(&self.shared.lane(lane), "receipt")
-        };
+        let receipt_to = self.receipt_to(entity, &opened.to, lane);
         let out = outgoing::delivery(&self.shared.signer, &self.shared.origin, opened, &receipt_to, content);
         let ttl = self.until(opened.deadline);
         self.send(out, Some(ttl)).await;
+    }
+
+    /// Where `to` answers about an exchange of `entity`: the HAT itself at its own address, everybody
+    /// else at the partition's lane, which does not tell whose data it is.
+    fn receipt_to(&self, entity: &Address, to: &Address, lane: u16) -> String {
+        let address = if to == entity { entity.clone() } else { self.shared.lane(lane) };
+        subject::published(&address, &["receipt"])
     }
 
     async fn request(&mut self, opened: &Opened) {
@@ -190,8 +213,13 @@ impl Outbox {
         Duration::from_nanos(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
     }
 
-    fn placed(&self, sealed: &Sealed, outcome: Outcome, publish: &Publish) -> OutcomeOut {
-        OutcomeOut::new(outcome, &self.shared.origin, sealed.leaf, publish.tree_size.max(sealed.leaf + 1))
+    fn placed(&self, sealed: &Sealed, outcome: Outcome, tree_size: u64) -> OutcomeOut {
+        OutcomeOut {
+            outcome,
+            leaf: Leaf { log: self.shared.origin.clone(), index: sealed.leaf },
+            tree_size,
+            proof: None,
+        }
     }
 
     /// Tells the waiting caller.
@@ -199,11 +227,11 @@ impl Outbox {
         let mut out = out.clone();
         if want_proof {
             match self.proof(sealed.leaf, publish) {
-                Ok(proof) => out.proof = Some(proof),
+                Ok(proof) => out.proof = Some(Box::new(proof)),
                 Err(detail) => EffectFailed { what: "proof", detail: &detail }.emit(),
             }
         }
-        self.plain(reply, outgoing::reply_outcome(&out)).await;
+        self.plain(outgoing::reply_outcome(reply, &out)).await;
     }
 
     fn proof(&self, leaf: u64, publish: &Publish) -> Result<Proof, String> {
@@ -213,13 +241,19 @@ impl Outbox {
             .reader
             .inclusion_proof(leaf, publish.tree_size)
             .map_err(|error| error.to_string())?;
-        Ok(Proof::new(&stored.entry, &stored.salt, &path, &publish.checkpoint))
+        Ok(Proof {
+            entry: BASE64.encode(&stored.entry),
+            salt: BASE64.encode(&stored.salt),
+            path: path.into_iter().map(Digest).collect(),
+            checkpoint: publish.checkpoint.to_string(),
+        })
     }
 
     async fn repeat(&mut self, repeat: &Repeat, publish: &Publish, told: &mut Vec<Told>) {
+        let tree_size = publish.tree_size.max(repeat.sealed.leaf + 1);
         for effect in effects_of(&repeat.sealed.entry) {
             if let Effect::Outcome { to, outcome, first: true } = effect {
-                let out = self.placed(&repeat.sealed, outcome, publish);
+                let out = self.placed(&repeat.sealed, outcome, tree_size);
                 if let Some(reply) = &repeat.reply {
                     self.answer(reply, &repeat.sealed, &out, repeat.want_proof, publish).await;
                 }
@@ -244,7 +278,7 @@ impl Outbox {
             list.push(out);
         }
         for to in order {
-            for part in by_party.remove(&to).unwrap_or_default().chunks(outgoing::OUTCOMES_MAX) {
+            for part in by_party.remove(&to).unwrap_or_default().chunks(OUTCOMES_MAX) {
                 self.send(outgoing::outcomes(&to, part), None).await;
             }
         }
@@ -253,7 +287,7 @@ impl Outbox {
     async fn send(&mut self, out: Outgoing, ttl: Option<Duration>) {
         let message = crate::nats::Outgoing {
             subject: out.subject.into(),
-            headers: crate::nats::header_map(&out.headers),
+            headers: header_map(&out.headers),
             payload: out.payload,
             ttl,
         };
@@ -263,8 +297,9 @@ impl Outbox {
         }
     }
 
-    async fn plain(&mut self, reply: &str, payload: Bytes) {
-        let sent = self.publisher.publish_core(reply.to_owned().into(), None, payload).await;
+    async fn plain(&mut self, out: Outgoing) {
+        let headers = header_map(&out.headers);
+        let sent = self.publisher.publish_core(out.subject.into(), headers, out.payload).await;
         if let Err(error) = sent {
             EffectFailed { what: "reply", detail: &error.to_string() }.emit();
         }
@@ -303,25 +338,30 @@ impl Outbox {
         }
     }
 
-    /// Publishes again what may not have left before the last stop: effects of the entries from
-    /// `from` on. Deliveries only of exchanges that are still open.
-    pub async fn recover(&mut self, sealed: Vec<Arc<Sealed>>, tree_size: u64, checkpoint: Arc<str>) {
-        for sealed in sealed {
+    /// Publishes again what may not have left before the last stop: effects of the committed entries
+    /// from the mark on. Deliveries only of exchanges that are still open.
+    pub async fn recover(&mut self) {
+        let from = self.shared.progress.dispatched_through();
+        let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
+        if from < tree_size {
+            tracing::info!(from, to = tree_size, "effects of these leaves are published again");
+        }
+        for leaf in from..tree_size {
+            let Some(sealed) = self.shared.entry(leaf) else { continue };
             let open = match &sealed.entry.event {
                 Event::Opened(opened) => self.items.contains_key(&opened.delivery),
                 _ => true,
             };
-            let lane = self.shared.partition_of(&sealed.entry.entity);
             if !open {
-                self.mark_only(&sealed).await;
+                self.tell_only(&sealed).await;
                 continue;
             }
             self.publish(Publish {
+                lane: self.shared.partition_of(&sealed.entry.entity),
                 contents: vec![None],
                 sealed: vec![sealed],
                 repeats: Vec::new(),
                 refusals: Vec::new(),
-                lane,
                 tree_size,
                 checkpoint: Arc::clone(&checkpoint),
             })
@@ -330,11 +370,11 @@ impl Outbox {
     }
 
     /// An exchange that is final by now: only its first outcome may still be owed.
-    async fn mark_only(&mut self, sealed: &Arc<Sealed>) {
+    async fn tell_only(&mut self, sealed: &Arc<Sealed>) {
         let mut told = Vec::new();
         for effect in effects_of(&sealed.entry) {
             if let Effect::Outcome { to, outcome, .. } = effect {
-                told.push((to, OutcomeOut::new(outcome, &self.shared.origin, sealed.leaf, self.shared.reader.tree_size())));
+                told.push((to, self.placed(sealed, outcome, self.shared.reader.tree_size())));
             }
         }
         self.tell(told).await;
@@ -366,4 +406,13 @@ fn nanos(duration: Duration) -> i64 {
 
 fn spool_ref(place: crate::store::SpoolPlace) -> SpoolRef {
     SpoolRef { segment: place.0, offset: place.1, len: place.2 }
+}
+
+/// Where the caller of a message waits, when it named an inbox.
+fn reply_of(cause: &Cause) -> Option<&str> {
+    cause.reply.as_deref().filter(|reply| header::is_inbox(reply))
+}
+
+fn wants_proof(cause: &Cause) -> bool {
+    cause.want.as_deref() == Some(header::WANT_PROOF)
 }

@@ -98,6 +98,6 @@ impl Recents {
 /// The message key of an entry that a message caused.
 pub fn key_of(entry: &Entry) -> Option<IndexKey> {
     let cause = entry.cause.as_ref()?;
-    let addressed = crate::wire::addressed(&cause.subject)?;
+    let addressed = crate::wire::subject::parse(&cause.subject).ok()?.addressed;
     Some(IndexKey::message(&addressed, &cause.from, cause.id))
 }

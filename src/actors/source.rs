@@ -7,7 +7,7 @@ use super::position::Track;
 use super::shared::Shared;
 use crate::ledger::Position;
 use crate::nats::streams::DEX_IN;
-use crate::nats::{Intake, IntakeOptions, Raw, lookup};
+use crate::nats::{Intake, IntakeOptions, Link, Raw, lookup};
 use crate::telemetry::events::{IntakeReopened, StreamRolledBack};
 
 /// First pause before a broken input is opened again.
@@ -19,8 +19,7 @@ const IDLE: Duration = Duration::from_millis(50);
 
 /// Where messages come from.
 pub struct Source {
-    client: async_nats::Client,
-    jetstream: async_nats::jetstream::Context,
+    link: Link,
     intake: Option<Intake>,
     created: i64,
     failures: u32,
@@ -37,8 +36,8 @@ pub struct Pulled {
 
 impl Source {
     /// An input over a connection of the partition's own.
-    pub fn new(client: async_nats::Client, jetstream: async_nats::jetstream::Context) -> Self {
-        Source { client, jetstream, intake: None, created: 0, failures: 0, pending: 0 }
+    pub fn new(link: Link) -> Self {
+        Source { link, intake: None, created: 0, failures: 0, pending: 0 }
     }
 
     /// When the stream was made, nanoseconds since the Unix epoch; 0 before it was opened.
@@ -91,7 +90,7 @@ impl Source {
     /// Opens the consumer after the last message that this process has taken in, unless the stream is
     /// not the one that we know: then from its first message on. Known ids fall out.
     async fn open(&mut self, partition: u16, track: &mut Track) -> Result<(), String> {
-        let identity = lookup::identity(&self.jetstream, DEX_IN).await.map_err(|e| e.to_string())?;
+        let identity = lookup::identity(&self.link.jetstream, DEX_IN).await.map_err(|e| e.to_string())?;
         let start = match track.newest() {
             None => 1,
             Some(newest) => match self.holds(&newest, identity.created_ns).await? {
@@ -104,7 +103,7 @@ impl Source {
             },
         };
         let options = IntakeOptions { idle: IDLE, ..IntakeOptions::default() };
-        let intake = Intake::open(&self.jetstream, &self.client, DEX_IN, u32::from(partition), start, options)
+        let intake = Intake::open(&self.link.jetstream, &self.link.client, DEX_IN, u32::from(partition), start, options)
             .await
             .map_err(|error| error.to_string())?;
         self.created = identity.created_ns;
@@ -117,7 +116,7 @@ impl Source {
         if position.stream_created != created {
             return Ok(false);
         }
-        let found = lookup::message_at(&self.jetstream, DEX_IN, position.sequence)
+        let found = lookup::message_at(&self.link.jetstream, DEX_IN, position.sequence)
             .await
             .map_err(|error| error.to_string())?;
         Ok(found.is_some_and(|found| {

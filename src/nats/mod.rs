@@ -3,6 +3,8 @@
 //! Objects are made on the thread that uses them and run on a `current_thread` runtime.
 
 pub mod connect;
+pub mod headers;
+pub mod embedded;
 pub mod intake;
 pub mod link;
 pub mod lookup;
@@ -12,6 +14,8 @@ pub mod requirements;
 pub mod streams;
 
 pub use connect::{Connect, ConnectError, Credentials};
+pub use headers::{HeaderView, header_map};
+pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit};
 pub use intake::{Intake, IntakeError, IntakeOptions, Raw};
 pub use link::{Link, LinkEvent, LinkState};
 pub use lookup::{LookupError, StoredMessage};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use async_nats::{Client, Message, Subscriber};
+use async_nats::{Client, Message, Subscriber, connection::State};
 use futures_util::{FutureExt, StreamExt};
 use tokio::{sync::watch, time::Instant};
 
@@ -110,6 +110,16 @@ impl Driver {
 
     /// Sends what may be sent now, a burst at most. False when the client is closed.
     async fn send_some(&mut self) -> bool {
+        if self.may_send() && self.client.connection_state() != State::Connected {
+            // The client would buffer what it cannot send, and block us once its buffer is full.
+            let window = self.shared.lock();
+            if window.unsent() || window.awaiting() {
+                drop(window);
+                self.set_status(PublishStatus::Unreachable);
+            }
+            self.paused_until = Some(Instant::now() + TICK);
+            return true;
+        }
         for _ in 0..SEND_BURST {
             if !self.may_send() {
                 return true;
@@ -153,11 +163,10 @@ impl Driver {
 
     /// Takes an ack and all that are ready behind it.
     fn take_acks(&mut self, first: Message) {
-        let mut next = Some(first);
+        let mut message = first;
         let mut fault = None;
         let mut good = false;
-        for _ in 0..ACK_BURST {
-            let Some(message) = next.take() else { break };
+        for taken in 1.. {
             if let Some((ticket, round)) = self.ticket_of(&message) {
                 match ack::read(&message) {
                     Answer::Stored(sequence) => {
@@ -172,9 +181,17 @@ impl Driver {
                     Answer::Retry(_) => {}
                 }
             }
-            next = tokio::task::unconstrained(self.acks.next())
+            // Looked at only while there is room in the burst: an ack taken off the queue must be handled.
+            if taken == ACK_BURST {
+                break;
+            }
+            match tokio::task::unconstrained(self.acks.next())
                 .now_or_never()
-                .flatten();
+                .flatten()
+            {
+                Some(next) => message = next,
+                None => break,
+            }
         }
         self.publish_progress();
         if let Some(status) = fault {

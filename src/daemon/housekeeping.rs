@@ -1,0 +1,72 @@
+//! Recurring work of the daemon: purging what is decided, keeping the newest checkpoint on the bus,
+//! gauges, broadcasts.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::actors::shared::Shared;
+use crate::nats::streams::DEX_IN;
+use crate::nats::{Link, lookup};
+
+/// Key of the newest checkpoint in the state bucket.
+pub const CHECKPOINT_KEY: &str = "checkpoint";
+/// How often the input is purged behind the positions.
+const PURGE_EVERY: Duration = Duration::from_secs(5);
+/// How often the checkpoint goes to the bucket.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until told to stop.
+pub async fn run(shared: Arc<Shared>, link: Link, bucket: async_nats::jetstream::kv::Store, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut purged_through = 0;
+    let mut purged_at = Instant::now();
+    let mut stored_at = Instant::now();
+    let mut stored_size = 0;
+    while !stop.is_cancelled() {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = stop.cancelled() => break,
+        }
+        gauges(&shared, &link);
+        let size = shared.reader.tree_size();
+        if size != stored_size && stored_at.elapsed() >= CHECKPOINT_EVERY {
+            stored_at = Instant::now();
+            let note = shared.reader.checkpoint();
+            match bucket.put(CHECKPOINT_KEY, note.as_bytes().to_vec().into()).await {
+                Ok(_) => stored_size = size,
+                Err(error) => tracing::warn!(%error, "the checkpoint was not stored in the state bucket"),
+            }
+            let topic = crate::wire::subject::broadcast("checkpoint");
+            if let Err(error) = link.client.publish(topic, note.as_bytes().to_vec().into()).await {
+                tracing::debug!(%error, "the checkpoint was not broadcast");
+            }
+        }
+        if purged_at.elapsed() >= PURGE_EVERY {
+            purged_at = Instant::now();
+            // The message at the lowest position stays: the next start compares it.
+            let lowest = shared.progress.lowest_position();
+            if lowest > purged_through + 1 {
+                match lookup::purge_up_to(&link.jetstream, DEX_IN, lowest - 1).await {
+                    Ok(_) => purged_through = lowest - 1,
+                    Err(error) => tracing::warn!(%error, "the input was not purged"),
+                }
+            }
+        }
+    }
+}
+
+fn gauges(shared: &Shared, link: &Link) {
+    let connected = link.state.borrow().connected;
+    shared.health.set("nats", connected, if connected { "connected" } else { "the broker cannot be reached" });
+    let census = shared.directory.census();
+    crate::telemetry::daemon_gauges(
+        shared.reader.tree_size(),
+        shared.spool.bytes(),
+        shared.tail.len(),
+        census.quarantined,
+        connected,
+    );
+}

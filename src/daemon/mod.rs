@@ -1,0 +1,70 @@
+//! The daemon: puts the layers together, starts them in order, stops them in order.
+
+mod housekeeping;
+mod identity;
+pub mod queries;
+mod running;
+mod settings;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+
+pub use running::{Extras, Running};
+
+use crate::config::Config;
+
+/// How long a stop may take before what is left is left to the next start.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// Exit code of a failed write or sync (`EX_TEMPFAIL`): a restart reads what is on disk.
+pub const EXIT_WRITE_FAILED: u8 = 75;
+
+/// Runs the daemon until SIGTERM or SIGINT. `file` is read again on SIGHUP.
+///
+/// # Errors
+/// When it cannot start; the message says what to do.
+pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
+
+    let mut running = Running::start(config, Extras::default()).await?;
+    notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(
+        nats = running.nats_url(),
+        http = %running.http_address(),
+        tree_size = running.shared().reader.tree_size(),
+        "ready"
+    );
+    let code = loop {
+        tokio::select! {
+            _ = terminate.recv() => break ExitCode::SUCCESS,
+            _ = interrupt.recv() => break ExitCode::SUCCESS,
+            _ = hangup.recv() => running.reload(file),
+            fatal = running.fatal() => {
+                tracing::error!(%fatal, "stopping at once: nothing more can be recorded");
+                break ExitCode::from(EXIT_WRITE_FAILED);
+            }
+        }
+    };
+    notify(&[sd_notify::NotifyState::Stopping]);
+    let hard = code != ExitCode::SUCCESS;
+    if hard {
+        // No further write is tried: the restart reads what is there and cuts what was not durable.
+        running.abandon();
+        return Ok(code);
+    }
+    if !running.stop(STOP_WITHIN).await {
+        tracing::warn!("not everything was drained in time; the next start goes on from the ledger");
+    }
+    Ok(code)
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "no service manager was notified");
+    }
+}
