@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use time::Moment;
 
+pub use words::FIRST as FIRST_NAMES;
+
 /// Endpoints for which records are made, with how often each comes among its plug's.
 pub const ENDPOINTS: &[(&str, u32)] = &[
     ("facebook/feed", 3),
