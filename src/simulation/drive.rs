@@ -52,12 +52,7 @@ impl Readers {
 impl Drive {
     /// A simulation on a stage.
     pub fn new(stage: Stage, settings: Settings) -> Arc<Self> {
-        Arc::new(Drive {
-            stage,
-            settings,
-            tally: Tally::default(),
-            pulls: Mutex::default(),
-        })
+        Arc::new(Drive { stage, settings, tally: Tally::default(), pulls: Mutex::default() })
     }
 
     /// Opens everybody's inbox.
@@ -223,10 +218,8 @@ impl Drive {
             }
             Act::Pull { hat, debit } => {
                 let debit = &cast.debits[*debit];
-                let ask = PullAsk {
-                    since: None,
-                    limit: Some(if step.mark == Mark::Silent { PULL_SILENT } else { 100 }),
-                };
+                let ask =
+                    PullAsk { since: None, limit: Some(if step.mark == Mark::Silent { PULL_SILENT } else { 100 }) };
                 let client = self.stage.voice(&debit.client).clone();
                 (client, Order::pull(cast.hats[*hat].person.id(), &debit.id, &ask))
             }

@@ -16,10 +16,7 @@ pub struct Latencies {
 
 impl Default for Latencies {
     fn default() -> Self {
-        Latencies {
-            counts: vec![0; BUCKETS],
-            total: 0,
-        }
+        Latencies { counts: vec![0; BUCKETS], total: 0 }
     }
 }
 

@@ -24,14 +24,8 @@ pub enum Mark {
 
 impl Mark {
     /// All of them.
-    pub const ALL: [Mark; 6] = [
-        Mark::Accept,
-        Mark::Hold,
-        Mark::Silent,
-        Mark::Refuse,
-        Mark::WrongDigest,
-        Mark::WrongCount,
-    ];
+    pub const ALL: [Mark; 6] =
+        [Mark::Accept, Mark::Hold, Mark::Silent, Mark::Refuse, Mark::WrongDigest, Mark::WrongCount];
 
     /// As it stands in records' ids.
     pub const fn as_str(self) -> &'static str {

@@ -24,10 +24,7 @@ impl Person {
         let id = Id::new(id).expect("the ids of the simulation are made of allowed characters");
         let address = Address::new(kind, id);
         let text = format!("dex simulation {seed} {address}");
-        Person {
-            address,
-            seed: Sha256::digest(text.as_bytes()).into(),
-        }
+        Person { address, seed: Sha256::digest(text.as_bytes()).into() }
     }
 
     /// Its key: worthless outside of a simulation, for everybody can make it.
@@ -116,16 +113,10 @@ impl Cast {
         let mut rng = StdRng::seed_from_u64(seed ^ 0x0ca5_7000);
         let mut writers: Vec<Writer> = PLUGS
             .iter()
-            .map(|(id, namespace)| Writer {
-                person: Person::new(seed, Kind::Plug, id),
-                namespace,
-            })
+            .map(|(id, namespace)| Writer { person: Person::new(seed, Kind::Plug, id), namespace })
             .collect();
         let app = Person::new(seed, Kind::App, "notables");
-        writers.push(Writer {
-            person: app.clone(),
-            namespace: "rumpel",
-        });
+        writers.push(Writer { person: app.clone(), namespace: "rumpel" });
         let people: Vec<Person> = (0..hats).map(|n| Person::new(seed, Kind::Hat, &hat_id(&mut rng, n))).collect();
         let mut debits = Vec::new();
         let mut orgs = Vec::new();
@@ -150,20 +141,10 @@ impl Cast {
                 let mut agreed: Vec<usize> = (0..debits.len()).filter(|&debit| n > 0 || debit != family).collect();
                 agreed.shuffle(&mut rng);
                 agreed.truncate(rng.gen_range(1..4));
-                Hat {
-                    person,
-                    writers: plugs,
-                    debits: agreed,
-                }
+                Hat { person, writers: plugs, debits: agreed }
             })
             .collect();
-        Cast {
-            platform: Person::new(seed, Kind::Platform, DOMAIN),
-            writers,
-            orgs,
-            debits,
-            hats,
-        }
+        Cast { platform: Person::new(seed, Kind::Platform, DOMAIN), writers, orgs, debits, hats }
     }
 
     /// The place of a HAT in the cast, by its id.
@@ -180,12 +161,7 @@ fn hat_id(rng: &mut StdRng, n: usize) -> String {
 }
 
 fn debit_kind(id: &str, client: Person, endpoints: &'static [&'static str]) -> DebitKind {
-    let queries = endpoints
-        .iter()
-        .map(|endpoint| EndpointQuery {
-            endpoint: (*endpoint).into(),
-        })
-        .collect();
+    let queries = endpoints.iter().map(|endpoint| EndpointQuery { endpoint: (*endpoint).into() }).collect();
     let name = id.replace('.', "-");
     let terms = DebitTerms {
         client: client.address.clone(),
@@ -199,12 +175,7 @@ fn debit_kind(id: &str, client: Person, endpoints: &'static [&'static str]) -> D
         cancel_at_period_end: false,
         terms_url: None,
     };
-    DebitKind {
-        id: Id::new(id).expect("the debits of the simulation have good ids"),
-        client,
-        endpoints,
-        terms,
-    }
+    DebitKind { id: Id::new(id).expect("the debits of the simulation have good ids"), client, endpoints, terms }
 }
 
 #[cfg(test)]

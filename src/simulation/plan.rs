@@ -60,17 +60,9 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// A plug or app writes into a HAT.
-    Credit {
-        writer: usize,
-        hat: usize,
-        endpoints: Vec<&'static str>,
-    },
+    Credit { writer: usize, hat: usize, endpoints: Vec<&'static str> },
     /// A HAT releases under one debit.
-    Release {
-        hat: usize,
-        debit: usize,
-        endpoints: Vec<&'static str>,
-    },
+    Release { hat: usize, debit: usize, endpoints: Vec<&'static str> },
     /// A HAT sends data to whoever may have it.
     Data { hat: usize, endpoints: Vec<&'static str> },
     /// A debit's client asks a HAT for a release.
@@ -86,10 +78,7 @@ pub struct Plan {
 impl Plan {
     /// A plan.
     pub fn new(settings: &Settings) -> Self {
-        Plan {
-            rng: StdRng::seed_from_u64(settings.seed),
-            mistakes: settings.mistakes.clamp(0.0, 1.0),
-        }
+        Plan { rng: StdRng::seed_from_u64(settings.seed), mistakes: settings.mistakes.clamp(0.0, 1.0) }
     }
 
     /// The next step.
@@ -98,12 +87,7 @@ impl Plan {
         let hat = self.rng.gen_range(0..cast.hats.len());
         if self.rng.gen_bool(self.mistakes) {
             let mistake = *Mistake::ALL.choose(&mut self.rng).expect("there are mistakes");
-            return Step {
-                act: self.mistaken(cast, mistake, hat),
-                mark: mistake.mark(),
-                mistake: Some(mistake),
-                seed,
-            };
+            return Step { act: self.mistaken(cast, mistake, hat), mark: mistake.mark(), mistake: Some(mistake), seed };
         }
         let draw = self.rng.gen_range(0..100);
         let (act, mark) = match draw {
@@ -113,21 +97,12 @@ impl Plan {
             92..98 => (self.pull(cast, hat), Mark::Accept),
             _ => (self.credit(cast, hat), Mark::Hold),
         };
-        Step {
-            act,
-            mark,
-            mistake: None,
-            seed,
-        }
+        Step { act, mark, mistake: None, seed }
     }
 
     fn credit(&mut self, cast: &Cast, hat: usize) -> Act {
         let writer = *cast.hats[hat].writers.choose(&mut self.rng).expect("every HAT has the app");
-        Act::Credit {
-            writer,
-            hat,
-            endpoints: self.endpoints(cast.writers[writer].namespace),
-        }
+        Act::Credit { writer, hat, endpoints: self.endpoints(cast.writers[writer].namespace) }
     }
 
     fn endpoints(&mut self, namespace: &str) -> Vec<&'static str> {
@@ -143,17 +118,14 @@ impl Plan {
     fn release(&mut self, cast: &Cast, hat: usize) -> Act {
         let debit = self.debit(cast, hat);
         let endpoint = *cast.debits[debit].endpoints.choose(&mut self.rng).expect("every debit selects");
-        Act::Release {
-            hat,
-            debit,
-            endpoints: vec![endpoint; self.rng.gen_range(1..4)],
-        }
+        Act::Release { hat, debit, endpoints: vec![endpoint; self.rng.gen_range(1..4)] }
     }
 
     fn data(&mut self, cast: &Cast, hat: usize) -> Act {
         let debits = &cast.hats[hat].debits;
         let some = self.rng.gen_range(1..=debits.len());
-        let mut endpoints: Vec<&'static str> = debits.iter().take(some).map(|&debit| cast.debits[debit].endpoints[0]).collect();
+        let mut endpoints: Vec<&'static str> =
+            debits.iter().take(some).map(|&debit| cast.debits[debit].endpoints[0]).collect();
         if self.rng.gen_bool(0.5) {
             // Selected by nobody: must reach nobody.
             endpoints.push("facebook/feed");
@@ -162,40 +134,26 @@ impl Plan {
     }
 
     fn pull(&mut self, cast: &Cast, hat: usize) -> Act {
-        Act::Pull {
-            hat,
-            debit: self.debit(cast, hat),
-        }
+        Act::Pull { hat, debit: self.debit(cast, hat) }
     }
 
     fn mistaken(&mut self, cast: &Cast, mistake: Mistake, hat: usize) -> Act {
         match mistake {
             Mistake::NotConnected => {
-                let missing: Vec<usize> = (0..cast.writers.len())
-                    .filter(|writer| !cast.hats[hat].writers.contains(writer))
-                    .collect();
+                let missing: Vec<usize> =
+                    (0..cast.writers.len()).filter(|writer| !cast.hats[hat].writers.contains(writer)).collect();
                 let writer = *missing.choose(&mut self.rng).expect("nobody has connected everything");
-                Act::Credit {
-                    writer,
-                    hat,
-                    endpoints: self.endpoints(cast.writers[writer].namespace),
-                }
+                Act::Credit { writer, hat, endpoints: self.endpoints(cast.writers[writer].namespace) }
             }
             Mistake::OutsideNamespace => match self.credit(cast, hat) {
                 Act::Credit { writer, hat, .. } => {
-                    let foreign = if cast.writers[writer].namespace == "monzo" { "fitbit/weight" } else { "monzo/transactions" };
-                    Act::Credit {
-                        writer,
-                        hat,
-                        endpoints: vec![foreign],
-                    }
+                    let foreign =
+                        if cast.writers[writer].namespace == "monzo" { "fitbit/weight" } else { "monzo/transactions" };
+                    Act::Credit { writer, hat, endpoints: vec![foreign] }
                 }
                 other => other,
             },
-            Mistake::NothingSelected => Act::Data {
-                hat,
-                endpoints: vec!["facebook/feed"],
-            },
+            Mistake::NothingSelected => Act::Data { hat, endpoints: vec!["facebook/feed"] },
             Mistake::DebitNotFound => self.release(cast, hat),
             Mistake::Silent => match self.rng.gen_range(0..4) {
                 0 => self.pull(cast, hat),
@@ -208,7 +166,9 @@ impl Plan {
                 1 => self.release(cast, hat),
                 _ => self.credit(cast, hat),
             },
-            Mistake::BadSignature | Mistake::UnknownHat | Mistake::Replayed | Mistake::Conflicting => self.credit(cast, hat),
+            Mistake::BadSignature | Mistake::UnknownHat | Mistake::Replayed | Mistake::Conflicting => {
+                self.credit(cast, hat)
+            }
         }
     }
 }

@@ -29,11 +29,7 @@ const HELD_MAX: usize = 4096;
 /// # Errors
 /// As [`Client::inbox`].
 pub async fn open(client: &Client) -> Result<Inbox, ClientError> {
-    let options = InboxOptions {
-        durable: false,
-        only_new: true,
-        ..InboxOptions::default()
-    };
+    let options = InboxOptions { durable: false, only_new: true, ..InboxOptions::default() };
     client.inbox_with(options).await
 }
 
@@ -115,15 +111,7 @@ async fn release(drive: Arc<Drive>, client: Client, request: Request) {
     let mut rng = StdRng::seed_from_u64(ANSWERS.fetch_add(1, Ordering::Relaxed));
     let body = records::body(&mut rng, debit.endpoints, Mark::Accept.as_str());
     let id = client.message_id();
-    drive.tally.begin(
-        id,
-        Expect {
-            refusal: None,
-            end: End(Status::Settled, None),
-            mistake: None,
-            parts: None,
-        },
-    );
+    drive.tally.begin(id, Expect { refusal: None, end: End(Status::Settled, None), mistake: None, parts: None });
     let order = request.order(body).id(id).settle_within(drive.settings.settle_within);
     drive.tally.first(id, &client.send(order).await);
 }

@@ -39,7 +39,8 @@ impl Stage {
                 .dex_key(operator.dex_keys()[0]);
             connections.push(Client::connect(options).await?);
         }
-        let speaking = |connection: &Client, person: &Person| connection.speaking(person.address.clone(), person.signer());
+        let speaking =
+            |connection: &Client, person: &Person| connection.speaking(person.address.clone(), person.signer());
         let platform = speaking(&connections[0], &cast.platform);
         let mut voices = HashMap::new();
         for person in cast.parties() {

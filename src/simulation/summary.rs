@@ -164,7 +164,13 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
-        writeln!(f, "messages   {:>9} sent = {} accepted + {} rejected at once", counts.sent, counts.accepted, counts.sent.saturating_sub(counts.accepted))?;
+        writeln!(
+            f,
+            "messages   {:>9} sent = {} accepted + {} rejected at once",
+            counts.sent,
+            counts.accepted,
+            counts.sent.saturating_sub(counts.accepted)
+        )?;
         writeln!(
             f,
             "exchanges  {:>9} opened = {} settled + {} disputed + {} expired + {} recalled + {} open",
@@ -181,7 +187,10 @@ impl fmt::Display for Summary {
         write!(
             f,
             "latency    outcome p50 {:.1} ms, p99 {:.1} ms; settlement p50 {:.1} ms, p99 {:.1} ms",
-            ms(&self.first, 0.5), ms(&self.first, 0.99), ms(&self.settle, 0.5), ms(&self.settle, 0.99)
+            ms(&self.first, 0.5),
+            ms(&self.first, 0.99),
+            ms(&self.settle, 0.5),
+            ms(&self.settle, 0.99)
         )
     }
 }

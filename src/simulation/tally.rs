@@ -75,12 +75,7 @@ impl Tally {
         } else if let (Some(mistake), Some(_)) = (expect.mistake, expect.refusal) {
             books.expect(mistake, 1);
         }
-        let track = Track {
-            expect,
-            sent: Instant::now(),
-            open: false,
-            last: None,
-        };
+        let track = Track { expect, sent: Instant::now(), open: false, last: None };
         books.tracks.insert(id, track);
     }
 
@@ -99,10 +94,8 @@ impl Tally {
                 books.counts.ledgered_refusals += u64::from(refusal.outcome.is_some());
                 if track.expect.refusal != Some(refusal.reason) {
                     let detail = refusal.detail.as_deref().unwrap_or_default();
-                    books.stray(format!(
-                        "{id} was refused as {} {detail}, expected {:?}",
-                        refusal.reason, track.expect
-                    ));
+                    books
+                        .stray(format!("{id} was refused as {} {detail}, expected {:?}", refusal.reason, track.expect));
                 } else if let Some(mistake) = track.expect.mistake {
                     books.found(mistake);
                 }

@@ -51,10 +51,7 @@ pub fn data(rng: &mut StdRng, endpoint: &str, at: Moment) -> Value {
 
 /// One of a namespace's endpoints, by how often each comes.
 pub fn endpoint_of(rng: &mut StdRng, namespace: &str) -> &'static str {
-    let of: Vec<_> = ENDPOINTS
-        .iter()
-        .filter(|(endpoint, _)| endpoint.split('/').next() == Some(namespace))
-        .collect();
+    let of: Vec<_> = ENDPOINTS.iter().filter(|(endpoint, _)| endpoint.split('/').next() == Some(namespace)).collect();
     let sum: u32 = of.iter().map(|(_, weight)| weight).sum();
     let mut at = rng.gen_range(0..sum.max(1));
     for (endpoint, weight) in of {
