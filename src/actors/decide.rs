@@ -1,7 +1,6 @@
 //! Step 3: each entity decides its part under a guard; a part that panicked is held back for a fresh
 //! state.
 
-use std::collections::HashSet;
 use std::time::Instant;
 
 use bytes::Bytes;

@@ -25,6 +25,8 @@ use crate::wire::{
 
 /// Most re-deliveries in one go.
 const REDELIVER_MAX: usize = 500;
+/// Most outcomes in one message: about 400 bytes each, so well under the broker's largest payload.
+const OUTCOMES_MAX: usize = 1000;
 /// Most publications whose acknowledgement is awaited to move the mark of dispatched leaves.
 const MARKS: usize = 4096;
 
@@ -173,7 +175,10 @@ impl Outbox {
         if let Some(item) = self.items.remove(delivery) {
             self.due.remove(&(item.next, *delivery));
             if let Some(spool) = item.spool {
-                self.shared.spool.release(spool);
+                if let Err(error) = self.shared.spool.release(spool) {
+                    // The segment stays a while longer: the next start finds it dead and deletes it.
+                    EffectFailed { what: "release of a content", detail: &error.to_string() }.emit();
+                }
             }
         }
     }
@@ -273,7 +278,7 @@ impl Outbox {
             list.push(out);
         }
         for to in order {
-            for part in by_party.remove(&to).unwrap_or_default().chunks(outgoing::OUTCOMES_MAX) {
+            for part in by_party.remove(&to).unwrap_or_default().chunks(OUTCOMES_MAX) {
                 self.send(outgoing::outcomes(&to, part), None).await;
             }
         }
@@ -333,25 +338,30 @@ impl Outbox {
         }
     }
 
-    /// Publishes again what may not have left before the last stop: effects of the entries from
-    /// `from` on. Deliveries only of exchanges that are still open.
-    pub async fn recover(&mut self, sealed: Vec<Arc<Sealed>>, tree_size: u64, checkpoint: Arc<str>) {
-        for sealed in sealed {
+    /// Publishes again what may not have left before the last stop: effects of the committed entries
+    /// from the mark on. Deliveries only of exchanges that are still open.
+    pub async fn recover(&mut self) {
+        let from = self.shared.progress.dispatched_through();
+        let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
+        if from < tree_size {
+            tracing::info!(from, to = tree_size, "effects of these leaves are published again");
+        }
+        for leaf in from..tree_size {
+            let Some(sealed) = self.shared.entry(leaf) else { continue };
             let open = match &sealed.entry.event {
                 Event::Opened(opened) => self.items.contains_key(&opened.delivery),
                 _ => true,
             };
-            let lane = self.shared.partition_of(&sealed.entry.entity);
             if !open {
-                self.mark_only(&sealed).await;
+                self.tell_only(&sealed).await;
                 continue;
             }
             self.publish(Publish {
+                lane: self.shared.partition_of(&sealed.entry.entity),
                 contents: vec![None],
                 sealed: vec![sealed],
                 repeats: Vec::new(),
                 refusals: Vec::new(),
-                lane,
                 tree_size,
                 checkpoint: Arc::clone(&checkpoint),
             })
@@ -360,7 +370,7 @@ impl Outbox {
     }
 
     /// An exchange that is final by now: only its first outcome may still be owed.
-    async fn mark_only(&mut self, sealed: &Arc<Sealed>) {
+    async fn tell_only(&mut self, sealed: &Arc<Sealed>) {
         let mut told = Vec::new();
         for effect in effects_of(&sealed.entry) {
             if let Effect::Outcome { to, outcome, .. } = effect {

@@ -168,7 +168,7 @@ impl PartitionActor {
             land.abort();
             if let Some(done) = done {
                 // Nobody waits any more when the daemon ends the hard way.
-                drop(done.send(()));
+                let _ = done.send(());
             }
         })
     }

@@ -10,8 +10,8 @@ use super::directory::Directory;
 use super::registry::Registry;
 use super::prefix::Prefix;
 use super::recents::same;
-use crate::domain::{Address, Cause, Command, Id, Kind, Limits};
-use crate::ledger::{LedgerReader, SpoolHandle};
+use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits};
+use crate::ledger::{LedgerReader, SpoolHandle, Stored};
 use crate::store::{IndexKey, Sealed, StateDb, Tail};
 use crate::telemetry::Health;
 use crate::wire::Signer;
@@ -46,6 +46,8 @@ pub struct Bounds {
     pub snapshot_interval: std::time::Duration,
     /// Entries not yet in rows at which a snapshot is made early.
     pub snapshot_entries: usize,
+    /// Entries not yet in rows at which the path waits for a snapshot.
+    pub tail_entries: usize,
 }
 
 impl Default for Bounds {
@@ -64,6 +66,7 @@ impl Default for Bounds {
             redelivery_max: Duration::from_secs(3600),
             snapshot_interval: Duration::from_secs(5),
             snapshot_entries: 50_000,
+            tail_entries: 200_000,
         }
     }
 }
@@ -197,9 +200,9 @@ impl Shared {
     /// The committed entry at `leaf`, from the ledger.
     pub fn entry(&self, leaf: u64) -> Option<Arc<Sealed>> {
         let read = self.reader.read(leaf).map_err(|error| error.to_string());
-        let sealed = read.and_then(|stored| Sealed::from_stored(stored).map_err(|error| error.to_string()));
+        let sealed = read.and_then(|stored| sealed(self, stored).map_err(|error| error.to_string()));
         match sealed {
-            Ok(sealed) => Some(Arc::new(sealed)),
+            Ok(sealed) => Some(sealed),
             Err(error) => {
                 tracing::error!(leaf, %error, "an entry cannot be read from the ledger");
                 self.health.set("ledger-read", false, "an entry cannot be read: run `dex ledger check`");
@@ -220,4 +223,18 @@ impl Shared {
                 .is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
         })
     }
+}
+
+/// A stored record as the committed entry that it holds.
+///
+/// # Errors
+/// When the bytes are no entry of a version that this build reads.
+pub fn sealed(shared: &Shared, stored: Stored) -> Result<Arc<Sealed>, rmp_serde::decode::Error> {
+    let entry: Entry = rmp_serde::from_slice(&stored.entry)?;
+    Ok(Arc::new(Sealed {
+        leaf: stored.leaf,
+        partition: shared.partition_of(&entry.entity),
+        entry,
+        spool: stored.spool.map(|spool| (spool.segment, spool.offset, spool.len)),
+    }))
 }

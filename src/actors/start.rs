@@ -116,8 +116,9 @@ pub async fn start(
                 .await
                 .map_err(|error| StartError::Connection { who: "publisher".into(), detail: error.to_string() })?;
             let done = shared.progress.dispatched_through();
-            let outbox = Outbox::new(Arc::clone(&shared), publisher, still_open, done);
-            Ok(DispatchActor::new(shared, outbox, link).start())
+            let mut outbox = Outbox::new(Arc::clone(&shared), publisher, still_open, done);
+            outbox.recover().await;
+            Ok(DispatchActor::new(shared, outbox).start())
         })
         .await?
     };

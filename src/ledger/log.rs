@@ -52,27 +52,53 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Damaged`], [`LedgerError::Behind`] or [`LedgerError::Forked`] if the folder does not hold what was
     /// promised (nothing was changed then); `Checkpoint` if a note is not by this key; `Locked`, `NoSpace`, `Io`, `Option`.
-    pub fn open(opts: Options, signer: CheckpointKey, externally_known: Option<&str>) -> Result<(Self, Recovered), LedgerError> {
+    pub fn open(
+        opts: Options,
+        signer: CheckpointKey,
+        externally_known: Option<&str>,
+    ) -> Result<(Self, Recovered), LedgerError> {
         check_options(&opts, &signer)?;
         let dir = opts.dir.join("ledger");
         disk::make_dir(&dir)?;
         let lock = lock(&dir)?;
 
         let (mut notes, known) = Notes::open(&dir, signer.verifier())?;
-        let external = externally_known.map(|note| signer.verifier().open(note)).transpose();
-        let external = external.map_err(|source| LedgerError::Checkpoint { known_from: "the checkpoint kept outside of this folder", source })?;
+        let external = externally_known
+            .map(|note| signer.verifier().open(note))
+            .transpose();
+        let external = external.map_err(|source| LedgerError::Checkpoint {
+            known_from: "the checkpoint kept outside of this folder",
+            source,
+        })?;
         let mut promises: Vec<Promise> = Vec::new();
-        promises.extend(known.synced.clone().map(|c| (c, "a checkpoint stored with it")));
+        promises.extend(
+            known
+                .synced
+                .clone()
+                .map(|c| (c, "a checkpoint stored with it")),
+        );
         promises.extend(known.newest.map(|c| (c, "the newest checkpoint beside it")));
         promises.extend(external.map(|c| (c, "the checkpoint kept outside of this folder")));
 
         let hashes = HashFile::open(&dir)?;
-        let mut ground = recover(&dir, &opts.origin, &hashes, known.synced.as_ref(), &promises)?;
+        let mut ground = recover(
+            &dir,
+            &opts.origin,
+            &hashes,
+            known.synced.as_ref(),
+            &promises,
+        )?;
         notes.reserve()?;
         let segment = match ground.segments.last() {
             Some(&first) => SegmentWriter::resume(&dir, first, ground.len)?,
             None => {
-                let head = Head { origin: opts.origin.clone(), previous: None, positions: Vec::new(), dispatched_through: 0, spool_segment: 0 };
+                let head = Head {
+                    origin: opts.origin.clone(),
+                    previous: None,
+                    positions: Vec::new(),
+                    dispatched_through: 0,
+                    spool_segment: 0,
+                };
                 let mut bytes = Vec::new();
                 frame::encode_head(&mut bytes, 0, &head)?;
                 ground.segments.push(0);
@@ -85,8 +111,16 @@ impl Ledger {
         notes.restart(&note)?;
         notes.store(&note)?;
         let tree_size = ground.edge.size();
-        let head = CommittedHead { tree_size, checkpoint: note };
-        let shared = Arc::new(Shared::new(dir.clone(), head, &ground.segments, hashes.clone()));
+        let head = CommittedHead {
+            tree_size,
+            checkpoint: note,
+        };
+        let shared = Arc::new(Shared::new(
+            dir.clone(),
+            head,
+            &ground.segments,
+            hashes.clone(),
+        ));
         let spool = SpoolHandle::open(&opts.dir.join("spool"), ground.spool_segment)?;
         let ledger = Self {
             dir,
@@ -122,7 +156,9 @@ impl Ledger {
         if self.poisoned {
             return Err(LedgerError::Poisoned);
         }
-        let done = self.prepare(group).and_then(|spool| self.write(group, spool));
+        let done = self
+            .prepare(group)
+            .and_then(|spool| self.write(group, spool));
         self.poisoned = matches!(&done, Err(e) if !matches!(e, LedgerError::NoSpace { .. } | LedgerError::TooLarge { .. }));
         done
     }
@@ -131,7 +167,14 @@ impl Ledger {
     fn prepare(&mut self, group: &Group) -> Result<Vec<Option<SpoolRef>>, LedgerError> {
         let ahead = self.opts.reserve_bytes;
         let content = spool_write::bytes_of(&group.records)?;
-        self.within_limit(content + group.records.iter().map(|r| r.entry.len() as u64).sum::<u64>())?;
+        self.within_limit(
+            content
+                + group
+                    .records
+                    .iter()
+                    .map(|r| r.entry.len() as u64)
+                    .sum::<u64>(),
+        )?;
         let spool = self.spool.plan(&group.records, content)?;
         let size = self.edge.size();
         frame::encode_group(&mut self.frame, size, group, &spool)?;
@@ -142,18 +185,30 @@ impl Ledger {
             self.rotate(need)?;
         }
         self.segment.reserve(need, ahead)?;
-        self.hashes.reserve(size, grown, &mut self.hashes_reserved)?;
+        self.hashes
+            .reserve(size, grown, &mut self.hashes_reserved)?;
         Ok(spool)
     }
 
-    fn write(&mut self, group: &Group, spool: Vec<Option<SpoolRef>>) -> Result<Committed, LedgerError> {
+    fn write(
+        &mut self,
+        group: &Group,
+        spool: Vec<Option<SpoolRef>>,
+    ) -> Result<Committed, LedgerError> {
         let first_leaf = self.edge.size();
         self.spool.append(&group.records, &spool)?;
         self.segment.append(&self.frame)?;
 
+        // One large group must not be held for ever.
+        self.frame.clear();
+        self.frame.shrink_to(4 << 20);
+
         self.hash_buffer.clear();
         for record in &group.records {
-            self.edge.push(leaf_hash(&commitment(&record.salt, &record.entry)), &mut self.hash_buffer);
+            self.edge.push(
+                leaf_hash(&commitment(&record.salt, &record.entry)),
+                &mut self.hash_buffer,
+            );
         }
         self.hashes.append(first_leaf, &self.hash_buffer)?;
         self.positions.extend(group.positions.iter().copied());
@@ -161,11 +216,23 @@ impl Ledger {
         self.spool_segment = self.spool_segment.max(self.spool.newest());
 
         let tree_size = self.edge.size();
-        let checkpoint = if group.records.is_empty() { self.shared.head.load().checkpoint.clone() } else { sign(&self.key, &self.edge).into() };
+        let checkpoint = if group.records.is_empty() {
+            self.shared.head.load().checkpoint.clone()
+        } else {
+            sign(&self.key, &self.edge).into()
+        };
         self.notes.write(&checkpoint)?;
-        self.shared.head.store(Arc::new(CommittedHead { tree_size, checkpoint: checkpoint.clone() }));
+        self.shared.head.store(Arc::new(CommittedHead {
+            tree_size,
+            checkpoint: checkpoint.clone(),
+        }));
         self.store_if_due(group.time_ns)?;
-        Ok(Committed { first_leaf, tree_size, checkpoint, spool })
+        Ok(Committed {
+            first_leaf,
+            tree_size,
+            checkpoint,
+            spool,
+        })
     }
 
     /// Stores the newest checkpoint, synced, if it is not stored and the interval has passed. Commits do this themselves;
@@ -213,7 +280,11 @@ impl Ledger {
         }
         self.spool.close()?;
         self.segment.close()?;
-        if self.stored_size < self.edge.size() { self.store_checkpoint() } else { Ok(()) }
+        if self.stored_size < self.edge.size() {
+            self.store_checkpoint()
+        } else {
+            Ok(())
+        }
     }
 
     /// For reading what is committed.
@@ -231,7 +302,10 @@ impl Ledger {
     /// Bytes of ledger, hashes and spool on disk, without what is only reserved.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.closed_bytes + self.segment.len + hashes::bytes(self.edge.size()) + self.spool.handle.bytes()
+        self.closed_bytes
+            + self.segment.len
+            + hashes::bytes(self.edge.size())
+            + self.spool.handle.bytes()
     }
 
     /// Opens the next segment, whose head carries everything needed to start from it.
@@ -245,7 +319,13 @@ impl Ledger {
         };
         let mut bytes = Vec::new();
         frame::encode_head(&mut bytes, self.edge.size(), &head)?;
-        let next = SegmentWriter::create(&self.dir, self.edge.size(), &bytes, need, self.opts.reserve_bytes)?;
+        let next = SegmentWriter::create(
+            &self.dir,
+            self.edge.size(),
+            &bytes,
+            need,
+            self.opts.reserve_bytes,
+        )?;
         self.segment.close()?;
         self.closed_bytes += self.segment.len;
         self.segment = next;
@@ -255,7 +335,10 @@ impl Ledger {
 
     fn within_limit(&self, need: u64) -> Result<(), LedgerError> {
         match self.opts.max_total_bytes {
-            Some(most) if self.bytes() + need > most => Err(LedgerError::NoSpace { needed: need, path: self.opts.dir.clone() }),
+            Some(most) if self.bytes() + need > most => Err(LedgerError::NoSpace {
+                needed: need,
+                path: self.opts.dir.clone(),
+            }),
             _ => Ok(()),
         }
     }
@@ -267,31 +350,55 @@ impl Ledger {
 }
 
 fn sign(key: &CheckpointKey, edge: &Edge) -> String {
-    key.sign(&Checkpoint { origin: key.verifier().name().to_owned(), size: edge.size(), root: edge.root() })
+    key.sign(&Checkpoint {
+        origin: key.verifier().name().to_owned(),
+        size: edge.size(),
+        root: edge.root(),
+    })
 }
 
 fn check_options(opts: &Options, signer: &CheckpointKey) -> Result<(), LedgerError> {
     let refuse = |name, what| Err(LedgerError::Option { name, what });
     if opts.origin != signer.verifier().name() {
-        return refuse("origin", format!("is {:?}, but the checkpoint key is named {:?}: they must be equal", opts.origin, signer.verifier().name()));
+        return refuse(
+            "origin",
+            format!(
+                "is {:?}, but the checkpoint key is named {:?}: they must be equal",
+                opts.origin,
+                signer.verifier().name()
+            ),
+        );
     }
-    for (name, bytes) in [("segment_bytes", opts.segment_bytes), ("spool_segment_bytes", opts.spool_segment_bytes)] {
+    for (name, bytes) in [
+        ("segment_bytes", opts.segment_bytes),
+        ("spool_segment_bytes", opts.spool_segment_bytes),
+    ] {
         if bytes == 0 || bytes > 1 << 30 {
             return refuse(name, format!("is {bytes}, must be from 1 byte to 1 GiB"));
         }
     }
     if opts.reserve_bytes > 1 << 30 {
-        return refuse("reserve_bytes", format!("is {}, must be at most 1 GiB", opts.reserve_bytes));
+        return refuse(
+            "reserve_bytes",
+            format!("is {}, must be at most 1 GiB", opts.reserve_bytes),
+        );
     }
     Ok(())
 }
 
 fn lock(dir: &std::path::Path) -> Result<File, LedgerError> {
     let path = dir.join("lock");
-    let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(io_at("open", &path))?;
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(io_at("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked { dir: dir.to_path_buf() }),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked {
+            dir: dir.to_path_buf(),
+        }),
         Err(TryLockError::Error(e)) => Err(io_at("lock", &path)(e)),
     }
 }

@@ -10,19 +10,32 @@ pub type Hash = [u8; 32];
 /// The leaf data of an entry: `SHA-256(salt ‖ entry)`.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], entry: &[u8]) -> Hash {
-    Sha256::new().chain_update(salt).chain_update(entry).finalize().into()
+    Sha256::new()
+        .chain_update(salt)
+        .chain_update(entry)
+        .finalize()
+        .into()
 }
 
 /// `SHA-256(0x00 ‖ data)`.
 #[must_use]
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(data).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(data)
+        .finalize()
+        .into()
 }
 
 /// `SHA-256(0x01 ‖ left ‖ right)`.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 /// Root of the tree without leaves: `SHA-256("")`.
@@ -73,7 +86,10 @@ impl Edge {
         let mut hash = leaf;
         out.extend_from_slice(&hash);
         for _ in 0..self.size.trailing_ones() {
-            let left = self.stack.pop().expect("one complete subtree per set bit of the size");
+            let left = self
+                .stack
+                .pop()
+                .expect("one complete subtree per set bit of the size");
             hash = node_hash(&left, &hash);
             out.extend_from_slice(&hash);
         }
@@ -85,7 +101,9 @@ impl Edge {
     #[must_use]
     pub fn root(&self) -> Hash {
         let mut edge = self.stack.iter().rev();
-        let Some(last) = edge.next() else { return empty_root() };
+        let Some(last) = edge.next() else {
+            return empty_root();
+        };
         edge.fold(*last, |right, left| node_hash(left, &right))
     }
 }
@@ -125,7 +143,10 @@ pub fn range_root(hashes: &impl HashSource, start: u64, end: u64) -> io::Result<
         return hashes.hash(level, start >> level);
     }
     let k = split(n);
-    Ok(node_hash(&range_root(hashes, start, start + k)?, &range_root(hashes, start + k, end)?))
+    Ok(node_hash(
+        &range_root(hashes, start, start + k)?,
+        &range_root(hashes, start + k, end)?,
+    ))
 }
 
 /// The largest power of two smaller than `n` (`n` ≥ 2).
@@ -176,21 +197,50 @@ pub(super) mod tests {
         let (mut edge, mut stored) = (Edge::default(), Stored(Vec::new()));
         assert_eq!(HEXLOWER.encode(&edge.root()), ROOTS[0]);
         for (i, leaf) in LEAVES.iter().enumerate() {
-            edge.push(leaf_hash(&HEXLOWER.decode(leaf.as_bytes()).unwrap()), &mut stored.0);
+            edge.push(
+                leaf_hash(&HEXLOWER.decode(leaf.as_bytes()).unwrap()),
+                &mut stored.0,
+            );
             assert_eq!(HEXLOWER.encode(&edge.root()), ROOTS[i + 1]);
         }
         for (size, root) in ROOTS.iter().enumerate() {
-            assert_eq!(HEXLOWER.encode(&range_root(&stored, 0, size as u64).unwrap()), *root);
-            assert_eq!(HEXLOWER.encode(&Edge::load(size as u64, &stored).unwrap().root()), *root);
+            assert_eq!(
+                HEXLOWER.encode(&range_root(&stored, 0, size as u64).unwrap()),
+                *root
+            );
+            assert_eq!(
+                HEXLOWER.encode(&Edge::load(size as u64, &stored).unwrap().root()),
+                *root
+            );
         }
     }
 
     #[test]
     fn stored_order_is_that_of_sumdb_tlog() {
         // From the comment on StoredHashIndex in golang.org/x/mod/sumdb/tlog: L0 L0 L1 L0 L0 L1 L2 …
-        let order = [(0, 0), (0, 1), (1, 0), (0, 2), (0, 3), (1, 1), (2, 0), (0, 4), (0, 5), (1, 2), (0, 6), (0, 7), (1, 3), (2, 1), (3, 0)];
+        let order = [
+            (0, 0),
+            (0, 1),
+            (1, 0),
+            (0, 2),
+            (0, 3),
+            (1, 1),
+            (2, 0),
+            (0, 4),
+            (0, 5),
+            (1, 2),
+            (0, 6),
+            (0, 7),
+            (1, 3),
+            (2, 1),
+            (3, 0),
+        ];
         for (i, (level, index)) in order.into_iter().enumerate() {
-            assert_eq!(stored_index(level, index), i as u64, "level {level} index {index}");
+            assert_eq!(
+                stored_index(level, index),
+                i as u64,
+                "level {level} index {index}"
+            );
         }
         let (mut edge, mut out) = (Edge::default(), Vec::new());
         for size in 0..300u64 {

@@ -1,6 +1,7 @@
 //! The append-only ledger: segment files of group frames, a Merkle log over salted commitments, signed checkpoints, and the
 //! spool of contents. Entries are opaque bytes here; time, salts and keys come in as arguments.
 
+mod check;
 mod checkpoint;
 mod disk;
 mod error;
@@ -16,7 +17,10 @@ mod recover;
 mod segment;
 mod spool;
 mod spool_write;
+#[cfg(test)]
+mod tests;
 
+pub use check::{Finding, Report, check};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, CheckpointVerifier};
 pub use error::LedgerError;
 pub use group::{Committed, Group, NewRecord, Options, Position, Stored};

@@ -208,6 +208,11 @@ impl Intake {
         self.pending
     }
 
+    /// Delivery number of the last message that was taken.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Asks the server how far this consumer is.
     pub async fn info(&self) -> Result<IntakeInfo, IntakeError> {
         let stream = self

@@ -4,6 +4,7 @@
 
 pub mod connect;
 pub mod headers;
+pub mod embedded;
 pub mod intake;
 pub mod link;
 pub mod lookup;
@@ -14,6 +15,7 @@ pub mod streams;
 
 pub use connect::{Connect, ConnectError, Credentials};
 pub use headers::{HeaderView, header_map};
+pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit};
 pub use intake::{Intake, IntakeError, IntakeOptions, Raw};
 pub use link::{Link, LinkEvent, LinkState};
 pub use lookup::{LookupError, StoredMessage};

@@ -92,9 +92,9 @@ pub fn read(
     let kind = to.kind;
     let Some((_, wanted)) = actions::find(kind, verb) else {
         let detail = match actions::actions_of(kind) {
-            [] => format!("nothing can be asked of a {kind}"),
+            [] => format!("the kind {kind} has no actions"),
             _ => format!(
-                "a {kind} has no action {verb:?}; it has {}",
+                "the kind {kind} has no action {verb:?}; it has {}",
                 actions::names(kind)
             ),
         };

@@ -20,6 +20,9 @@ pub mod signed_text;
 pub mod subject;
 pub mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use decode::{Incoming, Raw, Refused, decode};
 pub use header::{HeaderList, HeaderSource};
 pub use message_id::{effect_id, message_id_v7};

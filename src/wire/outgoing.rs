@@ -7,7 +7,7 @@ use crate::domain::command::PullAsk;
 use crate::domain::event::{Authority, Opened};
 use crate::domain::{Address, Digest, Kind, MessageId, Timestamp};
 
-use super::header;
+use super::header::{self, HeaderList};
 use super::outcome::OutcomeOut;
 use super::problem::{PROBLEM_TYPE, Problem};
 use super::sign::Signer;
@@ -30,6 +30,14 @@ impl Outgoing {
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The headers as a list that can be read from.
+    pub fn header_list(&self) -> HeaderList {
+        self.headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;

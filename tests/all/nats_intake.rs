@@ -59,7 +59,11 @@ async fn fill(link: &Link, tokens: &[String], from: u64, count: u64, size: usize
     }
     publisher.flush().await.expect("flush");
     let counts = publisher.counts();
-    assert_eq!((counts.faults, counts.resent), (0, 0), "sent again without a failure");
+    assert_eq!(
+        (counts.faults, counts.resent),
+        (0, 0),
+        "sent again without a failure"
+    );
 }
 
 fn number(raw: &Raw) -> u64 {
@@ -214,7 +218,7 @@ async fn a_killed_server_costs_nothing_when_reopened_from_our_position() {
 }
 
 #[tokio::test]
-async fn messages_dropped_by_a_full_subscription_show_as_a_gap() {
+async fn messages_dropped_by_a_full_subscription_are_noticed() {
     let server = TestServer::start();
     let link = server.link("filler").await;
     prepare_in(&link.jetstream, &in_limits(1))
@@ -238,7 +242,12 @@ async fn messages_dropped_by_a_full_subscription_show_as_a_gap() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, IntakeError::Gap { .. }), "{error}");
+    // Silence: when the last of what was on order is lost, the server has nothing more to say.
+    let seen = matches!(
+        error,
+        IntakeError::Gap { .. } | IntakeError::MissedHeartbeat { .. }
+    );
+    assert!(seen, "{error}");
     assert!(narrow.state.borrow().slow_consumers > 0);
 }
 
@@ -302,11 +311,8 @@ async fn quiet_times_are_no_error() {
 
 #[tokio::test]
 async fn throughput_is_printed() {
-    let count = if cfg!(debug_assertions) {
-        60_000
-    } else {
-        600_000
-    };
+    let count: u64 =
+        std::env::var("DEX_TEST_MESSAGES").map_or(60_000, |text| text.parse().expect("a number"));
     let server = TestServer::start();
     let link = server.link("test").await;
     prepare_in(&link.jetstream, &in_limits(1))

@@ -311,7 +311,8 @@ async fn plain_messages_reach_an_inbox() {
         .subscribe(inbox.clone())
         .await
         .expect("subscribe");
-    caller.client.flush().await.expect("flush");
+    // An answer on the same connection shows that the server knows the subscription.
+    caller.jetstream.query_account().await.expect("round trip");
     let publisher = publisher(&link).await;
     publisher
         .publish_core(inbox.into(), HeaderMap::new(), "done".into())

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use async_nats::{Client, Message, Subscriber};
+use async_nats::{Client, Message, Subscriber, connection::State};
 use futures_util::{FutureExt, StreamExt};
 use tokio::{sync::watch, time::Instant};
 
@@ -110,6 +110,16 @@ impl Driver {
 
     /// Sends what may be sent now, a burst at most. False when the client is closed.
     async fn send_some(&mut self) -> bool {
+        if self.may_send() && self.client.connection_state() != State::Connected {
+            // The client would buffer what it cannot send, and block us once its buffer is full.
+            let window = self.shared.lock();
+            if window.unsent() || window.awaiting() {
+                drop(window);
+                self.set_status(PublishStatus::Unreachable);
+            }
+            self.paused_until = Some(Instant::now() + TICK);
+            return true;
+        }
         for _ in 0..SEND_BURST {
             if !self.may_send() {
                 return true;

@@ -1,0 +1,321 @@
+//! Start and stop of everything, in order.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::RngCore;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{housekeeping, identity, queries, settings};
+use crate::actors::clock::{Clock, SystemClock};
+use crate::actors::directory::Directory;
+use crate::actors::registry::Registry;
+use crate::actors::shared::{FaultHook, Progress, Shared, sealed};
+use crate::actors::start::{Actors, Beginning, start};
+use crate::config::Config;
+use crate::domain::{Event, Id, Kind, Registration, Standing};
+use crate::ledger::{CheckpointKey, Ledger, LedgerError};
+use crate::nats::{EmbeddedServer, Link, lane_tokens, streams};
+use crate::store::{StateDb, Tail};
+use crate::telemetry::Health;
+
+/// What a simulation or test brings along; nothing in production.
+#[derive(Default)]
+pub struct Extras {
+    /// Called before each decision.
+    pub fault: Option<FaultHook>,
+    /// Another clock than the system's.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+/// A running daemon.
+pub struct Running {
+    config: Config,
+    shared: Arc<Shared>,
+    actors: Option<Actors>,
+    nats_url: String,
+    embedded: Option<EmbeddedServer>,
+    http: actix_web::dev::ServerHandle,
+    http_address: SocketAddr,
+    stop: CancellationToken,
+    fatal: mpsc::UnboundedReceiver<String>,
+    _lock: File,
+}
+
+impl Running {
+    /// Starts the daemon; must be called inside an actix system.
+    ///
+    /// # Errors
+    /// When anything that it needs is not there; the message says what to do.
+    pub async fn start(config: Config, extras: Extras) -> anyhow::Result<Running> {
+        let state = PathBuf::from(&config.exchange.state_dir);
+        let lock = identity::lock(&state)?;
+        let signer = Arc::new(identity::signer(&state, || {
+            let mut seed = [0u8; 32];
+            rand::rngs::OsRng.fill_bytes(&mut seed);
+            seed
+        })?);
+        let health = Arc::new(Health::default());
+        let prometheus = crate::telemetry::recorder();
+
+        let embedded = settings::embedded(&config, &state).await?;
+        let nats_url = match (&embedded, &config.nats.url) {
+            (Some(server), _) => server.url(),
+            (None, Some(url)) => url.clone(),
+            (None, None) => bail!("neither nats.url nor the embedded server is configured"),
+        };
+        let connect = settings::connect(&config, &nats_url)?;
+        let link = connect.open().await.context("the NATS server")?;
+        let partitions = prepare(&config, &link).await?;
+        let (bucket, _) = streams::prepare_state(&link.jetstream, settings::STATE_BYTES, 1)
+            .await
+            .context("the state bucket")?;
+        let note = bucket.get(housekeeping::CHECKPOINT_KEY).await.context("the stored checkpoint")?;
+        let note = note.map(|note| String::from_utf8_lossy(&note).into_owned());
+
+        let origin = config.exchange.origin.clone();
+        let key = CheckpointKey::from_seed(&origin, *signer.seed()).context("the checkpoint key")?;
+        let (ledger, recovered) = Ledger::open(settings::ledger(&config, &state), key, note.as_deref())
+            .context("the ledger")?;
+        if recovered.cut_bytes > 0 {
+            tracing::warn!(bytes = recovered.cut_bytes, "a torn tail of the ledger was cut: nothing of it was promised to anybody");
+        }
+        let db = StateDb::open(state.join("state.redb"), &origin).context("the state database")?;
+        db.check_ledger(recovered.tree_size).context("the state database")?;
+
+        let reader = ledger.reader();
+        let lanes = lane_tokens(u32::from(partitions))
+            .iter()
+            .map(|token| Id::new(token))
+            .collect::<Result<Vec<Id>, _>>()
+            .context("the lanes")?;
+        let positions: BTreeMap<u16, _> = recovered.positions.clone();
+        let marks = (0..partitions).map(|p| positions.get(&p).map_or(0, |at| at.sequence)).collect();
+        let progress = Progress::new(
+            recovered.dispatched_through,
+            db.known_through(),
+            recovered.tree_size,
+            marks,
+        );
+        let bounds = settings::bounds(&config);
+        let shared = Arc::new(Shared {
+            delivery_key: identity::delivery_key(&signer),
+            origin: origin.as_str().into(),
+            limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
+            registry: Registry::default(),
+            directory: Directory::default(),
+            tail: Tail::new(bounds.tail_entries),
+            bounds,
+            db,
+            reader,
+            spool: ledger.spool(),
+            lanes,
+            trusted_broker: settings::trusted_broker(&config),
+            health,
+            clock: extras.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            fault: extras.fault,
+            progress,
+            signer,
+        });
+        let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
+
+        let stop = CancellationToken::new();
+        let (failed, fatal) = mpsc::unbounded_channel();
+        let on_fatal = Box::new(move |error: &LedgerError| {
+            // The daemon ends on the first; nobody reads the later ones.
+            drop(failed.send(error.to_string()));
+        });
+        let actors = start(
+            Arc::clone(&shared),
+            connect,
+            beginning,
+            settings::arbiters(&config),
+            stop.clone(),
+            on_fatal,
+        )
+        .await
+        .context("the actors")?;
+        actix::spawn(housekeeping::run(Arc::clone(&shared), link.clone(), bucket, stop.clone()));
+        actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
+        let (server, http_address) = crate::http::serve(
+            config.http.listen,
+            crate::http::HttpState { prometheus, health: Arc::clone(&shared.health) },
+        )
+        .with_context(|| format!("http.listen {}", config.http.listen))?;
+        let http = server.handle();
+        actix::spawn(server);
+        Ok(Running {
+            config,
+            shared,
+            actors: Some(actors),
+            nats_url,
+            embedded,
+            http,
+            http_address,
+            stop,
+            fatal,
+            _lock: lock,
+        })
+    }
+
+    /// Where participants connect.
+    pub fn nats_url(&self) -> &str {
+        &self.nats_url
+    }
+
+    /// Where metrics and health are served.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Handles shared by all actors.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The running actors.
+    pub fn actors(&self) -> Option<&Actors> {
+        self.actors.as_ref()
+    }
+
+    /// Resolves when a write or sync of the ledger has failed.
+    pub async fn fatal(&mut self) -> String {
+        match self.fatal.recv().await {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Reads the configuration again and takes over what can change while running. A bad file, or one
+    /// that changes what needs a restart, leaves the old configuration in force.
+    pub fn reload(&mut self, file: Option<&Path>) {
+        let new = match crate::config::load(file) {
+            Ok(new) => new,
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(%problem, "the configuration was not reloaded");
+                }
+                return;
+            }
+        };
+        match self.config.reloadable_diff(&new) {
+            Ok(_) => {
+                self.shared.limits.store(Arc::new(settings::limits(&new)));
+                if let Err(error) = crate::telemetry::set_log_level(&new.log.level) {
+                    tracing::error!(%error, "log.level was not taken over");
+                }
+                self.config = new;
+                tracing::info!("the configuration was reloaded");
+            }
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(%problem, "the configuration was not reloaded: a restart is needed for this key");
+                }
+            }
+        }
+    }
+
+    /// Drains and stops. True when everything decided was committed, published and written to rows.
+    pub async fn stop(mut self, patience: Duration) -> bool {
+        let clean = match self.actors.take() {
+            Some(actors) => actors.stop(&self.shared, patience).await,
+            None => false,
+        };
+        self.stop.cancel();
+        self.http.stop(true).await;
+        if let Some(embedded) = self.embedded.take()
+            && let Err(error) = embedded.stop().await
+        {
+            tracing::warn!(%error, "the embedded NATS server did not stop by itself");
+        }
+        clean
+    }
+
+    /// Gives up at once, writing nothing more.
+    pub fn abandon(self) {
+        self.stop.cancel();
+        std::mem::forget(self.actors);
+    }
+}
+
+/// Makes or verifies the streams; returns the number of partitions.
+async fn prepare(config: &Config, link: &Link) -> anyhow::Result<u16> {
+    let input = streams::prepare_in(&link.jetstream, &settings::in_limits(config)).await.context("the stream DEX_IN")?;
+    let output = streams::prepare_out(&link.jetstream, &settings::out_limits(config)).await.context("the stream DEX_OUT")?;
+    for difference in input.differences.iter().chain(&output.differences) {
+        tracing::warn!(%difference, "a stream differs from the configuration and was left as it is");
+    }
+    if input.partitions != u32::from(config.exchange.partitions) {
+        bail!(
+            "DEX_IN has {} partitions but exchange.partitions is {}: the number is fixed when the stream is made, set the key to {}",
+            input.partitions,
+            config.exchange.partitions,
+            input.partitions
+        );
+    }
+    Ok(config.exchange.partitions)
+}
+
+/// Replays what the snapshot does not hold, and prepares the read models.
+fn begin(
+    shared: &Arc<Shared>,
+    ledger: Ledger,
+    positions: BTreeMap<u16, crate::ledger::Position>,
+    operators: Vec<(Id, Vec<crate::domain::Key>)>,
+) -> anyhow::Result<Beginning> {
+    for (party, registration) in shared.db.registrations().context("the registrations")? {
+        shared.registry.set(party, registration);
+    }
+    let mut recent = Vec::new();
+    for stored in shared.reader.scan(shared.db.known_through()) {
+        let sealed = sealed(shared, stored.context("the ledger")?).context("the ledger")?;
+        shared.registry.fold(&sealed.entry);
+        recent.push(sealed);
+    }
+    // The tail may be over its bound after a long run without snapshots; the first one clears it.
+    let _ = shared.tail.push(&recent);
+    // The exchange speaks to its own entities too: known like any other party.
+    let mut own = Registration { standing: Standing::Active, ..Registration::default() };
+    own.keys.push(crate::domain::registration::KeyRecord {
+        key: shared.signer.public(),
+        from: crate::domain::Timestamp(0),
+        until: None,
+        n: 0,
+    });
+    shared.registry.set(shared.dex(), own);
+
+    let open = shared.db.open_rows().context("the open exchanges")?;
+    let mut live: BTreeMap<uuid::Uuid, crate::store::SpoolPlace> =
+        open.iter().filter_map(|(delivery, row)| row.spool.map(|spool| (*delivery, spool))).collect();
+    for sealed in &recent {
+        match &sealed.entry.event {
+            Event::Opened(opened) => {
+                if let Some(spool) = sealed.spool {
+                    live.insert(opened.delivery, spool);
+                }
+            }
+            Event::Settled(closed)
+            | Event::Expired(closed)
+            | Event::Recalled(closed)
+            | Event::Disputed { closed, .. } => {
+                live.remove(&closed.delivery);
+            }
+            _ => {}
+        }
+    }
+    let refs: Vec<crate::ledger::SpoolRef> = live
+        .values()
+        .map(|(segment, offset, len)| crate::ledger::SpoolRef { segment: *segment, offset: *offset, len: *len })
+        .collect();
+    let missing = shared.spool.retain_only(&refs).context("the spool")?;
+    if !missing.is_empty() {
+        tracing::error!(contents = missing.len(), "contents of open exchanges are missing in the spool: they will expire");
+    }
+    Ok(Beginning { ledger, positions, open, recent, operators })
+}
