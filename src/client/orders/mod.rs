@@ -1,0 +1,6 @@
+//! The protocol's actions as messages and as calls.
+
+pub mod debit;
+pub mod exchange;
+pub mod offer;
+pub mod registry;

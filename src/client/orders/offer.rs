@@ -1,0 +1,86 @@
+//! The messages of offers.
+
+use crate::client::Client;
+use crate::client::error::ClientError;
+use crate::client::order::Order;
+use crate::client::orders::exchange::hat_address;
+use crate::domain::event::OfferTerms;
+use crate::domain::{Address, Id, Kind};
+use crate::wire::OutcomeOut;
+
+fn offer_address(offer: &Id) -> Address {
+    Address::new(Kind::Offer, offer.clone())
+}
+
+impl Order {
+    /// `offer.<offer>.register`, by the organisation that makes it.
+    pub fn offer_register(offer: &Id, terms: &OfferTerms) -> Self {
+        Order::json(&offer_address(offer), &["register"], terms)
+    }
+
+    /// `offer.<offer>.approve`, by an operator.
+    pub fn offer_approve(offer: &Id) -> Self {
+        Order::new(&offer_address(offer), &["approve"], "")
+    }
+
+    /// `offer.<offer>.reject`, by an operator.
+    pub fn offer_reject(offer: &Id) -> Self {
+        Order::new(&offer_address(offer), &["reject"], "")
+    }
+
+    /// `offer.<offer>.close`, by its owner or an operator.
+    pub fn offer_close(offer: &Id) -> Self {
+        Order::new(&offer_address(offer), &["close"], "")
+    }
+
+    /// `hat.<hat>.claim.<offer>`, by the HAT.
+    pub fn claim(hat: &Id, offer: &Id) -> Self {
+        Order::new(&hat_address(hat), &["claim", offer.as_str()], "")
+    }
+}
+
+impl Client {
+    /// As an organisation: makes an offer, which waits for approval.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn offer_register(
+        &self,
+        offer: &Id,
+        terms: &OfferTerms,
+    ) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::offer_register(offer, terms)).await
+    }
+
+    /// As an operator: approves an offer.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn offer_approve(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::offer_approve(offer)).await
+    }
+
+    /// As an operator: rejects an offer.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn offer_reject(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::offer_reject(offer)).await
+    }
+
+    /// As its owner or an operator: takes no more claims.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn offer_close(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::offer_close(offer)).await
+    }
+
+    /// As a HAT: takes up an offer. When a place is held, its debit is proposed to this HAT.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn claim(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::claim(&self.party().id, offer)).await
+    }
+}
