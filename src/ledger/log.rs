@@ -51,7 +51,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Damaged`], [`LedgerError::Behind`] or [`LedgerError::Forked`] if the folder does not hold what was
-    /// promised (nothing was changed then); `Checkpoint` if a note is not by this key; `Locked`, `NoSpace`, `Io`, `Option`.
+    /// promised (no entry was touched then); `Checkpoint` if a note is not by this key; `Locked`, `NoSpace`, `Io`, `Option`.
     pub fn open(
         opts: Options,
         signer: CheckpointKey,
@@ -110,6 +110,8 @@ impl Ledger {
         hashes.sync()?;
         notes.restart(&note)?;
         notes.store(&note)?;
+        // The names of files that were just made.
+        disk::sync_dir(&dir)?;
         let tree_size = ground.edge.size();
         let head = CommittedHead {
             tree_size,

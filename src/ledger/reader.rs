@@ -376,11 +376,11 @@ impl Iterator for Scan {
         if self.next >= self.end {
             return None;
         }
-        if self.ready.len() == 0 {
-            if let Err(e) = self.fill() {
-                self.end = 0;
-                return Some(Err(e));
-            }
+        if self.ready.len() == 0
+            && let Err(e) = self.fill()
+        {
+            self.end = 0;
+            return Some(Err(e));
         }
         let record = self.ready.next()?;
         self.next = record.leaf + 1;

@@ -66,6 +66,9 @@ fn a_tail_torn_at_any_byte_above_the_checkpoint_is_cut() {
             );
             assert!(!found.hashes_rebuilt);
             assert_whole(&ledger.reader(), size);
+            if cut % 9 != 0 {
+                continue;
+            }
             fill(&mut ledger, &[4]);
             drop(ledger);
             let (ledger, again) = open(dir.path());
