@@ -155,7 +155,7 @@ fn list(globals: &Globals, kind: Kind, after: Option<Id>, limit: u64) -> Result<
             if let Some(after) = &after {
                 question["after"] = json!(after);
             }
-            let answer = client.query(&call, question.to_string().into_bytes().into()).await?;
+            let answer = client.query(&call, question.to_string().into_bytes()).await?;
             let items = answer["items"].as_array().cloned().unwrap_or_default();
             for item in &items {
                 if globals.json {
@@ -168,7 +168,7 @@ fn list(globals: &Globals, kind: Kind, after: Option<Id>, limit: u64) -> Result<
             }
             left -= left.min(items.len() as u64);
             after = answer["next"].as_str().map(str::to_owned);
-            if after.is_none() || items.is_empty() {
+            if after.is_none() {
                 break;
             }
         }
