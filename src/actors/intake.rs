@@ -30,6 +30,9 @@ impl Partition {
         if messages.is_empty() {
             return Vec::new();
         }
+        let metrics = crate::telemetry::path();
+        metrics.intake_messages.increment(messages.len() as u64);
+        metrics.intake_batch.record(messages.len() as f64);
         self.admit(messages)
     }
 

@@ -18,6 +18,7 @@ use crate::domain::{Address, Cause, Digest, Effect, Event, Kind, Outcome, Timest
 use crate::ledger::SpoolRef;
 use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
+use crate::telemetry::Published;
 use crate::telemetry::events::{EffectFailed, Redelivered};
 use crate::wire::{
     Leaf, MessageOptions, Outgoing, OutcomeOut, Problem, Proof, effect_id, header, outgoing, subject,
@@ -147,7 +148,7 @@ impl Outbox {
                     let out = outgoing::recall_request(
                         &self.shared.signer, &self.shared.origin, &to, id, delivery, &receipt_to,
                     );
-                    self.send(out, None).await;
+                    self.send(Published::Request, out, None).await;
                 }
                 Effect::Send { to, action, body, number } => {
                     let entry = &sealed.entry;
@@ -164,7 +165,7 @@ impl Outbox {
                         &MessageOptions::default(),
                         body.into(),
                     );
-                    self.send(out, None).await;
+                    self.send(Published::Message, out, None).await;
                 }
                 Effect::Close { delivery } => self.close(&delivery),
             }
@@ -192,7 +193,7 @@ impl Outbox {
         let receipt_to = self.receipt_to(entity, &opened.to, lane);
         let out = outgoing::delivery(&self.shared.signer, &self.shared.origin, opened, &receipt_to, content);
         let ttl = self.until(opened.deadline);
-        self.send(out, Some(ttl)).await;
+        self.send(Published::Delivery, out, Some(ttl)).await;
     }
 
     /// Where `to` answers about an exchange of `entity`: the HAT itself at its own address, everybody
@@ -205,7 +206,7 @@ impl Outbox {
     async fn request(&mut self, opened: &Opened) {
         let out = outgoing::request(&self.shared.signer, &self.shared.origin, opened);
         let ttl = self.until(opened.deadline);
-        self.send(out, Some(ttl)).await;
+        self.send(Published::Request, out, Some(ttl)).await;
     }
 
     fn until(&self, deadline: Timestamp) -> Duration {
@@ -279,12 +280,12 @@ impl Outbox {
         }
         for to in order {
             for part in by_party.remove(&to).unwrap_or_default().chunks(OUTCOMES_MAX) {
-                self.send(outgoing::outcomes(&to, part), None).await;
+                self.send(Published::Outcomes, outgoing::outcomes(&to, part), None).await;
             }
         }
     }
 
-    async fn send(&mut self, out: Outgoing, ttl: Option<Duration>) {
+    async fn send(&mut self, what: Published, out: Outgoing, ttl: Option<Duration>) {
         let message = crate::nats::Outgoing {
             subject: out.subject.into(),
             headers: header_map(&out.headers),
@@ -292,7 +293,10 @@ impl Outbox {
             ttl,
         };
         match self.publisher.publish(message).await {
-            Ok(ticket) => self.last = ticket,
+            Ok(ticket) => {
+                self.last = ticket;
+                crate::telemetry::path().published(what);
+            }
             Err(error) => EffectFailed { what: "publication", detail: &error.to_string() }.emit(),
         }
     }

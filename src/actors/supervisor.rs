@@ -123,7 +123,7 @@ impl Supervisor {
         }
         match kinds::spawn(&self.shared, entity) {
             Ok(recipient) => {
-                metrics::counter!(crate::telemetry::names::ENTITY_LOADS_TOTAL).increment(1);
+                crate::telemetry::path().loads.increment(1);
                 self.shared.directory.put(entity.clone(), Seat::Live(recipient.clone()));
                 self.live.insert(
                     entity.clone(),

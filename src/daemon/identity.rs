@@ -77,3 +77,12 @@ pub fn delivery_key(signer: &Signer) -> [u8; 32] {
     mac.update(b"dex-v1 delivery ids");
     mac.finalize().into_bytes().into()
 }
+
+/// The raw seed, for the key that signs checkpoints: the exchange has one key.
+///
+/// # Errors
+/// Never for a signer that was made from a seed.
+pub fn seed(signer: &Signer) -> anyhow::Result<[u8; 32]> {
+    let (_, seed) = nkeys::decode_seed(&signer.seed_text()).context("the exchange's seed")?;
+    Ok(seed)
+}

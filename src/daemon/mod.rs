@@ -1,5 +1,6 @@
 //! The daemon: puts the layers together, starts them in order, stops them in order.
 
+mod broker;
 mod housekeeping;
 mod identity;
 pub mod queries;

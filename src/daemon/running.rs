@@ -12,6 +12,7 @@ use rand::RngCore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::broker::Broker;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
@@ -21,7 +22,7 @@ use crate::actors::start::{Actors, Beginning, start};
 use crate::config::Config;
 use crate::domain::{Event, Id, Kind, Registration, Standing};
 use crate::ledger::{CheckpointKey, Ledger, LedgerError};
-use crate::nats::{EmbeddedServer, Link, lane_tokens, streams};
+use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};
 use crate::telemetry::Health;
 
@@ -40,7 +41,7 @@ pub struct Running {
     shared: Arc<Shared>,
     actors: Option<Actors>,
     nats_url: String,
-    embedded: Option<EmbeddedServer>,
+    broker: Option<Broker>,
     http: actix_web::dev::ServerHandle,
     http_address: SocketAddr,
     stop: CancellationToken,
@@ -64,12 +65,11 @@ impl Running {
         let health = Arc::new(Health::default());
         let prometheus = crate::telemetry::recorder();
 
-        let embedded = settings::embedded(&config, &state).await?;
-        let nats_url = match (&embedded, &config.nats.url) {
-            (Some(server), _) => server.url(),
-            (None, Some(url)) => url.clone(),
-            (None, None) => bail!("neither nats.url nor the embedded server is configured"),
+        let broker = match settings::embedded(&config, &state) {
+            Some(options) => Some(Broker::start(options).await.context("the embedded NATS server")?),
+            None => None,
         };
+        let nats_url = broker.as_ref().map_or(config.nats.url.clone(), |broker| broker.url().to_owned());
         let connect = settings::connect(&config, &nats_url)?;
         let link = connect.open().await.context("the NATS server")?;
         let partitions = prepare(&config, &link).await?;
@@ -80,7 +80,7 @@ impl Running {
         let note = note.map(|note| String::from_utf8_lossy(&note).into_owned());
 
         let origin = config.exchange.origin.clone();
-        let key = CheckpointKey::from_seed(&origin, *signer.seed()).context("the checkpoint key")?;
+        let key = CheckpointKey::from_seed(&origin, identity::seed(&signer)?).context("the checkpoint key")?;
         let (ledger, recovered) = Ledger::open(settings::ledger(&config, &state), key, note.as_deref())
             .context("the ledger")?;
         if recovered.cut_bytes > 0 {
@@ -155,7 +155,7 @@ impl Running {
             shared,
             actors: Some(actors),
             nats_url,
-            embedded,
+            broker,
             http,
             http_address,
             stop,
@@ -204,8 +204,8 @@ impl Running {
                 return;
             }
         };
-        match self.config.reloadable_diff(&new) {
-            Ok(_) => {
+        match self.config.reloadable(&new) {
+            Ok(()) => {
                 self.shared.limits.store(Arc::new(settings::limits(&new)));
                 if let Err(error) = crate::telemetry::set_log_level(&new.log.level) {
                     tracing::error!(%error, "log.level was not taken over");
@@ -229,10 +229,8 @@ impl Running {
         };
         self.stop.cancel();
         self.http.stop(true).await;
-        if let Some(embedded) = self.embedded.take()
-            && let Err(error) = embedded.stop().await
-        {
-            tracing::warn!(%error, "the embedded NATS server did not stop by itself");
+        if let Some(broker) = self.broker.take() {
+            broker.stop().await;
         }
         clean
     }

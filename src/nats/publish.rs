@@ -5,6 +5,7 @@
 
 mod ack;
 mod driver;
+mod kept;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -29,22 +30,6 @@ pub struct Outgoing {
     pub payload: Bytes,
     /// How long the stream keeps it (rounded up to whole seconds, at least one); `None`: as long as the stream keeps messages.
     pub ttl: Option<Duration>,
-}
-
-impl Outgoing {
-    fn size(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, values)| {
-                values
-                    .iter()
-                    .map(|v| name.to_string().len() + v.as_str().len() + 4)
-                    .sum::<usize>()
-            })
-            .sum();
-        self.subject.len() + self.payload.len() + headers + 16
-    }
 }
 
 /// Bounds and times of a publisher.
@@ -200,10 +185,13 @@ impl BatchPublisher {
         let size = self.check(&outgoing)?;
         let mut outgoing = Some(self.with_ttl(outgoing));
         loop {
-            // Registered before looking, so that room made in between is not missed.
+            if let Some(ticket) = self.shared.push(&mut outgoing, size)? {
+                return Ok(ticket);
+            }
             let room = self.shared.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
+            // Looked at once more after registering, so that room made in between is not missed.
             if let Some(ticket) = self.shared.push(&mut outgoing, size)? {
                 return Ok(ticket);
             }
@@ -287,10 +275,10 @@ impl BatchPublisher {
     }
 
     fn check(&self, outgoing: &Outgoing) -> Result<usize, PublishError> {
-        let size = outgoing.size();
+        let size = kept::size(&outgoing.headers, &outgoing.payload);
         let limit = self.client.max_payload();
         let subject = || outgoing.subject.to_string();
-        if size - outgoing.subject.len() > limit {
+        if size > limit {
             return Err(PublishError::TooLarge {
                 subject: subject(),
                 size,
@@ -300,7 +288,7 @@ impl BatchPublisher {
         if !publishable(&outgoing.subject) {
             return Err(PublishError::Subject { subject: subject() });
         }
-        Ok(size)
+        Ok(size + outgoing.subject.len())
     }
 
     fn with_ttl(&self, mut outgoing: Outgoing) -> Outgoing {

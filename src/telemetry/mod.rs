@@ -1,1 +1,17 @@
-//! (placeholder heading; replaced by the folder's own)
+//! What operators see: metrics, logs, health. Names are constants, happenings are events.
+
+pub mod events;
+pub mod exchanges;
+pub mod gauges;
+pub mod health;
+pub mod logs;
+pub mod names;
+pub mod path;
+pub mod recorder;
+
+pub use exchanges::ExchangeCounters;
+pub use gauges::{daemon_gauges, partition_gauges};
+pub use health::{Check, Health};
+pub use logs::{LogError, LogFormat, init_logs, set_log_level};
+pub use path::{Published, path};
+pub use recorder::recorder;

@@ -136,18 +136,13 @@ impl Driver {
                 };
                 window.next_to_send(limit)
             };
-            let Some((ticket, outgoing)) = next else {
+            let Some((ticket, subject, headers, payload)) = next else {
                 return true;
             };
             let reply = format!("{}.{ticket}_{}", self.inbox, self.round);
             let sent = self
                 .client
-                .publish_with_reply_and_headers(
-                    outgoing.subject,
-                    reply,
-                    outgoing.headers,
-                    outgoing.payload,
-                )
+                .publish_with_reply_and_headers(subject, reply, headers, payload)
                 .await;
             if let Err(error) = sent {
                 match error.kind() {

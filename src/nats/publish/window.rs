@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Outgoing, PublishCounts, PublishError, Ticket};
+use async_nats::{HeaderMap, Subject};
+use bytes::Bytes;
+
+use super::{Outgoing, PublishCounts, PublishError, Ticket, kept::Kept};
 
 /// Refusals remembered for those who ask by ticket.
 const MAX_REFUSALS: usize = 1024;
@@ -15,9 +18,8 @@ const MAX_REFUSALS: usize = 1024;
 #[derive(Debug)]
 struct Slot {
     /// `None` once answered for good: the content is let go at once.
-    outgoing: Option<Outgoing>,
+    kept: Option<Kept>,
     size: usize,
-    sent_before: bool,
 }
 
 /// The window itself; the driver sends from it, publishers push into it.
@@ -66,9 +68,8 @@ impl Window {
             return Ok(None);
         }
         self.slots.push_back(Slot {
-            outgoing: outgoing.take(),
+            kept: outgoing.take().map(Kept::new),
             size,
-            sent_before: false,
         });
         self.bytes += size;
         Ok(Some(self.next_ticket() - 1))
@@ -84,19 +85,18 @@ impl Window {
     }
 
     /// The next message to send below `limit`, skipping those answered already.
-    pub(super) fn next_to_send(&mut self, limit: Ticket) -> Option<(Ticket, Outgoing)> {
+    pub(super) fn next_to_send(
+        &mut self,
+        limit: Ticket,
+    ) -> Option<(Ticket, Subject, HeaderMap, Bytes)> {
         while self.cursor < self.next_ticket().min(limit) {
             let ticket = self.cursor;
             self.cursor += 1;
-            let Some(slot) = self.slot(ticket) else {
-                continue;
-            };
-            let again = std::mem::replace(&mut slot.sent_before, true);
-            if let Some(outgoing) = slot.outgoing.clone() {
+            if let Some(kept) = self.slot(ticket).and_then(|slot| slot.kept.as_mut()) {
+                let (subject, headers, payload, again) = kept.take();
                 self.counts.resent += u64::from(again);
-                return Some((ticket, outgoing));
+                return Some((ticket, subject, headers, payload));
             }
-            // An answered slot was not sent again.
         }
         None
     }
@@ -106,7 +106,7 @@ impl Window {
         self.counts.last_stream_sequence = self.counts.last_stream_sequence.max(sequence);
         let done = self
             .slot(ticket)
-            .is_some_and(|slot| slot.outgoing.take().is_some());
+            .is_some_and(|slot| slot.kept.take().is_some());
         self.counts.acked += u64::from(done);
         done
     }
@@ -115,7 +115,7 @@ impl Window {
     pub(super) fn refused(&mut self, ticket: Ticket, code: u64, reason: String) {
         if self
             .slot(ticket)
-            .is_some_and(|slot| slot.outgoing.take().is_some())
+            .is_some_and(|slot| slot.kept.take().is_some())
         {
             self.counts.refused += 1;
             if self.refusals.len() == MAX_REFUSALS {
@@ -135,11 +135,7 @@ impl Window {
 
     /// Lets go of answered messages at the front; returns the ticket up to which all are answered.
     pub(super) fn advance(&mut self) -> Ticket {
-        while self
-            .slots
-            .front()
-            .is_some_and(|slot| slot.outgoing.is_none())
-        {
+        while self.slots.front().is_some_and(|slot| slot.kept.is_none()) {
             let size = self.slots.pop_front().map_or(0, |slot| slot.size);
             self.bytes -= size;
             self.first += 1;

@@ -1,0 +1,57 @@
+# Two commands matter: `make demo` and `make test`. Everything they need is set up by themselves.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+TOOLS := $(CURDIR)/.tools
+PYTHON ?= python3
+# Length of the demo in seconds; empty: until interrupted. (bash's own SECONDS is not exported.)
+SECONDS ?=
+
+export DEX_NATS_SERVER := $(shell tools/nats-server-path)
+export CARGO_TERM_COLOR ?= auto
+# A faster linker where there is one; the same flags for every target, so that nothing is built twice.
+ifneq ($(shell command -v mold 2>/dev/null),)
+export RUSTFLAGS += -Clink-arg=-fuse-ld=mold
+endif
+
+.PHONY: help
+help: ## Shows this
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: demo
+demo: nats-server ## Runs the exchange with a simulated ecosystem (make demo SECONDS=20 ends by itself)
+	cargo build --release --bin dex
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" target/release/dex demo $(if $(SECONDS),--seconds $(SECONDS))
+
+.PHONY: test
+test: ## Runs everything that CI runs
+	tools/ci
+
+.PHONY: check
+check: ## The inner loop: format, lints, unit tests
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	tools/run-tests --lib
+
+.PHONY: bench
+bench: ## Measures each step of the path (absolute figures; quiet machine)
+	cargo bench
+
+.PHONY: fmt
+fmt: ## Formats the code
+	cargo fmt
+
+.PHONY: tools
+tools: nats-server python ## Fetches nats-server and makes the Python environment of the examples
+
+.PHONY: nats-server
+nats-server: ## Fetches nats-server into .tools/ when none new enough is there
+	@tools/fetch-nats-server
+
+.PHONY: python
+python: ## Makes .tools/venv with what the Python examples need
+	@tools/make-venv
+
+.PHONY: clean-tools
+clean-tools: ## Removes .tools/
+	rm -rf $(TOOLS)

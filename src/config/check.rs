@@ -1,0 +1,226 @@
+//! Rules across keys, and ranges. Each check tells all that it finds.
+
+use super::load::Problem;
+use super::sections::{Config, Signatures};
+use crate::domain::Id;
+
+struct Findings<'a> {
+    place: &'a str,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn unless(&mut self, fine: bool, key: &str, what: impl Into<String>, remedy: &str) {
+        if !fine {
+            self.problems.push(Problem {
+                place: self.place.to_owned(),
+                key: key.to_owned(),
+                what: what.into(),
+                remedy: remedy.to_owned(),
+            });
+        }
+    }
+}
+
+/// Runs every check.
+pub(super) fn all(config: &Config, place: &str, problems: &mut Vec<Problem>) {
+    let mut found = Findings { place, problems };
+    exchange(config, &mut found);
+    operators(config, &mut found);
+    nats(config, &mut found);
+    streams(config, &mut found);
+    limits(config, &mut found);
+    disk(config, &mut found);
+    actors(config, &mut found);
+}
+
+fn exchange(config: &Config, found: &mut Findings<'_>) {
+    let exchange = &config.exchange;
+    found.unless(
+        Id::new(&exchange.origin).is_ok() && exchange.origin.len() <= 100,
+        "exchange.origin",
+        format!("{:?} is no origin", exchange.origin),
+        "use 1 to 100 characters out of a-z, 0-9, '.' and '-', no dot at either end",
+    );
+    found.unless(!exchange.state_dir.is_empty(), "exchange.state_dir", "is empty", "name a folder that the daemon owns");
+    found.unless(
+        (1..=64).contains(&exchange.partitions),
+        "exchange.partitions",
+        format!("{} is out of range", exchange.partitions),
+        "use 1 to 64",
+    );
+    found.unless(
+        exchange.signatures == Signatures::Required || config.nats.url.is_empty() || has_credentials(config),
+        "exchange.signatures",
+        "trusted-broker needs a broker that authenticates",
+        "give nats.credentials_file or nats.nkey_seed_file, or require signatures",
+    );
+}
+
+fn has_credentials(config: &Config) -> bool {
+    !config.nats.credentials_file.is_empty() || !config.nats.nkey_seed_file.is_empty()
+}
+
+fn operators(config: &Config, found: &mut Findings<'_>) {
+    let mut names = std::collections::BTreeSet::new();
+    for operator in &config.operator {
+        found.unless(
+            Id::new(&operator.name).is_ok(),
+            "operator.name",
+            format!("{:?} is no id", operator.name),
+            "use a-z, 0-9, '.' and '-'",
+        );
+        found.unless(
+            names.insert(&operator.name),
+            "operator.name",
+            format!("{:?} stands twice", operator.name),
+            "put all keys of one operator into one block",
+        );
+        found.unless(
+            (1..=16).contains(&operator.keys.len()),
+            "operator.keys",
+            format!("{:?} has {} keys", operator.name, operator.keys.len()),
+            "give 1 to 16 public keys; `dex keys new` makes one",
+        );
+    }
+}
+
+fn nats(config: &Config, found: &mut Findings<'_>) {
+    let nats = &config.nats;
+    found.unless(
+        nats.credentials_file.is_empty() || nats.nkey_seed_file.is_empty(),
+        "nats.credentials_file",
+        "stands beside nats.nkey_seed_file",
+        "give one of the two",
+    );
+    for (key, file) in [("nats.credentials_file", &nats.credentials_file), ("nats.nkey_seed_file", &nats.nkey_seed_file)] {
+        found.unless(
+            file.is_empty() || std::path::Path::new(file).is_file(),
+            key,
+            format!("there is no file {file}"),
+            "name an existing file that the daemon may read",
+        );
+    }
+    found.unless(
+        nats.url.is_empty() || nats.url.split(',').all(|url| url.contains("://")),
+        "nats.url",
+        format!("{:?} is no address", nats.url),
+        "write nats://host:4222 or tls://host:4222, several separated by commas, or leave it empty for the embedded server",
+    );
+}
+
+fn streams(config: &Config, found: &mut Findings<'_>) {
+    const LEAST: i64 = 1 << 20;
+    for (key, bytes) in [("streams.in_max_bytes", config.streams.in_max_bytes), ("streams.out_max_bytes", config.streams.out_max_bytes)] {
+        found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
+    }
+    found.unless(
+        config.streams.out_max_age >= config.limits.deadline_max,
+        "streams.out_max_age",
+        "is shorter than limits.deadline_max: deliveries would go before their deadline",
+        "make it at least as long",
+    );
+    found.unless(config.streams.out_max_consumers > 0, "streams.out_max_consumers", "lets nobody receive", "use at least 1");
+}
+
+fn limits(config: &Config, found: &mut Findings<'_>) {
+    let limits = &config.limits;
+    found.unless(
+        (1024..=900_000).contains(&limits.body_bytes),
+        "limits.body_bytes",
+        format!("{} is out of range", limits.body_bytes),
+        "use 1024 to 900000: the broker takes messages of up to 1 MiB",
+    );
+    found.unless(
+        (1024..=65_536).contains(&limits.header_bytes),
+        "limits.header_bytes",
+        format!("{} is out of range", limits.header_bytes),
+        "use 1024 to 65536",
+    );
+    found.unless((4..=100).contains(&limits.depth), "limits.depth", format!("{} is out of range", limits.depth), "use 4 to 100");
+    found.unless(limits.records > 0, "limits.records", "lets nothing through", "use at least 1");
+    found.unless(
+        limits.deadline_min <= limits.deadline_default && limits.deadline_default <= limits.deadline_max,
+        "limits.deadline_default",
+        "does not lie between limits.deadline_min and limits.deadline_max",
+        "put the three in order",
+    );
+    found.unless(limits.open_per_hat > 0, "limits.open_per_hat", "lets nothing through", "use at least 1");
+    found.unless(limits.messages_per_minute > 0, "limits.messages_per_minute", "lets nothing through", "use at least 1");
+}
+
+fn disk(config: &Config, found: &mut Findings<'_>) {
+    const LEAST: u64 = 1 << 20;
+    for (key, bytes) in [
+        ("ledger.segment_bytes", config.ledger.segment_bytes),
+        ("ledger.spool_segment_bytes", config.ledger.spool_segment_bytes),
+        ("ledger.reserve_bytes", config.ledger.reserve_bytes),
+    ] {
+        found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
+    }
+    found.unless(
+        config.snapshot.entries > 0 && config.snapshot.entries <= config.snapshot.entries_max,
+        "snapshot.entries",
+        "is not between 1 and snapshot.entries_max",
+        "an early snapshot must come before the exchange waits for one",
+    );
+}
+
+fn actors(config: &Config, found: &mut Findings<'_>) {
+    let actors = &config.actors;
+    found.unless((1..=512).contains(&actors.batch), "actors.batch", format!("{} is out of range", actors.batch), "use 1 to 512");
+    found.unless(actors.live > 0, "actors.live", "lets no entity live", "use at least 1");
+    found.unless(actors.arbiters <= 256, "actors.arbiters", format!("{} is out of range", actors.arbiters), "use 0 to 256");
+    found.unless(
+        config.dispatch.redelivery_first <= config.dispatch.redelivery_max && !config.dispatch.redelivery_first.0.is_zero(),
+        "dispatch.redelivery_first",
+        "is zero or longer than dispatch.redelivery_max",
+        "put the two in order",
+    );
+}
+
+impl Config {
+    /// Whether `new` may take over while running: the keys that would need a restart, each as a problem.
+    ///
+    /// # Errors
+    /// The keys that differ and need a restart.
+    pub fn reloadable(&self, new: &Config) -> Result<(), Vec<Problem>> {
+        let mut frozen = new.clone();
+        frozen.limits = self.limits.clone();
+        frozen.log.level.clone_from(&self.log.level);
+        let (old, new) = (flat(self), flat(&frozen));
+        let problems: Vec<Problem> = new
+            .into_iter()
+            .filter(|(key, value)| old.get(key) != Some(value))
+            .map(|(key, _)| Problem {
+                place: "reload".into(),
+                key,
+                what: "has changed and cannot be taken over while running".into(),
+                remedy: "restart the daemon, or put the old value back".into(),
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}
+
+/// Every key with its value as text.
+fn flat(config: &Config) -> std::collections::BTreeMap<String, String> {
+    fn walk(prefix: &str, value: &serde_json::Value, out: &mut std::collections::BTreeMap<String, String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    walk(&path, value, out);
+                }
+            }
+            other => {
+                out.insert(prefix.to_owned(), other.to_string());
+            }
+        }
+    }
+    let mut out = std::collections::BTreeMap::new();
+    if let Ok(value) = serde_json::to_value(config) {
+        walk("", &value, &mut out);
+    }
+    out
+}

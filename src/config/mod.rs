@@ -1,0 +1,16 @@
+//! The configuration: defaults built in, a file over them, the environment over both.
+
+mod check;
+mod load;
+mod sections;
+mod span;
+
+pub use load::{Problem, load, load_with};
+pub use sections::{
+    Actors, Config, Dispatch, Embedded, Exchange, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator, Signatures, Snapshot,
+    Streams,
+};
+pub use span::Span;
+
+/// The defaults, every key with its comment.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");

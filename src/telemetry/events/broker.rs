@@ -1,0 +1,86 @@
+//! The broker's side: refusals, faults of input and output.
+
+use crate::domain::Reason;
+use crate::telemetry::names;
+
+/// A message was refused before its sender was authenticated. Counted from its ledger entry.
+pub struct Refused<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// Which part of the message.
+    pub detail: &'a str,
+}
+
+impl Refused<'_> {
+    /// Logs; the counter follows the entry.
+    pub fn emit(self) {
+        tracing::debug!(reason = %self.reason, detail = self.detail, "a message was refused before its sender was authenticated");
+    }
+}
+
+/// A partition opens its input again.
+pub struct IntakeReopened {
+    /// Which.
+    pub partition: u16,
+    /// What was wrong.
+    pub detail: String,
+}
+
+impl IntakeReopened {
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::warn!(partition = self.partition, detail = self.detail, "the input is opened again from our own position");
+        metrics::counter!(names::INTAKE_REOPENED_TOTAL).increment(1);
+    }
+}
+
+/// A stream does not hold the message that we know at our position.
+pub struct StreamRolledBack {
+    /// Which stream.
+    pub stream: &'static str,
+    /// Seen by which partition.
+    pub partition: u16,
+}
+
+impl StreamRolledBack {
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::error!(
+            stream = self.stream,
+            partition = self.partition,
+            "the stream is not the one that we know: it is read again from its first message, known ids fall out"
+        );
+        metrics::counter!(names::STREAM_ROLLBACKS_TOTAL).increment(1);
+    }
+}
+
+/// An effect could not leave.
+pub struct EffectFailed<'a> {
+    /// What.
+    pub what: &'static str,
+    /// Why.
+    pub detail: &'a str,
+}
+
+impl EffectFailed<'_> {
+    /// Every `what` in use, so that each appears at zero.
+    pub const WHAT: [&'static str; 6] =
+        ["delivery", "re-delivery", "publication", "reply", "proof", "release of a content"];
+
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::error!(what = self.what, detail = self.detail, "an effect could not leave");
+        metrics::counter!(names::EFFECTS_FAILED_TOTAL, "what" => self.what).increment(1);
+    }
+}
+
+/// An open delivery was sent again.
+pub struct Redelivered {}
+
+impl Redelivered {
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::debug!("an open delivery was sent again");
+        metrics::counter!(names::REDELIVERIES_TOTAL).increment(1);
+    }
+}

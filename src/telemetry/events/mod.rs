@@ -1,0 +1,10 @@
+//! One struct per happening: its `emit` logs and counts, so that logs and metrics cannot drift apart.
+//! No id of a party, no content and no secret is in any of them.
+
+mod actors;
+mod broker;
+mod ledger;
+
+pub use actors::{ActorExit, EntityQuarantined, Passivated};
+pub use broker::{EffectFailed, IntakeReopened, Redelivered, Refused, StreamRolledBack};
+pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};

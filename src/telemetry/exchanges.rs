@@ -1,0 +1,98 @@
+//! Counters of the ecosystem, by what committed entries say.
+
+use std::collections::BTreeMap;
+
+use metrics::{Counter, Histogram, counter, histogram};
+
+use super::names;
+use super::path::seconds;
+use crate::domain::event::Direction;
+use crate::domain::{Entry, Event, Reason, Status};
+
+/// Cached handles of the counters by status, reason and direction.
+pub struct ExchangeCounters {
+    status: BTreeMap<Status, Counter>,
+    rejections: BTreeMap<Reason, Counter>,
+    disputes: BTreeMap<Reason, Counter>,
+    unauthenticated: BTreeMap<Reason, Counter>,
+    records: [Counter; 3],
+    bytes: [Counter; 3],
+    settle: Histogram,
+    registry: Counter,
+    dead: Counter,
+}
+
+/// Every direction with its label.
+pub const DIRECTIONS: [(Direction, &str); 3] =
+    [(Direction::Credit, "credit"), (Direction::Release, "release"), (Direction::Pull, "pull")];
+
+fn by_reason(name: &'static str) -> BTreeMap<Reason, Counter> {
+    Reason::ALL.into_iter().map(|reason| (reason, counter!(name, "reason" => reason.as_str()))).collect()
+}
+
+fn bump<K: Ord>(counters: &BTreeMap<K, Counter>, key: K, by: u64) {
+    if let Some(counter) = counters.get(&key) {
+        counter.increment(by);
+    }
+}
+
+impl ExchangeCounters {
+    /// Handles of all label values; makes each appear at zero.
+    pub fn new() -> Self {
+        let status = |status: Status| (status, counter!(names::EXCHANGES_TOTAL, "status" => status.as_str()));
+        let directed = |name: &'static str| DIRECTIONS.map(|(_, label)| counter!(name, "direction" => label));
+        ExchangeCounters {
+            status: Status::ALL.into_iter().map(status).collect(),
+            rejections: by_reason(names::REJECTIONS_TOTAL),
+            disputes: by_reason(names::DISPUTES_TOTAL),
+            unauthenticated: by_reason(names::REFUSED_UNAUTHENTICATED_TOTAL),
+            records: directed(names::RECORDS_TOTAL),
+            bytes: directed(names::CONTENT_BYTES_TOTAL),
+            settle: histogram!(names::SETTLE_SECONDS),
+            registry: counter!(names::REGISTRY_EVENTS_TOTAL),
+            dead: counter!(names::DEAD_LETTERS_TOTAL),
+        }
+    }
+
+    /// Counts one committed entry.
+    pub fn count(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Opened(opened) => {
+                bump(&self.status, Status::Accepted, 1);
+                let place = match opened.direction {
+                    Direction::Credit => 0,
+                    Direction::Release => 1,
+                    Direction::Pull => 2,
+                };
+                self.records[place].increment(u64::from(opened.count_out));
+                self.bytes[place].increment(u64::from(opened.bytes_out));
+            }
+            Event::Settled(closed) => {
+                bump(&self.status, Status::Settled, 1);
+                self.settle.record(seconds(entry.at.since(closed.opened_at)));
+            }
+            Event::Disputed { reason, .. } => {
+                bump(&self.status, Status::Disputed, 1);
+                bump(&self.disputes, *reason, 1);
+            }
+            Event::Expired(_) => bump(&self.status, Status::Expired, 1),
+            Event::Recalled(_) => bump(&self.status, Status::Recalled, 1),
+            Event::Rejected { reason } => {
+                bump(&self.status, Status::Rejected, 1);
+                bump(&self.rejections, *reason, 1);
+            }
+            Event::RefusedUnauthenticated { reason, count, .. } => {
+                bump(&self.unauthenticated, *reason, u64::from(*count));
+            }
+            Event::DeadLetter { .. } => self.dead.increment(1),
+            Event::Fanned { .. } | Event::RecallRequested { .. } | Event::LateReceipt { .. } => {}
+            _ => self.registry.increment(1),
+        }
+    }
+}
+
+impl Default for ExchangeCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}

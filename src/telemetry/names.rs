@@ -1,0 +1,79 @@
+//! Every metric's name, kind and meaning, in one table.
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name, with unit and `_total` for counters.
+    pub name: &'static str,
+    /// Its kind.
+    pub shape: Shape,
+    /// What it tells.
+    pub help: &'static str,
+    /// The one label that it has, if any.
+    pub label: Option<&'static str>,
+}
+
+macro_rules! metrics_table {
+    ($($constant:ident = $name:literal, $shape:ident, $label:expr, $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: &str = $name;)*
+
+        /// All metrics of the daemon.
+        pub const ALL: &[Metric] = &[
+            $(Metric { name: $name, shape: Shape::$shape, help: $help, label: $label },)*
+        ];
+    };
+}
+
+metrics_table! {
+    EXCHANGES_TOTAL = "dex_exchanges_total", Counter, Some("status"), "Exchanges that reached a status, by status.";
+    REJECTIONS_TOTAL = "dex_rejections_total", Counter, Some("reason"), "Refused messages of authenticated senders, by reason.";
+    DISPUTES_TOTAL = "dex_disputes_total", Counter, Some("reason"), "Disputed exchanges, by reason.";
+    REFUSED_UNAUTHENTICATED_TOTAL = "dex_refused_unauthenticated_total", Counter, Some("reason"), "Messages refused before their sender was authenticated, by reason.";
+    REGISTRY_EVENTS_TOTAL = "dex_registry_events_total", Counter, None, "Entries about registrations, connections, debits and offers.";
+    RECORDS_TOTAL = "dex_records_total", Counter, Some("direction"), "Records in opened exchanges, by direction seen from the HAT.";
+    CONTENT_BYTES_TOTAL = "dex_content_bytes_total", Counter, Some("direction"), "Bytes of content in opened exchanges, by direction.";
+    DEAD_LETTERS_TOTAL = "dex_dead_letters_total", Counter, None, "Messages that could not be worked on and were kept by their facts.";
+    OPEN_EXCHANGES = "dex_open_exchanges", Gauge, Some("partition"), "Exchanges that have not ended.";
+    RECENT_IDS = "dex_recent_ids", Gauge, Some("partition"), "Message ids held in memory until the next snapshot.";
+    INTAKE_MESSAGES_TOTAL = "dex_intake_messages_total", Counter, None, "Messages taken from the input stream.";
+    INTAKE_BATCH_SIZE = "dex_intake_batch_messages", Histogram, None, "Messages in one batch of a partition.";
+    INTAKE_LAG_MESSAGES = "dex_intake_lag_messages", Gauge, Some("partition"), "Messages that waited behind the last one read.";
+    INTAKE_REOPENED_TOTAL = "dex_intake_reopened_total", Counter, None, "Times a partition opened its input again after a fault.";
+    STREAM_ROLLBACKS_TOTAL = "dex_stream_rollbacks_total", Counter, None, "Times a stream was found not to be the one that was known.";
+    VERIFY_SECONDS = "dex_verify_seconds", Histogram, None, "Time to verify the signatures of one batch.";
+    DECIDE_SECONDS = "dex_decide_seconds", Histogram, None, "Time to decide one batch.";
+    COMMIT_SECONDS = "dex_commit_seconds", Histogram, None, "Time of one group commit: spool, segment, checkpoint.";
+    COMMIT_GROUP_ENTRIES = "dex_commit_group_entries", Histogram, None, "Entries in one group commit.";
+    OUTCOME_SECONDS = "dex_outcome_seconds", Histogram, None, "From a message's store time to its first outcome.";
+    SETTLE_SECONDS = "dex_settle_seconds", Histogram, None, "From an exchange's opening to its settlement.";
+    LEDGER_TREE_SIZE = "dex_ledger_tree_size", Gauge, None, "Entries in the ledger.";
+    SPOOL_BYTES = "dex_spool_bytes", Gauge, None, "Bytes of content held for open exchanges.";
+    TAIL_ENTRIES = "dex_tail_entries", Gauge, None, "Committed entries that are not in rows yet.";
+    COMMIT_FAILURES_TOTAL = "dex_commit_failures_total", Counter, None, "Writes or syncs of the ledger that failed; the daemon exits 75 on the first.";
+    DISK_FULL_TOTAL = "dex_disk_full_total", Counter, None, "Commits that waited for disk space.";
+    PUBLISHED_TOTAL = "dex_published_total", Counter, Some("what"), "Messages published, by what they were.";
+    REDELIVERIES_TOTAL = "dex_redeliveries_total", Counter, None, "Open deliveries that were sent again.";
+    EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";
+    ACTORS_LIVE = "dex_actors_live", Gauge, Some("partition"), "Live entity actors.";
+    ACTOR_EXITS_TOTAL = "dex_actor_exits_total", Counter, Some("why"), "Entity actors that ended, by why.";
+    ENTITY_LOADS_TOTAL = "dex_entity_loads_total", Counter, None, "Entities loaded from committed state.";
+    ENTITIES_QUARANTINED = "dex_entities_quarantined", Gauge, None, "Entities that are quarantined.";
+    QUARANTINES_TOTAL = "dex_quarantines_total", Counter, Some("kind"), "Entities that were quarantined, by kind.";
+    SNAPSHOT_SECONDS = "dex_snapshot_seconds", Histogram, None, "Time to write one snapshot.";
+    SNAPSHOT_ROWS_TOTAL = "dex_snapshot_rows_total", Counter, None, "Rows written by snapshots.";
+    SNAPSHOT_THROUGH = "dex_snapshot_through", Gauge, None, "Entries of the ledger that are in rows.";
+    SNAPSHOT_FAILURES_TOTAL = "dex_snapshot_failures_total", Counter, None, "Snapshots that could not be written.";
+    NATS_CONNECTED = "dex_nats_connected", Gauge, None, "1 while the broker is connected, else 0.";
+    BUILD_INFO = "dex_build_info", Gauge, Some("version"), "1, with the version as label.";
+}
