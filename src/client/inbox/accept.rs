@@ -26,7 +26,7 @@ impl Client {
         let inbox = self.inbox_with(options).await?;
         let deliveries = inbox.filter_map(|item| {
             std::future::ready(match item {
-                Ok(Item::Delivery(delivery)) => Some(Ok(delivery)),
+                Ok(Item::Delivery(delivery)) => Some(Ok(*delivery)),
                 Ok(_) => None,
                 Err(error) => Some(Err(error)),
             })

@@ -278,9 +278,8 @@ impl Pump {
                         Turn::HandOut => {
                             let seen = Arc::clone(&self.seen);
                             let client = self.client.clone();
-                            return Some(Ok(Item::Delivery(Delivery::new(
-                                content, client, acker, seen,
-                            ))));
+                            let delivery = Delivery::new(content, client, acker, seen);
+                            return Some(Ok(Item::Delivery(Box::new(delivery))));
                         }
                         Turn::InHand => return None,
                         Turn::Answered => {

@@ -10,9 +10,9 @@ use crate::client::Client;
 use crate::client::error::ClientError;
 use crate::client::inbox::seen::Seen;
 use crate::client::order::Order;
-use crate::domain::Reason;
 use crate::domain::command::Receipt;
 use crate::domain::event::Verdict;
+use crate::domain::{Digest, Reason, Records};
 use crate::wire::{self, OutcomeOut};
 
 /// A verified delivery in hand. Dropped without an answer it comes again, until its deadline.
@@ -80,26 +80,29 @@ impl Delivery {
         self.answer(receipt).await
     }
 
-    /// The receipt that agrees with what came.
+    /// The receipt that agrees with what came: digest and count of the body itself, not of its headers.
     pub fn receipt_of(&self, verdict: Verdict, reason: Option<SmolStr>) -> Receipt {
         Receipt {
             delivery: self.id,
-            digest: self.digest,
-            count: self.count,
+            digest: Digest::of(&self.body),
+            count: Records::parse(self.body.clone(), usize::MAX)
+                .map_or(0, |records| records.count()),
             verdict,
             reason,
         }
     }
 
-    /// Answers with this receipt, whatever it says.
+    /// Answers with this receipt, whatever it says. The same receipt, given again because no outcome came,
+    /// leaves under the same id again.
     ///
     /// # Errors
     /// As [`Delivery::accept`].
     pub async fn answer(self, receipt: Receipt) -> Result<OutcomeOut, ClientError> {
-        let outcome = self
-            .client
-            .send(Order::receipt(&self.receipt_to, &receipt))
-            .await;
+        let id = self
+            .seen
+            .receipt(receipt.clone(), || self.client.message_id());
+        let order = Order::receipt(&self.receipt_to, &receipt).id(id);
+        let outcome = self.client.send(order).await;
         let comes_again = match &outcome {
             Ok(_) => false,
             // Sent again it would be refused again, but for what passes.

@@ -11,7 +11,7 @@ use super::delivery::Delivery;
 #[derive(Debug)]
 pub enum Item {
     /// Content; wants a receipt.
-    Delivery(Delivery),
+    Delivery(Box<Delivery>),
     /// A client pulls; wants a release. Taken off the broker when handed out: the exchange repeats it
     /// until its deadline.
     Request(Request),

@@ -1,9 +1,12 @@
 //! Which deliveries were answered already, and which are in hand: applied once though they come often.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
+
+use crate::domain::MessageId;
+use crate::domain::command::Receipt;
 
 /// Answered ids remembered; older ones would be handed out again, and their receipts count as late.
 pub const SEEN_MAX: usize = 65_536;
@@ -24,6 +27,8 @@ struct Sets {
     in_hand: HashSet<Uuid>,
     answered: HashSet<Uuid>,
     order: VecDeque<Uuid>,
+    /// Receipts under way and the ids they leave under.
+    receipts: HashMap<Uuid, (Receipt, MessageId)>,
 }
 
 /// The ids of one inbox. `in_hand` is bounded by the consumer's unacknowledged messages.
@@ -58,10 +63,28 @@ impl Seen {
         }
     }
 
+    /// The id under which this receipt leaves: the same as before when it is the same receipt.
+    pub fn receipt(&self, receipt: Receipt, fresh: impl FnOnce() -> MessageId) -> MessageId {
+        let mut sets = self.sets();
+        if sets.receipts.len() >= self.most {
+            // Their deadlines have long passed: nobody answered them and nobody will.
+            sets.receipts.clear();
+        }
+        match sets.receipts.get(&receipt.delivery) {
+            Some((known, id)) if *known == receipt => *id,
+            _ => {
+                let id = fresh();
+                sets.receipts.insert(receipt.delivery, (receipt, id));
+                id
+            }
+        }
+    }
+
     /// It was answered, and the exchange knows.
     pub fn answered(&self, id: Uuid) {
         let mut sets = self.sets();
         sets.in_hand.remove(&id);
+        sets.receipts.remove(&id);
         if sets.answered.insert(id) {
             sets.order.push_back(id);
             if sets.order.len() > self.most
@@ -100,5 +123,25 @@ mod tests {
         assert_eq!(seen.came(id(1)), Turn::Answered);
         seen.answered(id(3));
         assert_eq!(seen.came(id(1)), Turn::HandOut);
+    }
+
+    #[test]
+    fn the_same_receipt_leaves_under_the_same_id() {
+        let seen = Seen::new(2);
+        let receipt = Receipt {
+            delivery: Uuid::from_u128(1),
+            digest: crate::domain::Digest([0; 32]),
+            count: 1,
+            verdict: crate::domain::event::Verdict::Accepted,
+            reason: None,
+        };
+        let id = |n| MessageId(Uuid::from_u128(n));
+        assert_eq!(seen.receipt(receipt.clone(), || id(7)), id(7));
+        assert_eq!(seen.receipt(receipt.clone(), || id(8)), id(7));
+        let other = Receipt {
+            count: 2,
+            ..receipt
+        };
+        assert_eq!(seen.receipt(other, || id(9)), id(9));
     }
 }
