@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::{self, Config};
 
@@ -56,8 +56,11 @@ pub fn run(globals: &Globals, verb: &ConfigVerb) -> Result<ExitCode, Failure> {
 fn check(globals: &Globals, file: Option<&Path>) -> Result<ExitCode, Failure> {
     let problems = config::load(file).err().unwrap_or_default();
     if globals.json {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        out::json(&json!({ "ok": problems.is_empty(), "problems": texts }))?;
+        let found: Vec<Value> = problems
+            .iter()
+            .map(|it| json!({ "place": it.place, "key": it.key, "what": it.what, "remedy": it.remedy }))
+            .collect();
+        out::json(&json!({ "ok": found.is_empty(), "problems": found }))?;
     } else if problems.is_empty() {
         out::line("the configuration is right")?;
     } else {

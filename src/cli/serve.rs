@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::config::LogFormat;
+
 use super::config;
 use super::fail::Failure;
 
@@ -31,8 +33,12 @@ pub struct ServeArgs {
 /// [`Failure::Finding`] when the configuration is wrong or something that it needs is not there.
 pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let config = config::load(args.config.as_deref())?;
-    crate::telemetry::init(&config.log)
-        .map_err(|error| Failure::Finding(format!("logs cannot be written: {error}")))?;
+    let format = match config.log.format {
+        LogFormat::Text => crate::telemetry::LogFormat::Text,
+        LogFormat::Json => crate::telemetry::LogFormat::Json,
+    };
+    crate::telemetry::init_logs(&config.log.level, format)
+        .map_err(|error| Failure::Finding(format!("log: {error}")))?;
     actix::System::new()
         .block_on(crate::daemon::run(config, args.config.as_deref()))
         .map_err(|error| Failure::Finding(format!("{error:#}")))
