@@ -62,6 +62,7 @@ pub enum HatVerb {
         /// The HAT's address
         hat: Id,
         /// The public key, or a file with its seed
+        #[arg(id = "named_key", value_name = "KEY")]
         key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]

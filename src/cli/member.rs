@@ -25,6 +25,7 @@ pub enum MemberVerb {
         /// Its id
         id: Id,
         /// Public key of the registration to approve, or a file with its seed
+        #[arg(id = "named_key", value_name = "KEY")]
         key: PublicKey,
     },
     /// Take it out of force for now (for the operator)
@@ -53,6 +54,7 @@ pub enum MemberVerb {
         /// Its id
         id: Id,
         /// The public key, or a file with its seed
+        #[arg(id = "named_key", value_name = "KEY")]
         key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]

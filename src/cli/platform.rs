@@ -53,6 +53,7 @@ pub enum PlatformVerb {
         /// The domain
         id: Id,
         /// The public key, or a file with its seed
+        #[arg(id = "named_key", value_name = "KEY")]
         key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]
