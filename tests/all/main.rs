@@ -2,7 +2,9 @@
 
 mod support;
 
+mod cli;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod queries;
