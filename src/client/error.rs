@@ -24,12 +24,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn from_problem(id: MessageId, problem: Problem) -> Self {
-        Refusal {
-            id,
-            reason: problem.reason,
-            detail: problem.detail,
-            outcome: None,
-        }
+        Refusal { id, reason: problem.reason, detail: problem.detail, outcome: None }
     }
 }
 

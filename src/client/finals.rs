@@ -99,11 +99,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`]; [`ClientError::Timeout`] names what is still open.
-    pub async fn conclude(
-        &self,
-        order: Order,
-        within: Duration,
-    ) -> Result<Conclusion, ClientError> {
+    pub async fn conclude(&self, order: Order, within: Duration) -> Result<Conclusion, ClientError> {
         let deadline = Instant::now() + within;
         // Listening begins before the message leaves.
         let finals = self.finals.get_or_try_init(|| Finals::open(self)).await?;
@@ -115,21 +111,12 @@ impl Client {
         let ids: Vec<MessageId> = if first.outcome.parts.is_empty() {
             vec![first.outcome.exchange]
         } else {
-            first
-                .outcome
-                .parts
-                .iter()
-                .map(|part| part.exchange)
-                .collect()
+            first.outcome.parts.iter().map(|part| part.exchange).collect()
         };
         let mut last = Vec::with_capacity(ids.len());
         for id in ids {
             let ended = finals.wait(id, deadline).await;
-            last.push(ended.ok_or(ClientError::Timeout {
-                id,
-                waited: within,
-                stored: true,
-            })?);
+            last.push(ended.ok_or(ClientError::Timeout { id, waited: within, stored: true })?);
         }
         Ok(Conclusion { first, last })
     }

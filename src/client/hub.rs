@@ -84,25 +84,18 @@ impl Hub {
 
     /// Takes origin and keys from the answer of `health`, where they are not given.
     fn learn(&mut self, health: &Value) -> Result<(), ClientError> {
-        let origin = health["origin"]
-            .as_str()
-            .ok_or_else(|| ClientError::Form("health names no origin".into()))?;
+        let origin = health["origin"].as_str().ok_or_else(|| ClientError::Form("health names no origin".into()))?;
         if self.origin.is_empty() {
             origin.clone_into(&mut self.origin);
         } else if self.origin != origin {
-            return Err(ClientError::Form(format!(
-                "the exchange is {origin:?}, not {:?}",
-                self.origin
-            )));
+            return Err(ClientError::Form(format!("the exchange is {origin:?}, not {:?}", self.origin)));
         }
         if self.keys.is_empty() {
             let named = health["keys"].as_array().into_iter().flatten();
             for key in named {
                 let key = key.as_str().unwrap_or_default();
                 let key = key.parse::<Key>();
-                self.keys.push(
-                    key.map_err(|error| ClientError::Form(format!("health, keys: {error}")))?,
-                );
+                self.keys.push(key.map_err(|error| ClientError::Form(format!("health, keys: {error}")))?);
             }
             if self.keys.is_empty() {
                 return Err(ClientError::Form("health names no keys".into()));
@@ -120,10 +113,7 @@ impl Hub {
         let mut waiter = self.waiting.enter();
         loop {
             let reply = waiter.answer_to(&self.inbox);
-            let sent = self
-                .link
-                .client
-                .publish_with_reply(subject.clone(), reply, body.clone());
+            let sent = self.link.client.publish_with_reply(subject.clone(), reply, body.clone());
             match tokio::time::timeout_at(deadline, sent).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(ClientError::Broker(error.to_string())),
@@ -147,10 +137,7 @@ impl Hub {
     }
 
     fn unanswered(&self, subject: String) -> ClientError {
-        ClientError::NoAnswer {
-            subject,
-            waited: self.call_deadline,
-        }
+        ClientError::NoAnswer { subject, waited: self.call_deadline }
     }
 }
 

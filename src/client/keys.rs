@@ -36,9 +36,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// It holds no seed.
-    #[error(
-        "key file {0} holds no line that is a user nkey's seed (58 characters that begin with SU)"
-    )]
+    #[error("key file {0} holds no line that is a user nkey's seed (58 characters that begin with SU)")]
     NoSeed(PathBuf),
 }
 
@@ -56,15 +54,8 @@ pub fn generate() -> Signer {
 /// # Errors
 /// [`KeyFileError`]; a file that is there already is left as it is.
 pub fn store(path: &Path, signer: &Signer) -> Result<(), KeyFileError> {
-    let io = |source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let opened = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = match opened {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             return Err(KeyFileError::Exists(path.to_owned()));
@@ -72,9 +63,7 @@ pub fn store(path: &Path, signer: &Signer) -> Result<(), KeyFileError> {
         other => other.map_err(io)?,
     };
     let text = Zeroizing::new(format!("{}\n", signer.seed_text().as_str()));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(io)
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
 }
 
 /// Reads a key from its file: the first line that is a seed, so comments may stand around it.
@@ -82,25 +71,15 @@ pub fn store(path: &Path, signer: &Signer) -> Result<(), KeyFileError> {
 /// # Errors
 /// [`KeyFileError`]; a file that others can read is refused.
 pub fn load(path: &Path) -> Result<Signer, KeyFileError> {
-    let io = |source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KeyFileError::Open {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(KeyFileError::Open { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(FILE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(io)?;
-    text.lines()
-        .find_map(|line| Signer::from_seed_text(line).ok())
-        .ok_or_else(|| KeyFileError::NoSeed(path.to_owned()))
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
+    text.lines().find_map(|line| Signer::from_seed_text(line).ok()).ok_or_else(|| KeyFileError::NoSeed(path.to_owned()))
 }
 
 /// Reads the key at `path`, made first when there is none.
@@ -129,20 +108,11 @@ mod tests {
         let made = load_or_make(&path).expect("made");
         assert_eq!(load(&path).expect("loads").public(), made.public());
         assert_eq!(load_or_make(&path).expect("loads").public(), made.public());
-        let mode = std::fs::metadata(&path)
-            .expect("there")
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(matches!(
-            store(&path, &generate()),
-            Err(KeyFileError::Exists(_))
-        ));
+        assert!(matches!(store(&path, &generate()), Err(KeyFileError::Exists(_))));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("mode");
-        assert!(matches!(
-            load(&path),
-            Err(KeyFileError::Open { mode: 0o644, .. })
-        ));
+        assert!(matches!(load(&path), Err(KeyFileError::Open { mode: 0o644, .. })));
     }
 
     #[test]

@@ -90,38 +90,20 @@ impl Client {
     /// [`ClientError::NoAnswer`] when the exchange behind it must be asked who it is and does not answer.
     pub async fn connect(options: ClientOptions) -> Result<Self, ClientError> {
         let hub = Arc::new(Hub::open(&options).await?);
-        let voice = Voice {
-            party: options.party,
-            signer: options.signer,
-        };
-        Ok(Client {
-            hub,
-            voice: Arc::new(voice),
-            finals: Arc::default(),
-        })
+        let voice = Voice { party: options.party, signer: options.signer };
+        Ok(Client { hub, voice: Arc::new(voice), finals: Arc::default() })
     }
 
     /// Another party (or key) over the same connection and window.
     #[must_use]
     pub fn speaking(&self, party: Address, signer: Signer) -> Self {
-        let voice = Voice {
-            party,
-            signer: Some(signer),
-        };
-        Client {
-            hub: Arc::clone(&self.hub),
-            voice: Arc::new(voice),
-            finals: Arc::default(),
-        }
+        let voice = Voice { party, signer: Some(signer) };
+        Client { hub: Arc::clone(&self.hub), voice: Arc::new(voice), finals: Arc::default() }
     }
 
     /// Like a clone, without the kept final outcomes: for tasks that these outlive.
     fn apart(&self) -> Self {
-        Client {
-            hub: Arc::clone(&self.hub),
-            voice: Arc::clone(&self.voice),
-            finals: Arc::default(),
-        }
+        Client { hub: Arc::clone(&self.hub), voice: Arc::clone(&self.voice), finals: Arc::default() }
     }
 
     /// Who this client speaks for.
@@ -150,9 +132,7 @@ impl Client {
 
     /// A fresh message id, greater than every one before it on this connection.
     pub fn message_id(&self) -> MessageId {
-        self.hub
-            .ids
-            .next(ids::now().unix_ms(), &mut rand::thread_rng())
+        self.hub.ids.next(ids::now().unix_ms(), &mut rand::thread_rng())
     }
 
     /// Asks `dex.v1.api.<call>`; `body` is JSON or empty.

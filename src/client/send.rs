@@ -29,15 +29,9 @@ impl Client {
         let wait = order.wait.unwrap_or(self.hub.call_deadline);
         let id = order.id.unwrap_or_else(|| self.message_id());
         let deadline = Instant::now() + wait;
-        let timeout = |stored| ClientError::Timeout {
-            id,
-            waited: wait,
-            stored,
-        };
+        let timeout = |stored| ClientError::Timeout { id, waited: wait, stored };
         let room = tokio::time::timeout_at(deadline, self.hub.window.acquire()).await;
-        let _room = room
-            .map_err(|_| timeout(false))?
-            .map_err(|error| ClientError::Broker(error.to_string()))?;
+        let _room = room.map_err(|_| timeout(false))?.map_err(|error| ClientError::Broker(error.to_string()))?;
         let mut waiter = self.hub.waiting.enter();
         let message = self.sign(&order, id, Some(waiter.answer_to(&self.hub.inbox)))?;
         let mut pause = REPEAT_FIRST;
@@ -50,14 +44,11 @@ impl Client {
             }
             let mut again = Instant::now() + pause;
             // Answers until the time to repeat.
-            while let Ok(answer) = tokio::time::timeout_at(again.min(deadline), waiter.next()).await
-            {
+            while let Ok(answer) = tokio::time::timeout_at(again.min(deadline), waiter.next()).await {
                 match answer {
                     Answer::Outcome(outcome) => return judge(id, *outcome),
                     Answer::Problem(problem) => {
-                        return Err(ClientError::Refused(Box::new(Refusal::from_problem(
-                            id, *problem,
-                        ))));
+                        return Err(ClientError::Refused(Box::new(Refusal::from_problem(id, *problem))));
                     }
                     Answer::Stored => {
                         stored = true;
@@ -67,10 +58,7 @@ impl Client {
                         tracing::debug!(%id, %why, "the broker did not take a message, it is sent again");
                     }
                     Answer::Plain(message) => {
-                        let shown: String = String::from_utf8_lossy(&message.payload)
-                            .chars()
-                            .take(200)
-                            .collect();
+                        let shown: String = String::from_utf8_lossy(&message.payload).chars().take(200).collect();
                         return Err(ClientError::Form(shown));
                     }
                 }
@@ -81,19 +69,12 @@ impl Client {
     }
 
     /// The signed message.
-    fn sign(
-        &self,
-        order: &Order,
-        id: MessageId,
-        reply: Option<String>,
-    ) -> Result<Outgoing, ClientError> {
+    fn sign(&self, order: &Order, id: MessageId, reply: Option<String>) -> Result<Outgoing, ClientError> {
         let signer = self.voice.signer.as_ref().ok_or(ClientError::NoSigner)?;
         let options = MessageOptions {
             deadline: order.deadline.map(|deadline| match deadline {
                 Deadline::At(instant) => instant,
-                Deadline::In(span) => {
-                    ids::now().plus(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
-                }
+                Deadline::In(span) => ids::now().plus(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)),
             }),
             reply,
             want_proof: order.want_proof,
@@ -118,8 +99,7 @@ impl Client {
             headers::of(message),
             message.payload.clone(),
         );
-        sent.await
-            .map_err(|error| ClientError::Broker(error.to_string()))
+        sent.await.map_err(|error| ClientError::Broker(error.to_string()))
     }
 }
 
@@ -128,14 +108,7 @@ fn judge(id: MessageId, outcome: OutcomeOut) -> Result<OutcomeOut, ClientError> 
         return Ok(outcome);
     }
     let Some(reason) = outcome.outcome.reason else {
-        return Err(ClientError::Form(format!(
-            "message {id} was rejected without a reason"
-        )));
+        return Err(ClientError::Form(format!("message {id} was rejected without a reason")));
     };
-    Err(ClientError::Refused(Box::new(Refusal {
-        id,
-        reason,
-        detail: None,
-        outcome: Some(outcome),
-    })))
+    Err(ClientError::Refused(Box::new(Refusal { id, reason, detail: None, outcome: Some(outcome) })))
 }

@@ -48,11 +48,7 @@ impl Waiting {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answers) = mpsc::channel(ANSWERS);
         self.table().insert(number, sender);
-        Waiter {
-            waiting: Arc::clone(self),
-            number,
-            answers,
-        }
+        Waiter { waiting: Arc::clone(self), number, answers }
     }
 
     /// How many wait.

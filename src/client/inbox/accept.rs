@@ -19,10 +19,7 @@ impl Client {
     /// # Errors
     /// As [`Client::inbox`].
     pub async fn deliveries(&self) -> Result<Deliveries, ClientError> {
-        let options = InboxOptions {
-            topic: Topic::Deliveries,
-            ..InboxOptions::default()
-        };
+        let options = InboxOptions { topic: Topic::Deliveries, ..InboxOptions::default() };
         let inbox = self.inbox_with(options).await?;
         let deliveries = inbox.filter_map(|item| {
             std::future::ready(match item {
@@ -38,15 +35,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::inbox`].
-    pub async fn outcomes(
-        &self,
-    ) -> Result<BoxStream<'static, Result<OutcomeOut, ClientError>>, ClientError> {
-        let options = InboxOptions {
-            topic: Topic::Outcomes,
-            durable: false,
-            only_new: true,
-            ..InboxOptions::default()
-        };
+    pub async fn outcomes(&self) -> Result<BoxStream<'static, Result<OutcomeOut, ClientError>>, ClientError> {
+        let options =
+            InboxOptions { topic: Topic::Outcomes, durable: false, only_new: true, ..InboxOptions::default() };
         let inbox = self.inbox_with(options).await?;
         let outcomes = inbox.flat_map(|item| {
             futures_util::stream::iter(match item {
@@ -61,11 +52,7 @@ impl Client {
 
 /// Accepts all deliveries of a stream, at most `most` receipts under way at a time; `keep` is called with
 /// each before its receipt leaves. Yields the receipts' outcomes as they come.
-pub fn accept_all<S, F>(
-    deliveries: S,
-    most: usize,
-    mut keep: F,
-) -> impl Stream<Item = Result<OutcomeOut, ClientError>>
+pub fn accept_all<S, F>(deliveries: S, most: usize, mut keep: F) -> impl Stream<Item = Result<OutcomeOut, ClientError>>
 where
     S: Stream<Item = Result<Delivery, ClientError>>,
     F: FnMut(&Delivery),

@@ -133,12 +133,7 @@ impl Client {
     pub async fn inbox_with(&self, options: InboxOptions) -> Result<Inbox, ClientError> {
         // A channel of the size of a fetch: what is in it is in hand.
         let (sender, items) = mpsc::channel(256);
-        let pump = Pump {
-            client: self.apart(),
-            options,
-            seen: Arc::new(Seen::new(SEEN_MAX)),
-            sender,
-        };
+        let pump = Pump { client: self.apart(), options, seen: Arc::new(Seen::new(SEEN_MAX)), sender };
         let opened = tokio::time::timeout(self.hub.call_deadline, pump.open()).await;
         let consumer = opened.map_err(|_| ClientError::NoAnswer {
             subject: format!("{DEX_OUT} (a consumer for {})", self.party()),
@@ -164,23 +159,14 @@ impl Pump {
     async fn open(&self) -> Result<PullConsumer, ClientError> {
         let party = self.client.party();
         let mut filters = self.options.topic.filters(party);
-        let name = format!(
-            "{}-{}{}",
-            party.kind,
-            party.id.to_token(),
-            self.options.topic.suffix()
-        );
+        let name = format!("{}-{}{}", party.kind, party.id.to_token(), self.options.topic.suffix());
         let mut config = pull::Config {
             durable_name: self.options.durable.then_some(name),
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.options.answer_within,
             max_ack_pending: self.options.in_hand,
             inactive_threshold: INACTIVE,
-            deliver_policy: if self.options.only_new {
-                DeliverPolicy::New
-            } else {
-                DeliverPolicy::All
-            },
+            deliver_policy: if self.options.only_new { DeliverPolicy::New } else { DeliverPolicy::All },
             ..pull::Config::default()
         };
         if filters.len() == 1 {
@@ -196,10 +182,7 @@ impl Pump {
                 return Ok(found);
             }
         }
-        jetstream
-            .create_consumer_on_stream(config, DEX_OUT)
-            .await
-            .map_err(broker)
+        jetstream.create_consumer_on_stream(config, DEX_OUT).await.map_err(broker)
     }
 
     /// Reads until nobody listens any more.
@@ -235,10 +218,7 @@ impl Pump {
 
     /// `Ok` when nobody listens any more.
     async fn read(&self, consumer: &PullConsumer, pause: &mut Duration) -> Result<(), ClientError> {
-        let stream = consumer
-            .stream()
-            .max_messages_per_batch(256)
-            .heartbeat(HEARTBEAT);
+        let stream = consumer.stream().max_messages_per_batch(256).heartbeat(HEARTBEAT);
         let mut messages = stream.messages().await.map_err(broker)?;
         loop {
             let message = tokio::select! {
@@ -246,9 +226,7 @@ impl Pump {
                 message = messages.next() => message,
             };
             let Some(message) = message else {
-                return Err(ClientError::Broker(
-                    "the consumer's stream has ended".into(),
-                ));
+                return Err(ClientError::Broker("the consumer's stream has ended".into()));
             };
             let message = message.map_err(broker)?;
             *pause = REOPEN_FIRST;
@@ -271,8 +249,7 @@ impl Pump {
         // dex.v1.out.<kind>.<id>.<topic>
         let item = match place.split('.').nth(5).unwrap_or("") {
             "delivery" => {
-                let read =
-                    received::delivery(place, &headers, message.payload.clone(), origin, keys);
+                let read = received::delivery(place, &headers, message.payload.clone(), origin, keys);
                 match read {
                     Ok(content) => match self.seen.came(content.id) {
                         Turn::HandOut => {
@@ -290,26 +267,12 @@ impl Pump {
                     Err(error) => Err(error),
                 }
             }
-            "request" => {
-                received::request(place, &headers, &message.payload, origin, keys).map(|ask| {
-                    Item::Request(Request {
-                        ask,
-                        client: self.client.clone(),
-                    })
-                })
-            }
+            "request" => received::request(place, &headers, &message.payload, origin, keys)
+                .map(|ask| Item::Request(Request { ask, client: self.client.clone() })),
             "recall" => received::recall_request(place, &headers, &message.payload, origin, keys)
-                .map(|ask| {
-                    Item::Recall(Recall {
-                        ask,
-                        client: self.client.clone(),
-                    })
-                }),
+                .map(|ask| Item::Recall(Recall { ask, client: self.client.clone() })),
             "outcome" => received::outcomes(&message.payload).map(Item::Outcomes),
-            _ => Ok(Item::Notice {
-                subject: place.to_owned(),
-                body: message.payload.clone(),
-            }),
+            _ => Ok(Item::Notice { subject: place.to_owned(), body: message.payload.clone() }),
         };
         // What is not acknowledged here is brought again, which does no harm.
         match item {
@@ -319,10 +282,7 @@ impl Pump {
             }
             Err(source) => {
                 drop(acker.ack_with(AckKind::Term).await);
-                Some(Err(ClientError::Unverified {
-                    subject: place.to_owned(),
-                    source,
-                }))
+                Some(Err(ClientError::Unverified { subject: place.to_owned(), source }))
             }
         }
     }

@@ -39,18 +39,8 @@ impl std::fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(
-        content: wire::Delivery,
-        client: Client,
-        acker: Acker,
-        seen: Arc<Seen>,
-    ) -> Self {
-        Delivery {
-            content,
-            client,
-            acker,
-            seen,
-        }
+    pub(super) fn new(content: wire::Delivery, client: Client, acker: Acker, seen: Arc<Seen>) -> Self {
+        Delivery { content, client, acker, seen }
     }
 
     /// Kept: a receipt over what came. Waits until the exchange has it in its ledger.
@@ -85,8 +75,7 @@ impl Delivery {
         Receipt {
             delivery: self.id,
             digest: Digest::of(&self.body),
-            count: Records::parse(self.body.clone(), usize::MAX)
-                .map_or(0, |records| records.count()),
+            count: Records::parse(self.body.clone(), usize::MAX).map_or(0, |records| records.count()),
             verdict,
             reason,
         }
@@ -98,19 +87,14 @@ impl Delivery {
     /// # Errors
     /// As [`Delivery::accept`].
     pub async fn answer(self, receipt: Receipt) -> Result<OutcomeOut, ClientError> {
-        let id = self
-            .seen
-            .receipt(receipt.clone(), || self.client.message_id());
+        let id = self.seen.receipt(receipt.clone(), || self.client.message_id());
         let order = Order::receipt(&self.receipt_to, &receipt).id(id);
         let outcome = self.client.send(order).await;
         let comes_again = match &outcome {
             Ok(_) => false,
             // Sent again it would be refused again, but for what passes.
             Err(ClientError::Refused(refusal)) => {
-                matches!(
-                    refusal.reason,
-                    Reason::OverQuota | Reason::Stale | Reason::Internal
-                )
+                matches!(refusal.reason, Reason::OverQuota | Reason::Stale | Reason::Internal)
             }
             Err(_) => true,
         };

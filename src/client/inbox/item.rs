@@ -48,10 +48,7 @@ impl Request {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn release(
-        self,
-        records: impl Into<bytes::Bytes>,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn release(self, records: impl Into<bytes::Bytes>) -> Result<OutcomeOut, ClientError> {
         let order = self.order(records);
         self.client.send(order).await
     }

@@ -41,10 +41,7 @@ pub struct Seen {
 impl Seen {
     /// Remembers at most `most` answered ids.
     pub fn new(most: usize) -> Self {
-        Seen {
-            sets: Mutex::default(),
-            most: most.max(1),
-        }
+        Seen { sets: Mutex::default(), most: most.max(1) }
     }
 
     fn sets(&self) -> MutexGuard<'_, Sets> {
@@ -138,10 +135,7 @@ mod tests {
         let id = |n| MessageId(Uuid::from_u128(n));
         assert_eq!(seen.receipt(receipt.clone(), || id(7)), id(7));
         assert_eq!(seen.receipt(receipt.clone(), || id(8)), id(7));
-        let other = Receipt {
-            count: 2,
-            ..receipt
-        };
+        let other = Receipt { count: 2, ..receipt };
         assert_eq!(seen.receipt(other, || id(9)), id(9));
     }
 }

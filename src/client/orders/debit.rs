@@ -38,12 +38,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn debit_propose(
-        &self,
-        hat: &Id,
-        debit: &Id,
-        terms: &DebitTerms,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn debit_propose(&self, hat: &Id, debit: &Id, terms: &DebitTerms) -> Result<OutcomeOut, ClientError> {
         self.send(Order::debit_propose(hat, debit, terms)).await
     }
 
@@ -51,12 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn debit_amend(
-        &self,
-        hat: &Id,
-        debit: &Id,
-        terms: &DebitTerms,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn debit_amend(&self, hat: &Id, debit: &Id, terms: &DebitTerms) -> Result<OutcomeOut, ClientError> {
         self.send(Order::debit_amend(hat, debit, terms)).await
     }
 
@@ -65,20 +55,14 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub async fn debit_enable(&self, debit: &Id) -> Result<OutcomeOut, ClientError> {
-        self.send(Order::debit_enable(&self.party().id, debit))
-            .await
+        self.send(Order::debit_enable(&self.party().id, debit)).await
     }
 
     /// As a HAT: ends a debit, at once or with its running period.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn debit_disable(
-        &self,
-        debit: &Id,
-        at_period_end: bool,
-    ) -> Result<OutcomeOut, ClientError> {
-        self.send(Order::debit_disable(&self.party().id, debit, at_period_end))
-            .await
+    pub async fn debit_disable(&self, debit: &Id, at_period_end: bool) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::debit_disable(&self.party().id, debit, at_period_end)).await
     }
 }

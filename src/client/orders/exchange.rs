@@ -52,26 +52,16 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn credit(
-        &self,
-        hat: &Id,
-        records: impl Into<Bytes>,
-    ) -> Result<OutcomeOut, ClientError> {
-        self.send(Order::credit(hat, &self.party().id, records))
-            .await
+    pub async fn credit(&self, hat: &Id, records: impl Into<Bytes>) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::credit(hat, &self.party().id, records)).await
     }
 
     /// Sends records out of this client's HAT under one debit.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn release(
-        &self,
-        debit: &Id,
-        records: impl Into<Bytes>,
-    ) -> Result<OutcomeOut, ClientError> {
-        self.send(Order::release(&self.party().id, debit, records))
-            .await
+    pub async fn release(&self, debit: &Id, records: impl Into<Bytes>) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::release(&self.party().id, debit, records)).await
     }
 
     /// Sends records out of this client's HAT to every debit that selects any.
@@ -86,12 +76,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn pull(
-        &self,
-        hat: &Id,
-        debit: &Id,
-        ask: &PullAsk,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn pull(&self, hat: &Id, debit: &Id, ask: &PullAsk) -> Result<OutcomeOut, ClientError> {
         self.send(Order::pull(hat, debit, ask)).await
     }
 
@@ -107,11 +92,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn receipt(
-        &self,
-        receipt_to: &str,
-        receipt: &Receipt,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn receipt(&self, receipt_to: &str, receipt: &Receipt) -> Result<OutcomeOut, ClientError> {
         self.send(Order::receipt(receipt_to, receipt)).await
     }
 }

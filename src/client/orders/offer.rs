@@ -44,11 +44,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn offer_register(
-        &self,
-        offer: &Id,
-        terms: &OfferTerms,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn offer_register(&self, offer: &Id, terms: &OfferTerms) -> Result<OutcomeOut, ClientError> {
         self.send(Order::offer_register(offer, terms)).await
     }
 

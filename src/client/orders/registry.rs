@@ -29,13 +29,7 @@ impl Order {
     }
 
     /// `app.<app>.register`, by the app itself with the key in the body.
-    pub fn register_app(
-        app: &Id,
-        name: &str,
-        version: &str,
-        namespaces: &[&str],
-        key: &Key,
-    ) -> Self {
+    pub fn register_app(app: &Id, name: &str, version: &str, namespaces: &[&str], key: &Key) -> Self {
         let to = Address::new(Kind::App, app.clone());
         let body = json!({"key": key, "name": name, "version": version, "namespaces": namespaces});
         Order::json(&to, &["register"], &body)
@@ -50,11 +44,7 @@ impl Order {
     /// `approve` of a plug or org, `publish` of an app, by an operator: of the registration that waits
     /// with this key.
     pub fn approve(party: &Address, key: &Key) -> Self {
-        let verb = if party.kind == Kind::App {
-            "publish"
-        } else {
-            "approve"
-        };
+        let verb = if party.kind == Kind::App { "publish" } else { "approve" };
         Order::json(party, &[verb], &json!({"key": key}))
     }
 
@@ -110,12 +100,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn certify(
-        &self,
-        platform: &Id,
-        name: &str,
-        key: &Key,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn certify(&self, platform: &Id, name: &str, key: &Key) -> Result<OutcomeOut, ClientError> {
         self.send(Order::certify(platform, name, key)).await
     }
 
@@ -131,19 +116,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn register_plug(
-        &self,
-        name: &str,
-        namespace: &str,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn register_plug(&self, name: &str, namespace: &str) -> Result<OutcomeOut, ClientError> {
         let key = self.key()?;
-        self.send(Order::register_plug(
-            &self.party().id,
-            name,
-            namespace,
-            &key,
-        ))
-        .await
+        self.send(Order::register_plug(&self.party().id, name, namespace, &key)).await
     }
 
     /// As an app: registers itself under this client's key and waits to be published.
@@ -157,14 +132,7 @@ impl Client {
         namespaces: &[&str],
     ) -> Result<OutcomeOut, ClientError> {
         let key = self.key()?;
-        self.send(Order::register_app(
-            &self.party().id,
-            name,
-            version,
-            namespaces,
-            &key,
-        ))
-        .await
+        self.send(Order::register_app(&self.party().id, name, version, namespaces, &key)).await
     }
 
     /// As an organisation: registers itself under this client's key and waits for approval.
@@ -173,8 +141,7 @@ impl Client {
     /// As [`Client::send`].
     pub async fn register_org(&self, name: &str) -> Result<OutcomeOut, ClientError> {
         let key = self.key()?;
-        self.send(Order::register_org(&self.party().id, name, &key))
-            .await
+        self.send(Order::register_org(&self.party().id, name, &key)).await
     }
 
     /// As an operator: approves a plug or org, publishes an app.
@@ -221,12 +188,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn revoke_key(
-        &self,
-        party: &Address,
-        key: &Key,
-        since: Timestamp,
-    ) -> Result<OutcomeOut, ClientError> {
+    pub async fn revoke_key(&self, party: &Address, key: &Key, since: Timestamp) -> Result<OutcomeOut, ClientError> {
         self.send(Order::revoke_key(party, key, since)).await
     }
 
@@ -243,8 +205,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub async fn plug_disconnect(&self, plug: &Id) -> Result<OutcomeOut, ClientError> {
-        self.send(Order::plug_disconnect(&self.party().id, plug))
-            .await
+        self.send(Order::plug_disconnect(&self.party().id, plug)).await
     }
 
     /// As a HAT: sets an app up.

@@ -26,8 +26,10 @@ pub fn feed(rng: &mut StdRng, at: Moment) -> Value {
         let link = format!("https://www.facebook.com/photo.php?fbid={}", digits(rng, 16));
         post["link"] = json!(link);
         post["object_id"] = json!(digits(rng, 16));
-        post["picture"] = json!(format!("https://scontent.xx.fbcdn.net/v/t1.0-0/{}_n.jpg?oh={}", digits(rng, 24), token(rng, 32)));
-        post["full_picture"] = json!(format!("https://scontent.xx.fbcdn.net/v/t1.0-9/{}_n.jpg?oh={}", digits(rng, 24), token(rng, 32)));
+        post["picture"] =
+            json!(format!("https://scontent.xx.fbcdn.net/v/t1.0-0/{}_n.jpg?oh={}", digits(rng, 24), token(rng, 32)));
+        post["full_picture"] =
+            json!(format!("https://scontent.xx.fbcdn.net/v/t1.0-9/{}_n.jpg?oh={}", digits(rng, 24), token(rng, 32)));
         post["caption"] = json!(text(rng, 2, 8));
         post["description"] = json!(text(rng, 10, 80));
         post["application"] = json!({"id": "350685531728", "name": "Facebook for Android", "namespace": "fbandroid", "link": "https://www.facebook.com/games/fbandroid/?fbs=-1", "category": "Communication"});

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use time::Moment;
 
+pub use words::FIRST as FIRST_NAMES;
+
 /// Endpoints for which records are made, with how often each comes among its plug's.
 pub const ENDPOINTS: &[(&str, u32)] = &[
     ("facebook/feed", 3),
@@ -49,10 +51,7 @@ pub fn data(rng: &mut StdRng, endpoint: &str, at: Moment) -> Value {
 
 /// One of a namespace's endpoints, by how often each comes.
 pub fn endpoint_of(rng: &mut StdRng, namespace: &str) -> &'static str {
-    let of: Vec<_> = ENDPOINTS
-        .iter()
-        .filter(|(endpoint, _)| endpoint.split('/').next() == Some(namespace))
-        .collect();
+    let of: Vec<_> = ENDPOINTS.iter().filter(|(endpoint, _)| endpoint.split('/').next() == Some(namespace)).collect();
     let sum: u32 = of.iter().map(|(_, weight)| weight).sum();
     let mut at = rng.gen_range(0..sum.max(1));
     for (endpoint, weight) in of {

@@ -11,9 +11,7 @@ impl Moment {
     }
 
     fn written(self, format: &str) -> String {
-        jiff::Timestamp::from_second(self.0)
-            .map(|time| time.strftime(format).to_string())
-            .unwrap_or_default()
+        jiff::Timestamp::from_second(self.0).map(|time| time.strftime(format).to_string()).unwrap_or_default()
     }
 }
 

@@ -5,24 +5,88 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 const WORDS: &[&str] = &[
-    "morning", "coffee", "train", "late", "again", "walk", "river", "with", "the", "kids", "after", "school",
-    "meeting", "about", "budget", "and", "then", "home", "rain", "sunshine", "great", "match", "tonight",
-    "never", "thought", "would", "see", "this", "city", "park", "running", "slowly", "but", "surely", "new",
-    "album", "is", "out", "today", "cannot", "wait", "for", "weekend", "mountains", "photo", "from", "last",
-    "summer", "friends", "dinner", "recipe", "bread", "garden", "tomatoes", "finally", "book", "chapter",
-    "reading", "old", "film", "cinema", "über", "café", "naïve", "señor", "東京", "😀", "to", "of", "in",
+    "morning",
+    "coffee",
+    "train",
+    "late",
+    "again",
+    "walk",
+    "river",
+    "with",
+    "the",
+    "kids",
+    "after",
+    "school",
+    "meeting",
+    "about",
+    "budget",
+    "and",
+    "then",
+    "home",
+    "rain",
+    "sunshine",
+    "great",
+    "match",
+    "tonight",
+    "never",
+    "thought",
+    "would",
+    "see",
+    "this",
+    "city",
+    "park",
+    "running",
+    "slowly",
+    "but",
+    "surely",
+    "new",
+    "album",
+    "is",
+    "out",
+    "today",
+    "cannot",
+    "wait",
+    "for",
+    "weekend",
+    "mountains",
+    "photo",
+    "from",
+    "last",
+    "summer",
+    "friends",
+    "dinner",
+    "recipe",
+    "bread",
+    "garden",
+    "tomatoes",
+    "finally",
+    "book",
+    "chapter",
+    "reading",
+    "old",
+    "film",
+    "cinema",
+    "über",
+    "café",
+    "naïve",
+    "señor",
+    "東京",
+    "😀",
+    "to",
+    "of",
+    "in",
 ];
 
 /// First names.
 pub const FIRST: &[&str] = &[
-    "Ada", "Bob", "Chloe", "Dinesh", "Elif", "Farah", "Goran", "Hana", "Ivo", "Jun", "Kofi", "Lena", "Marta",
-    "Nils", "Olga", "Priya", "Quentin", "Rosa", "Sami", "Tove", "Uma", "Vera", "Wen", "Xavi", "Yara", "Zoe",
+    "Ada", "Bob", "Chloe", "Dinesh", "Elif", "Farah", "Goran", "Hana", "Ivo", "Jun", "Kofi", "Lena", "Marta", "Nils",
+    "Olga", "Priya", "Quentin", "Rosa", "Sami", "Tove", "Uma", "Vera", "Wen", "Xavi", "Yara", "Zoe",
 ];
 
 /// Family names.
 pub const LAST: &[&str] = &[
-    "Ahmed", "Berg", "Costa", "Dubois", "Eriksson", "Fischer", "Garcia", "Hughes", "Ito", "Jansen", "Khan",
-    "Lopez", "Murphy", "Nowak", "Okafor", "Patel", "Rossi", "Smith", "Tanaka", "Ueda", "Weber", "Yilmaz",
+    "Ahmed", "Berg", "Costa", "Dubois", "Eriksson", "Fischer", "Garcia", "Hughes", "Ito", "Jansen", "Khan", "Lopez",
+    "Murphy", "Nowak", "Okafor", "Patel", "Rossi", "Smith", "Tanaka", "Ueda", "Weber", "Yilmaz",
 ];
 
 /// Cities with latitude and longitude.
@@ -49,7 +113,7 @@ pub fn text(rng: &mut StdRng, from: usize, to: usize) -> String {
         if n > 0 {
             text.push(' ');
         }
-        text.push_str(one(rng, WORDS));
+        text.push_str(one::<&str>(rng, WORDS));
     }
     text
 }
@@ -61,9 +125,7 @@ pub fn name(rng: &mut StdRng) -> String {
 
 /// A decimal number of `digits` digits as text, as many sources write their ids.
 pub fn digits(rng: &mut StdRng, digits: usize) -> String {
-    (0..digits)
-        .map(|n| char::from(b'0' + rng.gen_range(u8::from(n == 0)..10)))
-        .collect()
+    (0..digits).map(|n| char::from(b'0' + rng.gen_range(u8::from(n == 0)..10))).collect()
 }
 
 /// A token of letters and digits.
