@@ -13,9 +13,6 @@ use super::fail::Failure;
 use super::parse::PublicKey;
 use super::{link, out};
 
-/// Most parties in one answer of a list.
-const PAGE: u64 = 1000;
-
 /// What can be done with a plug, an app or an org.
 #[derive(Debug, Subcommand)]
 pub enum MemberVerb {
@@ -146,32 +143,16 @@ pub fn show(globals: &Globals, party: &Address) -> Result<ExitCode, Failure> {
 }
 
 fn list(globals: &Globals, kind: Kind, after: Option<Id>, limit: u64) -> Result<ExitCode, Failure> {
-    let call = format!("{kind}.list");
-    link::wait(async {
-        let client = link::reader(globals).await?;
-        let (mut after, mut left) = (after.map(|id| id.to_string()), limit);
-        while left > 0 {
-            let mut question = json!({ "limit": left.min(PAGE) });
-            if let Some(after) = &after {
-                question["after"] = json!(after);
-            }
-            let answer = client.query(&call, question.to_string().into_bytes()).await?;
-            let items = answer["items"].as_array().cloned().unwrap_or_default();
-            for item in &items {
-                if globals.json {
-                    out::json(item)?;
-                } else {
-                    let name = out::plain(&item["profile"]["name"]);
-                    let (party, standing) = (out::plain(&item["party"]), out::plain(&item["standing"]));
-                    out::line(format_args!("{party}  {standing}  {name}"))?;
-                }
-            }
-            left -= left.min(items.len() as u64);
-            after = answer["next"].as_str().map(str::to_owned);
-            if after.is_none() {
-                break;
-            }
+    let mut question = json!({});
+    if let Some(after) = after {
+        question["after"] = json!(after);
+    }
+    link::wait(link::pages(globals, &format!("{kind}.list"), question, limit, |item| {
+        if globals.json {
+            return out::json(item);
         }
-        Ok(ExitCode::SUCCESS)
-    })
+        let name = out::plain(&item["profile"]["name"]);
+        let (party, standing) = (out::plain(&item["party"]), out::plain(&item["standing"]));
+        out::line(format_args!("{party}  {standing}  {name}"))
+    }))
 }
