@@ -22,7 +22,7 @@ pub enum MemberVerb {
         /// Its id
         id: Id,
         /// Public key of the registration to approve, or a file with its seed
-        key: PublicKey,
+        public_key: PublicKey,
     },
     /// Take it out of force for now (for the operator)
     #[command(after_help = "Example:\n  dex plug suspend facebook --as operator:main --key operator.key")]
@@ -50,7 +50,7 @@ pub enum MemberVerb {
         /// Its id
         id: Id,
         /// The public key, or a file with its seed
-        key: PublicKey,
+        public_key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
@@ -80,17 +80,17 @@ pub enum MemberVerb {
 pub fn run(globals: &Globals, kind: Kind, verb: MemberVerb) -> Result<ExitCode, Failure> {
     let operator = "the operator";
     let (id, action, body, usual, who) = match verb {
-        MemberVerb::Approve { id, key } => {
+        MemberVerb::Approve { id, public_key } => {
             let action = if kind == Kind::App { "publish" } else { "approve" };
-            (id, action, json!({ "key": key.0 }), None, operator)
+            (id, action, json!({ "key": public_key.0 }), None, operator)
         }
         MemberVerb::Suspend { id } => (id, "suspend", Value::Null, None, operator),
         MemberVerb::Resume { id } => (id, "resume", Value::Null, None, operator),
         MemberVerb::RotateKey { id, new } => {
             return rotate_key(globals, Address::new(kind, id), new);
         }
-        MemberVerb::RevokeKey { id, key, since } => {
-            return revoke_key(globals, Address::new(kind, id), key, since);
+        MemberVerb::RevokeKey { id, public_key, since } => {
+            return revoke_key(globals, Address::new(kind, id), public_key, since);
         }
         MemberVerb::Show { id } => return show(globals, &Address::new(kind, id)),
         MemberVerb::List { after, limit } => return list(globals, kind, after, limit),

@@ -3,6 +3,7 @@
 mod support;
 
 mod cli;
+mod cli_live;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
