@@ -115,6 +115,14 @@ fn signatures(c: &mut Criterion) {
     }
 }
 
+/// What a table of decoded keys could save of one single check (batches decode keys themselves).
+fn key_decoding(c: &mut Criterion) {
+    let key = Signer::from_seed(&[1; 32]).public();
+    c.bench_function("decode a key", |b| {
+        b.iter(|| ed25519_zebra::VerificationKey::try_from(black_box(key.0)));
+    });
+}
+
 fn signing(c: &mut Criterion) {
     let signer = Signer::from_seed(&[1; 32]);
     let body = body(256);
@@ -123,5 +131,5 @@ fn signing(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decoding, signatures, signing);
+criterion_group!(benches, decoding, signatures, key_decoding, signing);
 criterion_main!(benches);

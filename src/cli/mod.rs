@@ -1,1 +1,174 @@
-//! (placeholder heading; replaced by the folder's own)
+//! The command line, noun first: one file per verb or noun. stdout carries data, stderr messages.
+//!
+//! Exit codes: 0 done; 1 a finding, or a refused outcome; 2 wrong usage; 3 nobody answered.
+
+mod act;
+mod app;
+pub mod args;
+mod config;
+mod dead;
+mod debit;
+mod exchange;
+pub mod fail;
+mod folder;
+mod hat;
+mod keys;
+mod ledger;
+mod link;
+mod member;
+mod message;
+mod offer;
+mod org;
+pub mod out;
+mod parse;
+mod platform;
+mod plug;
+mod send;
+mod serve;
+mod sign;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use args::Globals;
+use fail::Failure;
+
+const EXAMPLES: &str = "Examples:
+  dex serve                       run an exchange, with its own nats-server
+  dex keys new bob.key            make a signing key
+  dex watch                       follow what it does
+  dex exchange trace ID           what became of one exchange
+
+Exit codes: 0 done, 1 a finding or a refused outcome, 2 wrong usage, 3 nobody answered.";
+
+/// The open data exchange of the HAT ecosystem: moves, checks, records and settles exchanges of personal data
+#[derive(Debug, Parser)]
+#[command(name = "dex", version, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::ServeArgs),
+    /// Follow what the exchange does, a line a second
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::WatchArgs),
+    /// Send any message and wait for its outcome
+    #[command(after_help = send::EXAMPLES)]
+    Send(message::MessageArgs),
+    /// Print a message's headers, signature and signed text without sending it
+    #[command(after_help = sign::EXAMPLES)]
+    Sign(message::MessageArgs),
+    /// Check and show the daemon's configuration
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
+    /// Make and look at signing keys
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
+    /// HAT providers, which vouch for HATs
+    #[command(subcommand)]
+    Platform(platform::PlatformVerb),
+    /// Persons' data accounts
+    #[command(subcommand)]
+    Hat(hat::HatVerb),
+    /// Acquisition services, which write into HATs
+    #[command(subcommand)]
+    Plug(plug::PlugVerb),
+    /// Applications with a manifest
+    #[command(subcommand)]
+    App(app::AppVerb),
+    /// Data acquirers
+    #[command(subcommand)]
+    Org(org::OrgVerb),
+    /// Data debits, the right under which records leave a HAT
+    #[command(subcommand)]
+    Debit(debit::DebitVerb),
+    /// Data offers
+    #[command(subcommand)]
+    Offer(offer::OfferVerb),
+    /// What became of one exchange
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeVerb),
+    /// The ledger's files, from outside
+    #[command(subcommand)]
+    Ledger(ledger::LedgerVerb),
+    /// Messages that the exchange could not work on
+    #[command(subcommand)]
+    Dead(dead::DeadVerb),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help to a closed pipe is no error either.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(fail::USAGE));
+        }
+    };
+    run(cli).unwrap_or_else(|failure| failure.report())
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let globals = &cli.globals;
+    match cli.verb {
+        Verb::Serve(args) => serve::run(&args),
+        Verb::Watch(args) => watch::run(globals, &args),
+        Verb::Send(message) => send::run(globals, &message),
+        Verb::Sign(message) => sign::run(globals, &message),
+        Verb::Config(verb) => config::run(globals, &verb),
+        Verb::Keys(verb) => keys::run(globals, &verb),
+        Verb::Platform(verb) => platform::run(globals, verb),
+        Verb::Hat(verb) => hat::run(globals, verb),
+        Verb::Plug(verb) => plug::run(globals, verb),
+        Verb::App(verb) => app::run(globals, verb),
+        Verb::Org(verb) => org::run(globals, verb),
+        Verb::Debit(verb) => debit::run(globals, verb),
+        Verb::Offer(verb) => offer::run(globals, verb),
+        Verb::Exchange(verb) => exchange::run(globals, &verb),
+        Verb::Ledger(verb) => ledger::run(globals, &verb),
+        Verb::Dead(verb) => dead::run(globals, &verb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Every leaf command, with its path.
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for sub in command.get_subcommands() {
+            let path = format!("{path} {}", sub.get_name());
+            if sub.has_subcommands() {
+                leaves(sub, &path, found);
+            } else {
+                found.push((path, sub.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_makes_sense_and_every_verb_has_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let mut found = Vec::new();
+        leaves(&command, "dex", &mut found);
+        assert!(found.len() > 30);
+        for (path, command) in found {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let verb = path.rsplit(' ').next().expect("a path has a last word");
+            assert!(help.contains("dex ") && help.contains(verb), "{path} has no example of its own");
+        }
+    }
+}

@@ -153,7 +153,7 @@ fn one_by_one<T: DeserializeOwned>(layers: &config::Config, name: &str, place: &
         let alone = config::Config::builder()
             .add_source(defaults.clone())
             .set_override(&path, value)
-            .and_then(config::builder::ConfigBuilder::build);
+            .and_then(|builder| builder.build());
         if let Err(error) = alone.and_then(|alone| alone.get::<T>(name)) {
             problems.push(problem(&path, place, &error.to_string()));
         }

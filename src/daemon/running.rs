@@ -20,7 +20,7 @@ use crate::actors::registry::Registry;
 use crate::actors::shared::{FaultHook, Progress, Shared, sealed};
 use crate::actors::start::{Actors, Beginning, start};
 use crate::config::Config;
-use crate::domain::{Event, Id, Kind, Registration, Standing};
+use crate::domain::{Event, Id, Registration, Standing};
 use crate::ledger::{CheckpointKey, Ledger, LedgerError};
 use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};

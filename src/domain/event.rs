@@ -312,3 +312,20 @@ pub enum Event {
         reason: Reason,
     },
 }
+
+impl Event {
+    /// Whether it changes its entity's registration.
+    pub fn touches_registry(&self) -> bool {
+        matches!(
+            self,
+            Event::Registered { .. }
+                | Event::Approved { .. }
+                | Event::Suspended
+                | Event::Resumed
+                | Event::Retired
+                | Event::KeyRotated { .. }
+                | Event::KeyRevoked { .. }
+                | Event::OperatorDeclared { .. }
+        )
+    }
+}

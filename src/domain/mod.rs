@@ -6,12 +6,20 @@
 
 pub mod bytes;
 pub mod command;
+pub mod debit;
 pub mod effect;
 pub mod entity;
 pub mod entry;
 pub mod event;
+pub mod exchange;
+pub mod hat;
 pub mod id;
+pub mod lane;
+pub mod lifecycle;
 pub mod limits;
+pub mod member;
+pub mod offer;
+pub mod plug;
 pub mod records;
 pub mod registration;
 pub mod time;
@@ -19,7 +27,7 @@ pub mod verdict;
 
 pub use bytes::{Digest, Key, Signature};
 pub use command::{Action, Cause, Command};
-pub use effect::{Effect, Outcome};
+pub use effect::{Effect, Outcome, effects_of};
 pub use entity::{Context, Decision, Draft, Entity, Known, RegistryView};
 pub use entry::{Basis, Entry};
 pub use event::Event;

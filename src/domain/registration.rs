@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::bytes::Key;
+use super::entry::Entry;
+use super::event::Event;
 use super::time::Timestamp;
 
 /// Where a party stands.
@@ -86,4 +88,97 @@ pub struct Registration {
     pub pending: BTreeMap<Key, PendingRegistration>,
     /// Number of the entry that last changed the standing: the approval relied on.
     pub standing_n: u64,
+}
+
+impl Registration {
+    /// The record of a key that the party ever held.
+    pub fn key(&self, key: &Key) -> Option<&KeyRecord> {
+        self.keys.iter().find(|record| record.key == *key)
+    }
+
+    /// Whether `key` is in force at `at`.
+    pub fn in_force(&self, key: &Key, at: Timestamp) -> bool {
+        self.key(key).is_some_and(|record| {
+            record.from <= at && record.until.is_none_or(|until| at < until)
+        })
+    }
+
+    /// The keys that are in force at `at`.
+    pub fn keys_in_force(&self, at: Timestamp) -> impl Iterator<Item = &KeyRecord> {
+        self.keys
+            .iter()
+            .filter(move |record| record.from <= at && record.until.is_none_or(|until| at < until))
+    }
+
+    /// Folds one entry of the party in. Total: what does not fit changes nothing.
+    pub fn apply(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Registered { key, profile, .. } => self.registered(entry, *key, profile),
+            Event::Approved { key } => self.approved(entry, key.as_ref()),
+            Event::Suspended => self.stand(Standing::Suspended, entry.n),
+            Event::Resumed => self.stand(Standing::Active, entry.n),
+            Event::Retired => self.stand(Standing::Retired, entry.n),
+            Event::KeyRotated { key } => {
+                for record in self.keys.iter_mut().filter(|record| record.until.is_none()) {
+                    record.until = Some(entry.at);
+                }
+                self.hold(*key, entry.at, entry.n);
+            }
+            Event::KeyRevoked { key, since } => {
+                for record in self.keys.iter_mut().filter(|record| record.key == *key) {
+                    let until = record.until.map_or(*since, |until| until.min(*since));
+                    record.until = Some(until);
+                }
+            }
+            Event::OperatorDeclared { keys } => {
+                for record in &mut self.keys {
+                    if record.until.is_none() && !keys.contains(&record.key) {
+                        record.until = Some(entry.at);
+                    }
+                }
+                for key in keys {
+                    if !self.in_force(key, entry.at) {
+                        self.hold(*key, entry.at, entry.n);
+                    }
+                }
+                self.profile = Some(Profile::Operator);
+                self.stand(Standing::Active, entry.n);
+            }
+            _ => {}
+        }
+    }
+
+    fn stand(&mut self, standing: Standing, n: u64) {
+        self.standing = standing;
+        self.standing_n = n;
+    }
+
+    /// A key is in force from `from` on; a key that was held before is so again.
+    fn hold(&mut self, key: Key, from: Timestamp, n: u64) {
+        self.keys.retain(|record| record.key != key);
+        self.keys.push(KeyRecord { key, from, until: None, n });
+    }
+
+    fn registered(&mut self, entry: &Entry, key: Key, profile: &Profile) {
+        if matches!(profile, Profile::Hat | Profile::Platform { .. }) {
+            self.profile = Some(profile.clone());
+            self.hold(key, entry.at, entry.n);
+            self.stand(Standing::Active, entry.n);
+            return;
+        }
+        let pending = PendingRegistration { profile: profile.clone(), at: entry.at, n: entry.n };
+        self.pending.insert(key, pending);
+        if self.standing == Standing::Unknown {
+            self.standing = Standing::Pending;
+        }
+    }
+
+    fn approved(&mut self, entry: &Entry, key: Option<&Key>) {
+        let Some(key) = key else { return };
+        let Some(pending) = self.pending.remove(key) else { return };
+        self.pending.clear();
+        self.profile = Some(pending.profile);
+        self.hold(*key, entry.at, pending.n);
+        self.stand(Standing::Active, entry.n);
+    }
 }

@@ -11,6 +11,7 @@ mod hashes;
 mod log;
 pub mod merkle;
 mod notes;
+pub mod offline;
 pub mod proof;
 mod reader;
 mod recover;

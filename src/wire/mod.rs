@@ -1,7 +1,7 @@
 //! The wire protocol, version 1: everything that crosses a process boundary, as pure code.
 //!
-//! [`decode`] reads a message in, [`outgoing`] builds what is published, [`received`] is the
-//! recipient's side, [`signed_text`], [`sign`] and [`verify`] are the signatures. No broker type
+//! [`mod@decode`] reads a message in, [`outgoing`] builds what is published, [`received`] is the
+//! recipient's side, [`signed_text`], [`sign`] and [`mod@verify`] are the signatures. No broker type
 //! appears here; `docs/protocol.md` is the same for implementers in other languages.
 
 pub mod actions;
@@ -14,6 +14,7 @@ pub mod message_id;
 pub mod outcome;
 pub mod outgoing;
 pub mod problem;
+pub mod query;
 pub mod received;
 pub mod sign;
 pub mod signed_text;

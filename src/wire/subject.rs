@@ -157,7 +157,7 @@ pub fn api(call: &str) -> String {
     [API_PREFIX, call].concat()
 }
 
-/// The action tokens under which the exchange takes receipts for this lane.
+/// The subject on which the exchange takes receipts for this lane (`lane` is one token).
 pub fn receipt_to(lane: &str) -> String {
     format!("{IN_PREFIX}lane.{lane}.receipt")
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod decode;
+mod document;
 mod outgoing;
 mod vectors;
 mod verify;

@@ -1,0 +1,163 @@
+//! `dex hat`: persons' data accounts.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::domain::{Address, Id, Kind, Timestamp};
+
+use super::act::Act;
+use super::args::Globals;
+use super::fail::Failure;
+use super::parse::PublicKey;
+use super::{link, member, out};
+
+/// What can be done with a HAT.
+#[derive(Debug, Subcommand)]
+pub enum HatVerb {
+    /// Register a HAT of a platform's domain (for the platform)
+    #[command(after_help = "Example:\n  dex hat register bob.hubat.net bob.key --key hubat.key\n\nWho speaks is the platform of the HAT's domain, here platform:hubat.net, unless --as says otherwise.")]
+    Register {
+        /// The HAT's address
+        hat: Id,
+        /// The HAT's public key, or a file with its seed
+        public_key: PublicKey,
+    },
+    /// Take it out of force for now (for its platform or the operator)
+    #[command(after_help = "Example:\n  dex hat suspend bob.hubat.net --key hubat.key")]
+    Suspend {
+        /// The HAT's address
+        hat: Id,
+    },
+    /// Put it back in force (for its platform or the operator)
+    #[command(after_help = "Example:\n  dex hat resume bob.hubat.net --key hubat.key")]
+    Resume {
+        /// The HAT's address
+        hat: Id,
+    },
+    /// Close the account for ever; the address is never given out again
+    #[command(after_help = "Example:\n  dex hat retire bob.hubat.net --key bob.key")]
+    Retire {
+        /// The HAT's address
+        hat: Id,
+    },
+    /// Show standing, plugs, apps and debits
+    #[command(after_help = "Example:\n  dex hat show bob.hubat.net --json")]
+    Show {
+        /// The HAT's address
+        hat: Id,
+    },
+    /// Sign with another key from now on; signed with the one in force
+    #[command(after_help = "Example:\n  dex hat rotate-key bob.hubat.net new.key --key bob.key")]
+    RotateKey {
+        /// The HAT's address
+        hat: Id,
+        /// The new public key, or a file with its seed
+        new: PublicKey,
+    },
+    /// Declare a key not in force from an instant on
+    #[command(after_help = "Example:\n  dex hat revoke-key bob.hubat.net UDX… --key bob.key")]
+    RevokeKey {
+        /// The HAT's address
+        hat: Id,
+        /// The public key, or a file with its seed
+        key: PublicKey,
+        /// From then on (RFC 3339 UTC); now when not given
+        #[arg(long, value_name = "TIME")]
+        since: Option<Timestamp>,
+    },
+    /// Let a plug write into the HAT
+    #[command(after_help = "Example:\n  dex hat connect bob.hubat.net facebook --key bob.key")]
+    Connect {
+        /// The HAT's address
+        hat: Id,
+        /// The plug's id
+        plug: Id,
+    },
+    /// Let it write no more
+    #[command(after_help = "Example:\n  dex hat disconnect bob.hubat.net facebook --key bob.key")]
+    Disconnect {
+        /// The HAT's address
+        hat: Id,
+        /// The plug's id
+        plug: Id,
+    },
+    /// Set an app up on the HAT
+    #[command(after_help = "Example:\n  dex hat app-setup bob.hubat.net notables --key bob.key")]
+    AppSetup {
+        /// The HAT's address
+        hat: Id,
+        /// The app's id
+        app: Id,
+    },
+    /// Disable it
+    #[command(after_help = "Example:\n  dex hat app-disable bob.hubat.net notables --key bob.key")]
+    AppDisable {
+        /// The HAT's address
+        hat: Id,
+        /// The app's id
+        app: Id,
+    },
+}
+
+/// The platform that vouches for a HAT: the address without its first label.
+fn platform_of(hat: &Id) -> Option<Address> {
+    let (_, domain) = hat.as_str().split_once('.')?;
+    Some(Address::new(Kind::Platform, Id::new(domain).ok()?))
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// [`Failure`] when it cannot be sent or asked, or is refused.
+pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
+    let of = |hat| Address::new(Kind::Hat, hat);
+    let (hat, action, object, body) = match verb {
+        HatVerb::Register { hat, public_key } => {
+            return by_platform(globals, hat, "register", json!({ "key": public_key.0 }));
+        }
+        HatVerb::Suspend { hat } => return by_platform(globals, hat, "suspend", Value::Null),
+        HatVerb::Resume { hat } => return by_platform(globals, hat, "resume", Value::Null),
+        HatVerb::RotateKey { hat, new } => return member::rotate_key(globals, of(hat), new),
+        HatVerb::RevokeKey { hat, key, since } => return member::revoke_key(globals, of(hat), key, since),
+        HatVerb::Show { hat } => return show(globals, &hat),
+        HatVerb::Retire { hat } => (hat, "retire", None, Value::Null),
+        HatVerb::Connect { hat, plug } => (hat, "plug-connect", Some(plug), Value::Null),
+        HatVerb::Disconnect { hat, plug } => (hat, "plug-disconnect", Some(plug), Value::Null),
+        HatVerb::AppSetup { hat, app } => (hat, "app-setup", Some(app), Value::Null),
+        HatVerb::AppDisable { hat, app } => (hat, "app-disable", Some(app), Value::Null),
+    };
+    let to = of(hat);
+    let action: Vec<&str> = std::iter::once(action).chain(object.as_ref().map(Id::as_str)).collect();
+    let usual = Some(to.clone());
+    Act { to, action: &action, body, usual, who: "the HAT itself" }.run(globals)
+}
+
+fn by_platform(globals: &Globals, hat: Id, action: &str, body: Value) -> Result<ExitCode, Failure> {
+    let usual = platform_of(&hat);
+    let to = Address::new(Kind::Hat, hat);
+    Act { to, action: &[action], body, usual, who: "the HAT's platform" }.run(globals)
+}
+
+fn show(globals: &Globals, hat: &Id) -> Result<ExitCode, Failure> {
+    let answer = link::wait(link::ask(globals, "hat.show", &json!({ "hat": hat })))?;
+    if globals.json {
+        out::json(&answer)?;
+    } else {
+        out::tree(&answer)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platform_of_a_hat_is_its_domain() {
+        let hat = Id::new("bob.hubat.net").expect("id");
+        assert_eq!(platform_of(&hat), "platform:hubat.net".parse().ok());
+        assert_eq!(platform_of(&Id::new("bob").expect("id")), None);
+    }
+}

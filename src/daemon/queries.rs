@@ -1,0 +1,204 @@
+//! Queries: a NATS service that answers from committed state, never with content.
+//!
+//! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
+//! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
+
+mod ask;
+mod debits;
+mod hats;
+mod health;
+mod lists;
+mod proofs;
+mod stats;
+mod steps;
+mod trace;
+mod trust;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::HeaderMap;
+use async_nats::service::{NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE, Request, Service, ServiceExt};
+use futures_util::StreamExt;
+use futures_util::stream::SelectAll;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::actors::shared::Shared;
+use crate::domain::{Kind, Reason};
+use crate::nats::Link;
+use crate::wire::problem::PROBLEM_TYPE;
+use crate::wire::{Problem, header, subject};
+
+use ask::Answer;
+
+/// Most queries worked on at once; further ones wait in the subscription.
+const AT_ONCE: usize = 64;
+/// Largest answer, bytes: well below the payload limit that the broker must have.
+const ANSWER_BYTES_MAX: usize = 512 * 1024;
+/// Pause before the service is set up again after the broker refused it.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// One query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Health,
+    Trace,
+    Verify,
+    HatShow,
+    List(Kind),
+    DebitShow,
+    DebitList,
+    Checkpoint,
+    Proof,
+    Summary,
+}
+
+/// Every query with its name after `dex.v1.api.`.
+const CALLS: [(&str, Call); 12] = [
+    ("health", Call::Health),
+    ("exchange.trace", Call::Trace),
+    ("trust.verify", Call::Verify),
+    ("hat.show", Call::HatShow),
+    ("plug.list", Call::List(Kind::Plug)),
+    ("app.list", Call::List(Kind::App)),
+    ("org.list", Call::List(Kind::Org)),
+    ("debit.show", Call::DebitShow),
+    ("debit.list", Call::DebitList),
+    ("ledger.checkpoint", Call::Checkpoint),
+    ("ledger.proof", Call::Proof),
+    ("stats.summary", Call::Summary),
+];
+
+/// Answers queries and broadcasts statistics until told to stop.
+pub async fn serve(shared: Arc<Shared>, link: Link, stop: CancellationToken) {
+    let started = Instant::now();
+    let broadcast = tokio::spawn(stats::broadcast(Arc::clone(&shared), link.client.clone(), stop.clone()));
+    while !stop.is_cancelled() {
+        match open(&link).await {
+            Ok((service, requests)) => {
+                answer_all(&shared, &link, started, requests, &stop).await;
+                if let Err(error) = service.stop().await {
+                    tracing::debug!(%error, "the query service did not stop by itself");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the query service could not be set up, it is tried again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    if let Err(error) = broadcast.await {
+        tracing::error!(%error, "the broadcast of statistics has died");
+    }
+}
+
+type Requests = SelectAll<futures_util::stream::BoxStream<'static, (Call, Request)>>;
+
+/// Announces the service and subscribes to every query.
+async fn open(link: &Link) -> Result<(Service, Requests), async_nats::Error> {
+    let service = link
+        .client
+        .service_builder()
+        .description("Queries of the data exchange")
+        .start("dex", env!("CARGO_PKG_VERSION"))
+        .await?;
+    let mut requests = SelectAll::new();
+    for (name, call) in CALLS {
+        let endpoint = service.endpoint_builder().name(name.replace('.', "-")).add(subject::api(name)).await?;
+        requests.push(endpoint.map(move |request| (call, request)).boxed());
+    }
+    Ok((service, requests))
+}
+
+async fn answer_all(
+    shared: &Arc<Shared>,
+    link: &Link,
+    started: Instant,
+    mut requests: Requests,
+    stop: &CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let next = async {
+            let permit = Arc::clone(&room).acquire_owned().await.ok()?;
+            requests.next().await.map(|(call, request)| (permit, call, request))
+        };
+        let (permit, call, request) = tokio::select! {
+            next = next => match next {
+                Some(next) => next,
+                // The connection is closed for good, or the semaphore, which nobody closes.
+                None => return,
+            },
+            () = stop.cancelled() => return,
+        };
+        let shared = Arc::clone(shared);
+        let client = link.client.clone();
+        tokio::spawn(async move {
+            let body = request.message.payload.clone();
+            // Ledger and database are read from disk.
+            let asked = tokio::task::spawn_blocking(move || reply(&shared, started, call, &body));
+            let answer = asked.await.unwrap_or_else(|error| {
+                tracing::error!(%error, ?call, "a query has panicked");
+                Err(Problem::new(Reason::Internal, None, None))
+            });
+            if let Err(error) = respond(&client, &request, answer).await {
+                tracing::debug!(%error, ?call, "an answer could not be published");
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// The answer as bytes, within its bound.
+fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<Vec<u8>, Problem> {
+    let answer = match call {
+        Call::Health => health::health(shared, started, body),
+        Call::Trace => trace::trace(shared, body),
+        Call::Verify => trust::verify(shared, body),
+        Call::HatShow => hats::show(shared, body),
+        Call::List(kind) => lists::list(shared, kind, body),
+        Call::DebitShow => debits::show(shared, body),
+        Call::DebitList => debits::list(shared, body),
+        Call::Checkpoint => proofs::checkpoint(shared, body),
+        Call::Proof => proofs::proof(shared, body),
+        Call::Summary => stats::summary(shared, body),
+    };
+    bounded(answer)
+}
+
+fn bounded(answer: Answer) -> Result<Vec<u8>, Problem> {
+    let bytes = answer?.to_string().into_bytes();
+    if bytes.len() > ANSWER_BYTES_MAX {
+        let detail = format!("the answer has {} bytes, more than {ANSWER_BYTES_MAX}: ask for less", bytes.len());
+        return Err(Problem::new(Reason::TooLarge, detail, None));
+    }
+    Ok(bytes)
+}
+
+/// Publishes an answer, a problem also with the headers of NATS services.
+async fn respond(
+    client: &async_nats::Client,
+    request: &Request,
+    answer: Result<Vec<u8>, Problem>,
+) -> Result<(), async_nats::PublishError> {
+    let mut headers = HeaderMap::new();
+    let body = match answer {
+        Ok(body) => {
+            headers.insert(header::CONTENT_TYPE, "application/json");
+            return request.respond_with_headers(Ok(body.into()), headers).await;
+        }
+        Err(problem) => {
+            headers.insert(header::CONTENT_TYPE, PROBLEM_TYPE);
+            headers.insert(NATS_SERVICE_ERROR, problem.reason.as_str());
+            headers.insert(NATS_SERVICE_ERROR_CODE, problem.status.to_string().as_str());
+            problem.to_json()
+        }
+    };
+    // The library's own error answers have no body.
+    match request.message.reply.clone() {
+        Some(reply) => client.publish_with_headers(reply, headers, body.into()).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading a question, and the ways an answer can fail.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::domain::Reason;
+use crate::store::StoreError;
+use crate::wire::Problem;
+
+/// What a query leads to.
+pub type Answer = Result<Value, Problem>;
+
+/// Longest question, bytes.
+const QUESTION_BYTES_MAX: usize = 4096;
+
+/// Reads a question. No body is an empty object; unknown fields are refused.
+///
+/// # Errors
+/// A `malformed` or `too-large` problem that says what is wrong.
+pub fn question<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.len() > QUESTION_BYTES_MAX {
+        let detail = format!("a query has at most {QUESTION_BYTES_MAX} bytes, this one has {}", body.len());
+        return Err(Problem::new(Reason::TooLarge, detail, None));
+    }
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| malformed(format!("the query: {error}")))
+}
+
+/// A question that makes no sense.
+pub fn malformed(detail: String) -> Problem {
+    Problem::new(Reason::Malformed, detail, None)
+}
+
+/// What is asked about is not there.
+pub fn not_found(detail: String) -> Problem {
+    Problem::new(Reason::NotFound, detail, None)
+}
+
+/// Committed state cannot be read: logged here, told to the caller without its inside.
+pub fn unreadable(error: &StoreError) -> Problem {
+    tracing::error!(%error, "a query cannot read committed state");
+    Problem::new(Reason::Internal, "committed state cannot be read; the daemon's log says why".to_owned(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    #[test]
+    fn questions_are_read_strictly() {
+        assert!(question::<Nothing>(b"").is_ok());
+        assert!(question::<Nothing>(b"{}").is_ok());
+        let problem = question::<Nothing>(br#"{"x":1}"#).expect_err("unknown field");
+        assert_eq!(problem.reason, Reason::Malformed);
+        let problem = question::<Nothing>(&[b' '; 5000]).expect_err("long");
+        assert_eq!(problem.reason, Reason::TooLarge);
+    }
+}

@@ -1,0 +1,153 @@
+//! One entry as a step of a trace: when, where, what; digests and counts, never content.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::event::{Closed, Opened};
+use crate::domain::{Event, Reason, Status};
+use crate::store::Sealed;
+use crate::wire::outgoing::authority_text;
+
+/// How the exchange (or registry message) stands after this event; none when it says nothing about that.
+pub fn status(event: &Event) -> Option<(Status, Option<Reason>)> {
+    Some(match event {
+        Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
+        Event::Rejected { reason } => (Status::Rejected, Some(*reason)),
+        Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
+        Event::Expired(_) => (Status::Expired, Some(Reason::DeadlinePassed)),
+        Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
+        Event::DeadLetter { reason, .. } => (Status::Rejected, Some(*reason)),
+        Event::RecallRequested { .. } | Event::LateReceipt { .. } | Event::RefusedUnauthenticated { .. } => return None,
+        // Registry actions are done when they are recorded.
+        _ => (Status::Settled, None),
+    })
+}
+
+/// The step that a committed entry is.
+pub fn step(sealed: &Sealed) -> Value {
+    let entry = &sealed.entry;
+    let mut step = json!({
+        "leaf": sealed.leaf,
+        "at": entry.at,
+        "entity": entry.entity,
+        "n": entry.n,
+        "event": name(&entry.event),
+    });
+    if let Some((status, reason)) = status(&entry.event) {
+        step["status"] = json!(status);
+        if let Some(reason) = reason {
+            step["reason"] = json!(reason);
+        }
+    }
+    if let Some(cause) = &entry.cause {
+        step["message"] = json!(cause.id);
+        step["from"] = json!(cause.from);
+        step["subject"] = json!(cause.subject);
+        step["digestIn"] = json!(cause.body);
+    }
+    if !entry.basis.is_empty() {
+        step["basis"] = json!(entry.basis);
+    }
+    if let Value::Object(step) = &mut step {
+        details(step, &entry.event);
+    }
+    step
+}
+
+fn details(step: &mut Map<String, Value>, event: &Event) {
+    let mut say = |name: &str, value: Value| {
+        step.insert(name.to_owned(), value);
+    };
+    match event {
+        Event::Opened(opened) => opened_details(&mut say, opened),
+        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
+            closed_details(&mut say, closed);
+        }
+        Event::Fanned { digest, count, parts } => {
+            say("digestIn", json!(digest));
+            say("countIn", json!(count));
+            let parts: Vec<Value> =
+                parts.iter().map(|part| json!({ "exchange": part.exchange, "debit": part.debit })).collect();
+            say("parts", Value::Array(parts));
+        }
+        Event::RecallRequested { exchange, delivery, to } => {
+            say("exchange", json!(exchange));
+            say("delivery", json!(delivery));
+            say("to", json!(to));
+        }
+        Event::LateReceipt { delivery, verdict } => {
+            say("delivery", json!(delivery));
+            say("verdict", json!(verdict));
+        }
+        _ => {}
+    }
+}
+
+fn opened_details(say: &mut impl FnMut(&str, Value), opened: &Opened) {
+    say("exchange", json!(opened.exchange));
+    say("direction", json!(opened.direction));
+    say("authority", json!(authority_text(&opened.authority)));
+    say("to", json!(opened.to));
+    say("delivery", json!(opened.delivery));
+    say("deadline", json!(opened.deadline));
+    say("digestIn", json!(opened.digest_in));
+    say("digestOut", json!(opened.digest_out));
+    say("countIn", json!(opened.count_in));
+    say("countOut", json!(opened.count_out));
+    say("bytesIn", json!(opened.bytes_in));
+    say("bytesOut", json!(opened.bytes_out));
+    if let Some(parent) = opened.parent {
+        say("parent", json!(parent));
+    }
+    if let Some(pull) = opened.pull {
+        say("pull", json!(pull));
+    }
+}
+
+fn closed_details(say: &mut impl FnMut(&str, Value), closed: &Closed) {
+    say("exchange", json!(closed.exchange));
+    say("delivery", json!(closed.delivery));
+    say("to", json!(closed.to));
+    say("digestOut", json!(closed.digest_out));
+    say("countOut", json!(closed.count));
+    say("openedAt", json!(closed.opened_at));
+}
+
+/// The event's name.
+pub fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Opened(_) => "opened",
+        Event::Fanned { .. } => "fanned-out",
+        Event::Rejected { .. } => "rejected",
+        Event::Settled(_) => "settled",
+        Event::Disputed { .. } => "disputed",
+        Event::Expired(_) => "expired",
+        Event::RecallRequested { .. } => "recall-requested",
+        Event::Recalled(_) => "recalled",
+        Event::LateReceipt { .. } => "late-receipt",
+        Event::Registered { .. } => "registered",
+        Event::Approved { .. } => "approved",
+        Event::Suspended => "suspended",
+        Event::Resumed => "resumed",
+        Event::Retired => "retired",
+        Event::KeyRotated { .. } => "key-rotated",
+        Event::KeyRevoked { .. } => "key-revoked",
+        Event::OperatorDeclared { .. } => "operator-declared",
+        Event::PlugConnected { .. } => "plug-connected",
+        Event::PlugDisconnected { .. } => "plug-disconnected",
+        Event::AppSetUp { .. } => "app-set-up",
+        Event::AppDisabled { .. } => "app-disabled",
+        Event::DebitProposed { .. } => "debit-proposed",
+        Event::DebitEnabled { .. } => "debit-enabled",
+        Event::DebitDisabled { .. } => "debit-disabled",
+        Event::Claimed { .. } => "claimed",
+        Event::ClaimRefused { .. } => "claim-refused",
+        Event::OfferRegistered { .. } => "offer-registered",
+        Event::OfferRejected => "offer-rejected",
+        Event::OfferClosed => "offer-closed",
+        Event::OfferReserved { .. } => "offer-reserved",
+        Event::OfferRefused { .. } => "offer-refused",
+        Event::OfferConfirmed { .. } => "offer-confirmed",
+        Event::RefusedUnauthenticated { .. } => "refused-unauthenticated",
+        Event::DeadLetter { .. } => "dead-letter",
+    }
+}

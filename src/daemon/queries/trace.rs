@@ -1,0 +1,113 @@
+//! `exchange.trace`: every step of one exchange, from ledger and tail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::actors::shared::Shared;
+use crate::domain::{Entry, Event};
+use crate::store::Sealed;
+
+use super::ask::{Answer, not_found, question, unreadable};
+use super::steps;
+
+/// Most ids that a trace follows: a fan-out's parts and their deliveries.
+const IDS_MAX: usize = 256;
+/// Most steps of one answer, the earliest.
+const STEPS_MAX: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    id: Uuid,
+}
+
+/// All steps of the message, exchange or delivery with this id, in the order of their leaves; from a
+/// fan-out also those of its parts. Digests and counts, never content.
+pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
+    let Question { id } = question(body)?;
+    let mut found: BTreeMap<u64, Arc<Sealed>> = BTreeMap::new();
+    let mut seen = BTreeSet::from([id]);
+    let mut next = vec![id];
+    while !next.is_empty() && found.len() < STEPS_MAX {
+        let ids = BTreeSet::from_iter(next.drain(..));
+        for sealed in look(shared, &ids)? {
+            for below in followed(&sealed.entry) {
+                if seen.len() < IDS_MAX && seen.insert(below) {
+                    next.push(below);
+                }
+            }
+            found.insert(sealed.leaf, sealed);
+        }
+    }
+    if found.is_empty() {
+        return Err(not_found(format!("nothing with the id {id} is in the ledger of {}", shared.origin)));
+    }
+    let last = found.values().rev().find_map(|sealed| {
+        let own = mentions(&sealed.entry, &BTreeSet::from([id]));
+        steps::status(&sealed.entry.event).filter(|_| own)
+    });
+    let truncated = found.len() > STEPS_MAX;
+    let steps: Vec<Value> = found.values().take(STEPS_MAX).map(|sealed| steps::step(sealed)).collect();
+    let mut answer = json!({ "id": id, "steps": steps, "treeSize": shared.reader.tree_size() });
+    if truncated {
+        answer["truncated"] = json!(true);
+    }
+    if let Some((status, reason)) = last {
+        answer["status"] = json!(status);
+        if let Some(reason) = reason {
+            answer["reason"] = json!(reason);
+        }
+    }
+    Ok(answer)
+}
+
+/// Committed entries that are about one of these ids.
+fn look(shared: &Shared, ids: &BTreeSet<Uuid>) -> Result<Vec<Arc<Sealed>>, crate::wire::Problem> {
+    let mut found = Vec::new();
+    // The tail first: what a snapshot moves meanwhile is then in the index.
+    for entity in shared.tail.dirty() {
+        let entries = shared.tail.of(&entity);
+        found.extend(entries.into_iter().filter(|sealed| mentions(&sealed.entry, ids)));
+    }
+    for id in ids {
+        for leaf in shared.db.index_by_uuid(*id).map_err(|error| unreadable(&error))? {
+            if found.iter().any(|sealed| sealed.leaf == leaf) {
+                continue;
+            }
+            // An entry that cannot be read is logged and reported to health where it is read.
+            found.extend(shared.entry(leaf));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an entry is about one of these ids.
+fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
+    if entry.cause.as_ref().is_some_and(|cause| ids.contains(&cause.id.0)) {
+        return true;
+    }
+    match &entry.event {
+        Event::Opened(opened) => ids.contains(&opened.exchange.0) || ids.contains(&opened.delivery),
+        Event::Settled(closed)
+        | Event::Disputed { closed, .. }
+        | Event::Expired(closed)
+        | Event::Recalled(closed) => ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery),
+        Event::RecallRequested { exchange, delivery, .. } => ids.contains(&exchange.0) || ids.contains(delivery),
+        Event::LateReceipt { delivery, .. } => ids.contains(delivery),
+        _ => false,
+    }
+}
+
+/// The ids below an entry: a fan-out's parts, an exchange's delivery. Never upwards, so that a
+/// delivery's id does not lead to what others got.
+fn followed(entry: &Entry) -> Vec<Uuid> {
+    match &entry.event {
+        Event::Fanned { parts, .. } => parts.iter().map(|part| part.exchange.0).collect(),
+        Event::Opened(opened) => vec![opened.delivery],
+        _ => Vec::new(),
+    }
+}
