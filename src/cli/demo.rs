@@ -81,10 +81,7 @@ impl Folder {
         };
         std::fs::create_dir_all(&path)
             .and_then(|()| path.canonicalize())
-            .map(|path| Folder {
-                path,
-                keep: named.is_some(),
-            })
+            .map(|path| Folder { path, keep: named.is_some() })
             .map_err(|error| Failure::Usage(format!("the folder {} cannot be made: {error}", path.display())))
     }
 
@@ -117,7 +114,8 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
     let signals = tokio::spawn(stop_on_signals(stop.clone()));
     let folder = Folder::new(args.state_dir.as_deref())?;
     let used = folder.is_used();
-    let operator = keys::load_or_make(&folder.path.join("operator.key")).map_err(|error| Failure::Usage(error.to_string()))?;
+    let operator =
+        keys::load_or_make(&folder.path.join("operator.key")).map_err(|error| Failure::Usage(error.to_string()))?;
     let show = Show::new(as_json);
 
     show.say("starting the exchange: dex serve with its own nats-server");
@@ -128,8 +126,9 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
         exchange.http,
         folder.path.display()
     ));
+    let nats = exchange.nats.clone();
     let played = tokio::select! {
-        played = play(&show, &exchange, operator, args, &stop, &folder.path) => played,
+        played = play(&show, &nats, operator, args, &stop, &folder.path) => played,
         ended = exchange.ended() => Err(Failure::Finding(format!("the exchange ended by itself: {ended}"))),
     };
     // Whatever happened, the exchange is stopped in order.
@@ -156,7 +155,7 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
 /// Sets the stage, sends until the end, waits for what is open.
 async fn play(
     show: &Show,
-    exchange: &Exchange,
+    nats: &str,
     operator: Signer,
     args: &DemoArgs,
     stop: &CancellationToken,
@@ -173,7 +172,7 @@ async fn play(
     let cast = Cast::new(settings.seed, settings.hats);
     let id = Id::new(OPERATOR).expect("the name of the operator is an id");
     let operator = (Address::new(Kind::Operator, id), operator);
-    let stage = Stage::set(cast, &exchange.nats, operator).await?;
+    let stage = Stage::set(cast, nats, operator).await?;
     let settle_within = settings.settle_within;
     let drive = Drive::new(stage, settings);
     let readers = drive.listen().await?;
@@ -191,8 +190,8 @@ async fn play(
             clock.cancel();
         });
     }
-    // The origin and key are known by now, so this client asks nothing at connect.
-    let options = ClientOptions::new(&exchange.nats, drive.stage.platform().party().clone());
+    // A connection of its own: what is looked at does not wait behind the load.
+    let options = ClientOptions::new(nats, drive.stage.platform().party().clone());
     let watcher = Client::connect(options).await?;
     let state = folder.join("state");
     let mut sight = Sight::new(&watcher, state);
@@ -264,7 +263,8 @@ fn close(as_json: bool, show: &Show, summary: &Summary, more: &[String]) -> Resu
 /// Ctrl-C and SIGTERM end the load; the rest of the demo goes on as if its time were over.
 async fn stop_on_signals(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         out::note("signals cannot be caught: Ctrl-C will end the demo without a summary");
         return;
     };

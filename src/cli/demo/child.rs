@@ -104,7 +104,10 @@ impl Exchange {
         let Some((nats, http)) = addresses else {
             let _ = child.start_kill();
             let _ = child.wait().await;
-            return Err(Failure::Unavailable(format!("the exchange did not get ready; the end of its log:\n{}", tail(&log))));
+            return Err(Failure::Unavailable(format!(
+                "the exchange did not get ready; the end of its log:\n{}",
+                tail(&log)
+            )));
         };
         Ok(Exchange { nats, http, child, log })
     }
@@ -129,7 +132,9 @@ impl Exchange {
         unsafe { libc::kill(pid, libc::SIGTERM) };
         match tokio::time::timeout(STOP_WITHIN, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(format!("the exchange ended with {status}; the end of its log:\n{}", tail(&self.log))),
+            Ok(Ok(status)) => {
+                Err(format!("the exchange ended with {status}; the end of its log:\n{}", tail(&self.log)))
+            }
             Ok(Err(error)) => Err(format!("the exchange: {error}")),
             Err(_) => {
                 let _ = self.child.kill().await;

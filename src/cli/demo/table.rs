@@ -21,11 +21,7 @@ pub struct Show {
 impl Show {
     /// JSON lines when asked for, a table on a terminal, else plain lines.
     pub fn new(json: bool) -> Self {
-        Show {
-            json,
-            terminal: !json && std::io::stdout().is_terminal(),
-            drawn: Cell::new(0),
-        }
+        Show { json, terminal: !json && std::io::stdout().is_terminal(), drawn: Cell::new(0) }
     }
 
     /// A message for people.
@@ -74,13 +70,7 @@ pub struct Sight {
 impl Sight {
     /// Begins now.
     pub fn new(watcher: &Client, state: PathBuf) -> Self {
-        Sight {
-            watcher: watcher.clone(),
-            state,
-            begun: Instant::now(),
-            before: (Instant::now(), 0),
-            entries: 0,
-        }
+        Sight { watcher: watcher.clone(), state, begun: Instant::now(), before: (Instant::now(), 0), entries: 0 }
     }
 
     /// Shows how things stand.
