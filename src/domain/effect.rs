@@ -2,11 +2,13 @@
 //! same effects come from the ledger again.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::bytes::Digest;
-use super::event::{Opened, Part};
-use super::id::{Address, MessageId};
+use super::entry::Entry;
+use super::event::{Closed, Direction, Event, Opened, Part};
+use super::id::{Address, Id, Kind, MessageId};
 use super::time::Timestamp;
 use super::verdict::{Reason, Status};
 
@@ -67,4 +69,190 @@ pub enum Effect {
     },
     /// The exchange with this delivery is final: its content and deadline are dropped.
     Close { delivery: Uuid },
+}
+
+/// What is told first to the sender of the message that caused an entry: its status, and why.
+fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
+    Some(match event {
+        Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
+        // Asked of somebody else; the answer follows.
+        Event::RecallRequested { .. } | Event::Claimed { .. } => (Status::Accepted, None),
+        Event::Rejected { reason } | Event::OfferRefused { reason, .. } => {
+            (Status::Rejected, Some(*reason))
+        }
+        Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
+        Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
+        Event::LateReceipt { .. } => (Status::Rejected, Some(Reason::WrongState)),
+        Event::RefusedUnauthenticated { .. }
+        | Event::DeadLetter { .. }
+        | Event::OperatorDeclared { .. }
+        | Event::Expired(_) => return None,
+        _ => (Status::Settled, None),
+    })
+}
+
+/// The first outcome of the message that caused `entry`.
+fn first_outcome(entry: &Entry) -> Option<Effect> {
+    let cause = entry.cause.as_ref()?;
+    // The exchange does not tell itself: it sees its own entries.
+    if cause.from.kind == Kind::Dex {
+        return None;
+    }
+    let (status, reason) = first_status(&entry.event)?;
+    let mut outcome = Outcome {
+        exchange: cause.id,
+        status,
+        reason,
+        parts: Vec::new(),
+        delivery: None,
+        digest_in: cause.body,
+        digest_out: None,
+        count: 0,
+        at: entry.at,
+    };
+    match &entry.event {
+        Event::Opened(opened) => {
+            outcome.delivery = Some(opened.delivery);
+            outcome.digest_out = Some(opened.digest_out);
+            outcome.count = opened.count_out;
+        }
+        Event::Fanned { count, parts, .. } => {
+            outcome.count = *count;
+            outcome.parts = parts.clone();
+        }
+        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Recalled(closed) => {
+            // To the recipient: of the exchange it learns its own delivery and no more.
+            outcome.delivery = Some(closed.delivery);
+            outcome.count = closed.count;
+        }
+        Event::LateReceipt { delivery, .. } => outcome.delivery = Some(*delivery),
+        _ => {}
+    }
+    Some(Effect::Outcome {
+        to: cause.from.clone(),
+        outcome,
+        first: true,
+    })
+}
+
+/// The final outcome for the sender of an exchange, and its end.
+fn finals(
+    effects: &mut Vec<Effect>,
+    closed: &Closed,
+    status: Status,
+    reason: Option<Reason>,
+    at: Timestamp,
+) {
+    effects.push(Effect::Outcome {
+        to: closed.from.clone(),
+        outcome: Outcome {
+            exchange: closed.exchange,
+            status,
+            reason,
+            parts: Vec::new(),
+            delivery: Some(closed.delivery),
+            digest_in: closed.digest_in,
+            digest_out: Some(closed.digest_out),
+            count: closed.count,
+            at,
+        },
+        first: false,
+    });
+    effects.push(Effect::Close {
+        delivery: closed.delivery,
+    });
+}
+
+/// The final outcome of a claim, which its offer answered.
+fn claim_outcome(
+    entry: &Entry,
+    claim: MessageId,
+    status: Status,
+    reason: Option<Reason>,
+) -> Effect {
+    // The claim had no content; what answers it stands for its digest.
+    let digest_in = entry
+        .cause
+        .as_ref()
+        .map_or_else(|| Digest::of(&[]), |cause| cause.body);
+    Effect::Outcome {
+        to: entry.entity.clone(),
+        outcome: Outcome {
+            exchange: claim,
+            status,
+            reason,
+            parts: Vec::new(),
+            delivery: None,
+            digest_in,
+            digest_out: None,
+            count: 0,
+            at: entry.at,
+        },
+        first: false,
+    }
+}
+
+/// What follows from a committed entry, in the order in which it is to leave.
+pub fn effects_of(entry: &Entry) -> Vec<Effect> {
+    let mut effects = Vec::with_capacity(3);
+    effects.extend(first_outcome(entry));
+    let at = entry.at;
+    let hat = || json!({ "hat": entry.entity.id.as_str() });
+    let send = |kind: Kind, id: &Id, action: String, body: serde_json::Value| Effect::Send {
+        to: Address::new(kind, id.clone()),
+        action,
+        body,
+        number: 0,
+    };
+    match &entry.event {
+        Event::Opened(opened) => effects.push(match opened.direction {
+            Direction::Pull => Effect::Request((**opened).clone()),
+            Direction::Credit | Direction::Release => Effect::Deliver((**opened).clone()),
+        }),
+        Event::Settled(closed) => finals(&mut effects, closed, Status::Settled, None, at),
+        Event::Disputed { closed, reason, .. } => {
+            finals(&mut effects, closed, Status::Disputed, Some(*reason), at);
+        }
+        Event::Expired(closed) => {
+            let reason = Some(Reason::DeadlinePassed);
+            finals(&mut effects, closed, Status::Expired, reason, at);
+        }
+        Event::Recalled(closed) => {
+            let reason = Some(Reason::RecalledBySender);
+            finals(&mut effects, closed, Status::Recalled, reason, at);
+        }
+        Event::RecallRequested {
+            exchange,
+            delivery,
+            to,
+        } => effects.push(Effect::RecallRequest {
+            to: to.clone(),
+            exchange: *exchange,
+            delivery: *delivery,
+        }),
+        Event::Claimed { offer } => {
+            effects.push(send(Kind::Offer, offer, "reserve".into(), hat()));
+        }
+        Event::DebitEnabled {
+            offer: Some(offer), ..
+        } => effects.push(send(Kind::Offer, offer, "confirm".into(), hat())),
+        Event::OfferReserved { hat, terms } => {
+            let action = format!("claim-reserved.{}", entry.entity.id.to_token());
+            let body = json!({ "terms": terms });
+            effects.push(send(Kind::Hat, hat, action, body));
+        }
+        Event::OfferRefused { hat, .. } => {
+            let action = format!("claim-refused.{}", entry.entity.id.to_token());
+            effects.push(send(Kind::Hat, hat, action, json!({})));
+        }
+        Event::DebitProposed {
+            claim: Some(claim), ..
+        } => effects.push(claim_outcome(entry, *claim, Status::Settled, None)),
+        Event::ClaimRefused { claim, .. } => {
+            let reason = Some(Reason::OfferFull);
+            effects.push(claim_outcome(entry, *claim, Status::Rejected, reason));
+        }
+        _ => {}
+    }
+    effects
 }

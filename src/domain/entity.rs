@@ -64,6 +64,33 @@ pub struct Draft {
     pub with_cause: bool,
 }
 
+impl Draft {
+    /// The first entry of a decision: it carries the message's facts.
+    pub fn caused(event: Event) -> Self {
+        Draft {
+            event,
+            basis: Vec::new(),
+            content: None,
+            with_cause: true,
+        }
+    }
+
+    /// A further entry of a decision, or one that no message caused.
+    pub fn further(event: Event) -> Self {
+        Draft {
+            with_cause: false,
+            ..Draft::caused(event)
+        }
+    }
+
+    /// With what it was decided on.
+    #[must_use]
+    pub fn on(mut self, basis: Vec<Basis>) -> Self {
+        self.basis = basis;
+        self
+    }
+}
+
 /// What a message leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -75,6 +102,26 @@ pub enum Decision {
     Anonymous(Reason),
     /// Nothing to do (a local command whose occasion is gone, such as the deadline of a final exchange).
     Nothing,
+}
+
+impl Decision {
+    /// One entry.
+    pub fn one(draft: Draft) -> Self {
+        Decision::Record(vec![draft])
+    }
+
+    /// The message of an authenticated sender is refused.
+    pub fn rejected(reason: Reason) -> Self {
+        Decision::one(Draft::caused(Event::Rejected { reason }))
+    }
+
+    /// The drafts of a transition, or its refusal.
+    pub fn of(judged: Result<Vec<Draft>, Reason>) -> Self {
+        match judged {
+            Ok(drafts) => Decision::Record(drafts),
+            Err(reason) => Decision::rejected(reason),
+        }
+    }
 }
 
 /// A state machine.

@@ -7,7 +7,15 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::bytes::Key;
+use super::entry::Entry;
+use super::event::Event;
+use super::id::Kind;
 use super::time::Timestamp;
+use super::verdict::Reason;
+
+/// Most key records kept of one party whatever the limits say: beyond it the oldest that is not in
+/// force is dropped, so that a registration stays bounded.
+pub const KEYS_KEPT_MAX: usize = 64;
 
 /// Where a party stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -86,4 +94,184 @@ pub struct Registration {
     pub pending: BTreeMap<Key, PendingRegistration>,
     /// Number of the entry that last changed the standing: the approval relied on.
     pub standing_n: u64,
+}
+
+impl Registration {
+    /// Whether the party ever held `key`. Before a first approval the key of each pending registration
+    /// counts as held, so that whoever waits is told so; once a party is approved a pending key does not
+    /// speak for it.
+    pub fn ever_held(&self, key: &Key) -> bool {
+        self.keys.iter().any(|held| held.key == *key) || self.waiting(key).is_some()
+    }
+
+    /// Number of the entry that brought `key`, when it is in force at `at`.
+    pub fn in_force(&self, key: &Key, at: Timestamp) -> Option<u64> {
+        let held = self
+            .keys
+            .iter()
+            .rev()
+            .find(|held| held.key == *key && held.covers(at));
+        held.map(|held| held.n)
+            .or_else(|| self.waiting(key).map(|pending| pending.n))
+    }
+
+    /// The keys in force at `at`, oldest first.
+    pub fn keys_at(&self, at: Timestamp) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.iter().filter(move |held| held.covers(at))
+    }
+
+    /// That the party is in force; the number of the entry that made it so.
+    ///
+    /// # Errors
+    /// The reason that its standing stands for.
+    pub fn active(&self) -> Result<u64, Reason> {
+        match self.standing {
+            Standing::Active => Ok(self.standing_n),
+            Standing::Unknown => Err(Reason::UnknownParty),
+            Standing::Pending => Err(Reason::NotApproved),
+            Standing::Suspended => Err(Reason::Suspended),
+            Standing::Retired => Err(Reason::Retired),
+        }
+    }
+
+    fn waiting(&self, key: &Key) -> Option<&PendingRegistration> {
+        match self.standing {
+            Standing::Pending => self.pending.get(key),
+            _ => None,
+        }
+    }
+
+    /// Folds an entry of the party in. Total; an entry that says nothing of the registration leaves it.
+    pub fn apply(&mut self, entry: &Entry) {
+        if self.standing == Standing::Retired {
+            // Receipts for what was delivered still come, so its keys may still change; it never returns.
+            return match &entry.event {
+                Event::KeyRotated { key } => self.rotate(key, entry),
+                Event::KeyRevoked { key, since } => self.revoke(key, *since),
+                _ => {}
+            };
+        }
+        match &entry.event {
+            Event::Registered { key, profile, .. } => match entry.entity.kind {
+                Kind::Hat | Kind::Platform => {
+                    self.add_key(*key, entry);
+                    self.profile = Some(profile.clone());
+                    self.stand(Standing::Active, entry);
+                }
+                _ => self.wait(*key, profile.clone(), entry),
+            },
+            Event::Approved { key: Some(key) } => {
+                if let Some(pending) = self.pending.remove(key) {
+                    self.profile = Some(pending.profile);
+                }
+                // The approval settles whose the id is: other claims on it fall.
+                self.pending.clear();
+                if !self
+                    .keys
+                    .iter()
+                    .any(|k| k.key == *key && k.covers(entry.at))
+                {
+                    self.end_keys(entry.at);
+                    self.add_key(*key, entry);
+                }
+                self.stand(Standing::Active, entry);
+            }
+            Event::Suspended => self.stand(Standing::Suspended, entry),
+            Event::Resumed => self.stand(Standing::Active, entry),
+            Event::Retired => self.stand(Standing::Retired, entry),
+            Event::KeyRotated { key } => self.rotate(key, entry),
+            Event::KeyRevoked { key, since } => self.revoke(key, *since),
+            Event::OperatorDeclared { keys } => self.declare(keys, entry),
+            _ => {}
+        }
+    }
+
+    fn stand(&mut self, standing: Standing, entry: &Entry) {
+        self.standing = standing;
+        self.standing_n = entry.n;
+    }
+
+    fn wait(&mut self, key: Key, profile: Profile, entry: &Entry) {
+        let (at, n) = (entry.at, entry.n);
+        self.pending
+            .insert(key, PendingRegistration { profile, at, n });
+        if self.standing == Standing::Unknown {
+            self.stand(Standing::Pending, entry);
+        }
+    }
+
+    fn rotate(&mut self, key: &Key, entry: &Entry) {
+        self.end_keys(entry.at);
+        self.add_key(*key, entry);
+    }
+
+    fn revoke(&mut self, key: &Key, since: Timestamp) {
+        self.pending.remove(key);
+        for held in self.keys.iter_mut().filter(|held| held.key == *key) {
+            held.until = Some(held.until.map_or(since, |until| until.min(since)));
+        }
+        if self.standing == Standing::Pending && self.pending.is_empty() {
+            self.standing = Standing::Unknown;
+        }
+    }
+
+    fn declare(&mut self, keys: &[Key], entry: &Entry) {
+        for held in &mut self.keys {
+            if held.until.is_none() && !keys.contains(&held.key) {
+                held.until = Some(entry.at);
+            }
+        }
+        for key in keys {
+            if !self.keys.iter().any(|k| k.key == *key && k.until.is_none()) {
+                self.add_key(*key, entry);
+            }
+        }
+        if entry.entity.kind == Kind::Operator {
+            self.profile = Some(Profile::Operator);
+        }
+        self.stand(Standing::Active, entry);
+    }
+
+    fn add_key(&mut self, key: Key, entry: &Entry) {
+        if self.keys.len() >= KEYS_KEPT_MAX {
+            let ended = self.keys.iter().position(|held| held.until.is_some());
+            self.keys.remove(ended.unwrap_or(0));
+        }
+        self.keys.push(KeyRecord {
+            key,
+            from: entry.at,
+            until: None,
+            n: entry.n,
+        });
+    }
+
+    fn end_keys(&mut self, at: Timestamp) {
+        for held in self.keys.iter_mut().filter(|held| held.until.is_none()) {
+            held.until = Some(at);
+        }
+    }
+}
+
+impl KeyRecord {
+    /// Whether it is in force at `at`.
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+impl Event {
+    /// Whether the event changes its party's [`Registration`].
+    pub const fn touches_registry(&self) -> bool {
+        matches!(
+            self,
+            Event::Registered { .. }
+                | Event::Approved { key: Some(_) }
+                | Event::Suspended
+                | Event::Resumed
+                | Event::Retired
+                | Event::KeyRotated { .. }
+                | Event::KeyRevoked { .. }
+                | Event::OperatorDeclared { .. }
+        )
+    }
 }

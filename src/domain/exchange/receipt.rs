@@ -1,0 +1,45 @@
+//! A recipient says what came and what it did with it.
+
+use super::check::{Case, permit};
+use crate::domain::command::Receipt;
+use crate::domain::entity::Draft;
+use crate::domain::event::{Direction, Event, Verdict};
+use crate::domain::hat::Hat;
+use crate::domain::verdict::Reason;
+
+/// Decides `hat.<hat>.receipt` and `lane.<lane>.receipt`. Standings are not looked at: what was
+/// delivered was delivered, and both sides' word on it is kept.
+pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<Vec<Draft>, Reason> {
+    let delivery = receipt.delivery;
+    let late = || {
+        Ok(vec![Draft::caused(Event::LateReceipt {
+            delivery,
+            verdict: receipt.verdict,
+        })])
+    };
+    let Some(open) = hat.open.get(&delivery) else {
+        return late();
+    };
+    permit(open.to == *case.from())?;
+    if case.at() >= open.deadline {
+        return late();
+    }
+    let disputed = |reason| Event::Disputed {
+        closed: open.close(delivery),
+        reason,
+        said: Box::new(receipt.clone()),
+    };
+    let event = match receipt.verdict {
+        Verdict::Returned if open.recalled => Event::Recalled(open.close(delivery)),
+        Verdict::Returned => return Err(Reason::WrongState),
+        Verdict::Refused => disputed(Reason::RefusedByRecipient),
+        // Only the release that answers it settles a pull.
+        Verdict::Accepted if open.direction == Direction::Pull => return Err(Reason::WrongState),
+        Verdict::Accepted if receipt.digest != open.digest_out => disputed(Reason::DigestMismatch),
+        Verdict::Accepted if receipt.count != open.count => disputed(Reason::CountMismatch),
+        Verdict::Accepted => Event::Settled(open.close(delivery)),
+    };
+    let mut draft = Draft::caused(event);
+    draft.basis.extend(case.key_basis());
+    Ok(vec![draft])
+}

@@ -1,0 +1,142 @@
+//! The HAT lets records out under one data debit.
+
+use super::check::{self, Case, permit};
+use super::delivery_id::delivery_id;
+use super::selection::{Selected, Selection};
+use crate::domain::bytes::Digest;
+use crate::domain::debit::Debit;
+use crate::domain::entity::Draft;
+use crate::domain::entry::Basis;
+use crate::domain::event::{Authority, Direction, Event, Opened};
+use crate::domain::hat::Hat;
+use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::records::Records;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reason;
+
+/// What a release goes under and to.
+pub(crate) struct Under<'a> {
+    /// The debit's id.
+    pub debit: &'a Id,
+    /// Its client, who receives.
+    pub client: &'a Address,
+    /// Number of the entry by which the owner enabled it.
+    pub enabled: u64,
+    /// Number of the entry that the client's standing rests on.
+    pub standing: u64,
+}
+
+impl Under<'_> {
+    /// The authority entries that this rests on.
+    pub fn basis(&self, case: &Case<'_>) -> Vec<Basis> {
+        let mut basis = Vec::with_capacity(3);
+        basis.extend(case.key_basis());
+        basis.push(Basis {
+            entity: case.ctx.entity.clone(),
+            n: self.enabled,
+        });
+        basis.push(Basis {
+            entity: self.client.clone(),
+            n: self.standing,
+        });
+        basis
+    }
+
+    /// The exchange that moves `selected` out.
+    pub fn open(
+        &self,
+        case: &Case<'_>,
+        records: &Records,
+        selected: Selected,
+        exchange: MessageId,
+        deadline: Timestamp,
+    ) -> (Opened, bytes::Bytes) {
+        let from = case.from();
+        let key = case.ctx.delivery_key;
+        // Everything selected: the body goes on as it came, and so does its digest.
+        let whole = selected.count == records.count();
+        let opened = Opened {
+            exchange,
+            from: from.clone(),
+            parent: (exchange != case.cause.id).then_some(case.cause.id),
+            direction: Direction::Release,
+            authority: Authority::Debit(self.debit.clone()),
+            to: self.client.clone(),
+            delivery: delivery_id(key, self.client, from, exchange, Some(self.debit)),
+            pull: case.command.pull,
+            since: None,
+            limit: None,
+            deadline,
+            digest_in: case.cause.body,
+            digest_out: if whole {
+                case.cause.body
+            } else {
+                Digest::of(&selected.body)
+            },
+            count_in: records.count(),
+            count_out: selected.count,
+            bytes_in: u32::try_from(records.body.len()).unwrap_or(u32::MAX),
+            bytes_out: u32::try_from(selected.body.len()).unwrap_or(u32::MAX),
+            endpoints: selected.endpoints,
+        };
+        (opened, selected.body)
+    }
+}
+
+/// Finds a debit that is active at the message's time, its client in force.
+pub(crate) fn under<'a>(
+    case: &Case<'_>,
+    id: &'a Id,
+    debit: &'a Debit,
+) -> Result<(Under<'a>, Selection<'a>), Reason> {
+    let standing = check::active(case.ctx, &debit.client)?;
+    let (terms, enabled) = debit.in_force(case.at())?;
+    let under = Under {
+        debit: id,
+        client: &debit.client,
+        enabled,
+        standing,
+    };
+    Ok((under, Selection::of(&terms.bundle)))
+}
+
+/// Decides `hat.<hat>.release.<debit>`.
+pub(crate) fn release(
+    hat: &Hat,
+    case: &Case<'_>,
+    id: &Id,
+    records: &Records,
+) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    hat.registration.active()?;
+    let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
+    let (under, selection) = under(case, id, debit)?;
+    let answered = match case.command.pull {
+        Some(pull) => {
+            let (to, from) = (case.ctx.entity, under.client);
+            let request = delivery_id(case.ctx.delivery_key, to, from, pull, Some(id));
+            // Open exchanges of other directions never have this id: it names recipient and sender.
+            let open = hat
+                .open
+                .get(&request)
+                .filter(|open| case.at() < open.deadline);
+            Some(open.ok_or(Reason::NotFound)?.close(request))
+        }
+        None => None,
+    };
+    // A pull that is answered makes room for its answer.
+    hat.quota(case, usize::from(answered.is_none()))?;
+    let selected = selection.take(records).ok_or(Reason::NothingSelected)?;
+    let deadline = check::deadline(case)?;
+    let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
+    hat.free(opened.delivery)?;
+    let mut drafts = Vec::with_capacity(2);
+    drafts.push(Draft {
+        event: Event::Opened(Box::new(opened)),
+        basis: under.basis(case),
+        content: Some(body),
+        with_cause: true,
+    });
+    drafts.extend(answered.map(|pull| Draft::further(Event::Settled(pull))));
+    Ok(drafts)
+}

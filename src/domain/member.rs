@@ -1,0 +1,33 @@
+//! A party that is a registration and nothing more: an app, an org, a platform, an operator, the exchange itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::Command;
+use super::entity::{Context, Decision, Entity, Known};
+use super::entry::Entry;
+use super::party;
+use super::registration::Registration;
+
+/// The state: one registration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Member {
+    /// Number of the last entry folded in.
+    pub n: u64,
+    /// Standing, keys and profile.
+    pub registration: Registration,
+}
+
+impl Entity for Member {
+    fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
+        party::decide(&self.registration, ctx, command, known)
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        self.n = entry.n;
+        self.registration.apply(entry);
+    }
+
+    fn n(&self) -> u64 {
+        self.n
+    }
+}

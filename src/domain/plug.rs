@@ -1,0 +1,33 @@
+//! A plug: its registration. What it may write, and whether it is approved, is read from there by the HATs.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::Command;
+use super::entity::{Context, Decision, Entity, Known};
+use super::entry::Entry;
+use super::party;
+use super::registration::Registration;
+
+/// The state: one registration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Plug {
+    /// Number of the last entry folded in.
+    pub n: u64,
+    /// Standing, keys and profile.
+    pub registration: Registration,
+}
+
+impl Entity for Plug {
+    fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
+        party::decide(&self.registration, ctx, command, known)
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        self.n = entry.n;
+        self.registration.apply(entry);
+    }
+
+    fn n(&self) -> u64 {
+        self.n
+    }
+}
