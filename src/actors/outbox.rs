@@ -153,7 +153,7 @@ impl Outbox {
                 Effect::Send { to, action, body, number } => {
                     let entry = &sealed.entry;
                     let id = effect_id(&self.shared.origin, &entry.entity, entry.n, number, entry.at);
-                    let action: Vec<&str> = action.iter().map(String::as_str).collect();
+                    let action: Vec<&str> = action.split('.').collect();
                     let body = serde_json::to_vec(&body).expect("a JSON value is JSON");
                     let out = outgoing::message_in(
                         &self.shared.signer,

@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::bytes::{Digest, Key};
+use super::command::Receipt;
 use super::id::{Address, Id, MessageId};
 use super::registration::Profile;
 use super::time::Timestamp;
@@ -222,7 +223,12 @@ pub enum Event {
     /// The recipient's receipt matched (or, for a pull, the release that answers it was opened).
     Settled(Box<Closed>),
     /// The two sides differ, or the recipient refused.
-    Disputed { closed: Box<Closed>, reason: Reason },
+    Disputed {
+        closed: Box<Closed>,
+        reason: Reason,
+        /// What the recipient said came.
+        said: Box<Receipt>,
+    },
     /// No receipt by the deadline.
     Expired(Box<Closed>),
     /// The sender wants it back; the recipient is asked.
@@ -268,6 +274,8 @@ pub enum Event {
         debit: Id,
         terms: Box<DebitTerms>,
         offer: Option<Id>,
+        /// The claim that it answers, for a debit that comes from an offer.
+        claim: Option<MessageId>,
     },
     /// The owner accepted revision `revision` (from 1).
     DebitEnabled {
@@ -285,7 +293,11 @@ pub enum Event {
     /// The owner wants a place in an offer; the offer is asked.
     Claimed { offer: Id },
     /// The offer had no place (or is not open).
-    ClaimRefused { offer: Id },
+    ClaimRefused {
+        offer: Id,
+        /// The claim that it answers.
+        claim: MessageId,
+    },
     /// An offer was registered and waits for approval.
     OfferRegistered { terms: Box<OfferTerms> },
     /// It was rejected by the operator.
@@ -311,21 +323,4 @@ pub enum Event {
         body: Digest,
         reason: Reason,
     },
-}
-
-impl Event {
-    /// Whether it changes its entity's registration.
-    pub fn touches_registry(&self) -> bool {
-        matches!(
-            self,
-            Event::Registered { .. }
-                | Event::Approved { .. }
-                | Event::Suspended
-                | Event::Resumed
-                | Event::Retired
-                | Event::KeyRotated { .. }
-                | Event::KeyRevoked { .. }
-                | Event::OperatorDeclared { .. }
-        )
-    }
 }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::toy::{self, Toy, content, hat, snapshot};
 use super::*;
+use crate::domain::command::Receipt;
 use crate::domain::event::Verdict;
 use crate::domain::{Entity, Event, Reason};
 
@@ -39,7 +40,16 @@ fn ledger(steps: &[(u8, u8)]) -> Vec<Arc<Sealed>> {
                 let reason = Reason::DigestMismatch;
                 match what {
                     4 => (Event::Settled(closed), lane),
-                    5 => (Event::Disputed { closed, reason }, Some(hat(i))),
+                    5 => {
+                        let said = Box::new(Receipt {
+                            delivery: closed.delivery,
+                            digest: closed.digest_in,
+                            count: 0,
+                            verdict: Verdict::Accepted,
+                            reason: None,
+                        });
+                        (Event::Disputed { closed, reason, said }, Some(hat(i)))
+                    }
                     6 => (Event::Expired(closed), None),
                     _ => (Event::Recalled(closed), lane),
                 }
