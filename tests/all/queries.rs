@@ -96,9 +96,17 @@ fn exchange() -> Vec<Entry> {
         event,
     };
     vec![
-        entry(1, cause(1, "dex.v1.in.hat.bob_hubat_net.credit.facebook", "plug:facebook"), Event::Opened(Box::new(opened))),
+        entry(
+            1,
+            cause(1, "dex.v1.in.hat.bob_hubat_net.credit.facebook", "plug:facebook"),
+            Event::Opened(Box::new(opened)),
+        ),
         entry(2, cause(2, "dex.v1.in.lane.a7.receipt", "hat:bob.hubat.net"), Event::Settled(Box::new(closed))),
-        entry(3, cause(3, "dex.v1.in.hat.bob_hubat_net.data", "hat:bob.hubat.net"), Event::Rejected { reason: Reason::NothingSelected }),
+        entry(
+            3,
+            cause(3, "dex.v1.in.hat.bob_hubat_net.data", "hat:bob.hubat.net"),
+            Event::Rejected { reason: Reason::NothingSelected },
+        ),
     ]
 }
 
@@ -154,7 +162,8 @@ impl Exchange {
                 basis: Vec::new(),
                 event: Event::Approved { key: None },
             };
-            let _ = tail.push(&[Arc::new(Sealed { leaf: 100 + u64::from(n), partition: 0, entry: known, spool: None })]);
+            let _ =
+                tail.push(&[Arc::new(Sealed { leaf: 100 + u64::from(n), partition: 0, entry: known, spool: None })]);
             registry.set(plug, registration);
         }
         let shared = Arc::new(Shared {

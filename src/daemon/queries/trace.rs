@@ -92,10 +92,9 @@ fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
     }
     match &entry.event {
         Event::Opened(opened) => ids.contains(&opened.exchange.0) || ids.contains(&opened.delivery),
-        Event::Settled(closed)
-        | Event::Disputed { closed, .. }
-        | Event::Expired(closed)
-        | Event::Recalled(closed) => ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery),
+        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
+            ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery)
+        }
         Event::RecallRequested { exchange, delivery, .. } => ids.contains(&exchange.0) || ids.contains(delivery),
         Event::LateReceipt { delivery, .. } => ids.contains(delivery),
         _ => false,
