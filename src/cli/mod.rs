@@ -8,6 +8,7 @@ pub mod args;
 mod config;
 mod dead;
 mod debit;
+mod demo;
 mod exchange;
 pub mod fail;
 mod folder;
@@ -58,6 +59,9 @@ enum Verb {
     /// Run the daemon
     #[command(after_help = serve::EXAMPLES)]
     Serve(serve::ServeArgs),
+    /// Run an exchange with a simulated ecosystem around it; its books must balance
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::DemoArgs),
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -122,6 +126,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let globals = &cli.globals;
     match cli.verb {
         Verb::Serve(args) => serve::run(&args),
+        Verb::Demo(args) => demo::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),
