@@ -295,9 +295,22 @@ fn an_exchange_is_set_up_moved_traced_and_checked_from_the_command_line() {
     let state = state.to_str().expect("a plain path");
     // Beside the running daemon, and after it.
     it.ok(&["ledger", "check", state]);
+    assert_eq!(it.run(&["snapshot", "inspect", state]).status.code(), Some(3), "a running daemon has it");
     assert_eq!(it.stop(), Some(0));
     let report = it.json(&["ledger", "check", state]);
     assert_eq!(report["sound"], true);
+    // A database made of the ledger alone holds what the daemon's own does.
+    let anew = it.folder.path().join("anew.redb").to_str().expect("a plain path").to_owned();
+    let old = it.json(&["snapshot", "inspect", state]);
+    let rebuild = ["snapshot", "rebuild", state, "--partitions", "2", "--to", &anew];
+    assert_eq!(it.json(&rebuild)["through"], report["treeSize"]);
+    assert_eq!(it.run(&rebuild).status.code(), Some(2), "written over");
+    fs::rename(&anew, it.state().join("state.redb")).expect("renamed");
+    let new = it.json(&["snapshot", "inspect", state]);
+    for part in ["through", "rows", "registrations", "openExchanges"] {
+        assert_eq!(new[part], old[part], "{part}");
+    }
+
     let entries = it.ok(&["ledger", "show", state, "--count", "1000"]);
     assert_eq!(entries.lines().count() as u64, report["treeSize"].as_u64().expect("a size"));
     assert!(!entries.contains("hello"), "content in the ledger");

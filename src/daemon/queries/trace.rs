@@ -52,7 +52,7 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
     });
     let truncated = found.len() > STEPS_MAX;
     let steps: Vec<Value> = found.values().take(STEPS_MAX).map(|sealed| steps::step(sealed)).collect();
-    let mut answer = json!({ "id": id, "steps": steps, "treeSize": shared.reader.tree_size() });
+    let mut answer = json!({ "exchange": id, "steps": steps, "treeSize": shared.reader.tree_size() });
     if truncated {
         answer["truncated"] = json!(true);
     }
