@@ -10,7 +10,7 @@ pub const MINIMUM_API_LEVEL: usize = 2;
 pub const MINIMUM_PAYLOAD: usize = 1024 * 1024;
 
 /// How to get a server that will do; part of every error that asks for one.
-pub const HOW_TO_GET: &str = "install nats-server 2.12 or newer from https://github.com/nats-io/nats-server/releases, \
+pub const HOW_TO_GET: &str = "install nats-server 2.12 or newer, \
     or run `make`, which unpacks a pinned one into .tools/";
 
 /// What a server is, found at connect.
