@@ -129,8 +129,8 @@ pub fn run(globals: &Globals, verb: DebitVerb) -> Result<ExitCode, Failure> {
             let body = json!({ "atPeriodEnd": at_period_end });
             by_hat(globals, hat, &debit, "debit-disable", body)
         }
-        DebitVerb::Show { hat, debit } => ask(globals, "debit.show", &json!({ "hat": hat, "debit": debit })),
-        DebitVerb::List { hat } => ask(globals, "debit.list", &json!({ "hat": hat })),
+        DebitVerb::Show { hat, debit } => show(globals, &hat, &debit),
+        DebitVerb::List { hat } => list(globals, &hat),
     }
 }
 
@@ -149,17 +149,23 @@ fn by_hat(globals: &Globals, hat: Id, debit: &Id, action: &str, body: Value) -> 
     Act { to, action: &[action, debit.as_str()], body, usual, who: "the HAT itself" }.run(globals)
 }
 
-fn ask(globals: &Globals, call: &str, question: &Value) -> Result<ExitCode, Failure> {
-    let answer = link::wait(link::ask(globals, call, question))?;
-    match answer["items"].as_array() {
-        Some(items) if globals.json => items.iter().try_for_each(out::json)?,
-        Some(items) => items.iter().try_for_each(|item| {
-            let of = |name: &str| out::plain(&item[name]);
-            let active = if item["active"] == true { "active" } else { "not active" };
-            out::line(format_args!("{}  {active}  {}  until {}", of("debit"), of("client"), of("end")))
-        })?,
-        None if globals.json => out::json(&answer)?,
-        None => out::tree(&answer)?,
+fn show(globals: &Globals, hat: &Id, debit: &Id) -> Result<ExitCode, Failure> {
+    let answer = link::wait(link::ask(globals, "debit.show", &json!({ "hat": hat, "debit": debit })))?;
+    if globals.json {
+        out::json(&answer)?;
+    } else {
+        out::tree(&answer)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn list(globals: &Globals, hat: &Id) -> Result<ExitCode, Failure> {
+    link::wait(link::pages(globals, "debit.list", json!({ "hat": hat }), u64::MAX, |item| {
+        if globals.json {
+            return out::json(item);
+        }
+        let of = |name: &str| out::plain(&item[name]);
+        let active = if item["active"] == true { "active" } else { "not active" };
+        out::line(format_args!("{}  {active}  {}  until {}", of("debit"), of("client"), of("end")))
+    }))
 }

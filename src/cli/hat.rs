@@ -62,7 +62,7 @@ pub enum HatVerb {
         /// The HAT's address
         hat: Id,
         /// The public key, or a file with its seed
-        key: PublicKey,
+        public_key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
@@ -120,7 +120,9 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::Suspend { hat } => return by_platform(globals, hat, "suspend", Value::Null),
         HatVerb::Resume { hat } => return by_platform(globals, hat, "resume", Value::Null),
         HatVerb::RotateKey { hat, new } => return member::rotate_key(globals, of(hat), new),
-        HatVerb::RevokeKey { hat, key, since } => return member::revoke_key(globals, of(hat), key, since),
+        HatVerb::RevokeKey { hat, public_key, since } => {
+            return member::revoke_key(globals, of(hat), public_key, since);
+        }
         HatVerb::Show { hat } => return show(globals, &hat),
         HatVerb::Retire { hat } => (hat, "retire", None, Value::Null),
         HatVerb::Connect { hat, plug } => (hat, "plug-connect", Some(plug), Value::Null),

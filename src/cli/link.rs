@@ -1,6 +1,7 @@
 //! The verbs' way to the exchange: an ordinary client of the protocol.
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,6 +13,9 @@ use crate::wire::{OutcomeOut, Signer};
 
 use super::args::Globals;
 use super::fail::Failure;
+
+/// A limit that every list takes for one page.
+const SMALL_PAGE: u64 = 400;
 
 /// Runs a verb that waits for the network.
 ///
@@ -91,6 +95,40 @@ pub async fn ask(globals: &Globals, call: &str, body: &Value) -> Result<Value, F
     let body = serde_json::to_vec(body)
         .map_err(|error| Failure::Usage(format!("the query cannot be written: {error}")))?;
     Ok(client.query(call, Bytes::from(body)).await?)
+}
+
+/// Asks a query that answers by pages until the last one, and shows each item; at most `limit`.
+///
+/// # Errors
+/// [`Failure`] when a page is answered with a problem or not at all, or an item cannot be shown.
+pub async fn pages(
+    globals: &Globals,
+    call: &str,
+    mut question: Value,
+    limit: u64,
+    show: impl Fn(&Value) -> Result<(), Failure>,
+) -> Result<ExitCode, Failure> {
+    let client = reader(globals).await?;
+    let mut left = limit;
+    while left > 0 {
+        // A page without a limit is as large as the exchange makes it.
+        if left <= SMALL_PAGE {
+            question["limit"] = left.into();
+        }
+        let answer = client.query(call, question.to_string().into_bytes()).await?;
+        for item in answer["items"].as_array().into_iter().flatten() {
+            if left == 0 {
+                break;
+            }
+            show(item)?;
+            left -= 1;
+        }
+        match answer.get("next") {
+            Some(next) => question["after"] = next.clone(),
+            None => break,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Sends `order` as `party` and waits for its first outcome.

@@ -13,9 +13,6 @@ use super::fail::Failure;
 use super::parse::PublicKey;
 use super::{link, out};
 
-/// Most parties in one answer of a list.
-const PAGE: u64 = 1000;
-
 /// What can be done with a plug, an app or an org.
 #[derive(Debug, Subcommand)]
 pub enum MemberVerb {
@@ -25,7 +22,7 @@ pub enum MemberVerb {
         /// Its id
         id: Id,
         /// Public key of the registration to approve, or a file with its seed
-        key: PublicKey,
+        public_key: PublicKey,
     },
     /// Take it out of force for now (for the operator)
     #[command(after_help = "Example:\n  dex plug suspend facebook --as operator:main --key operator.key")]
@@ -53,7 +50,7 @@ pub enum MemberVerb {
         /// Its id
         id: Id,
         /// The public key, or a file with its seed
-        key: PublicKey,
+        public_key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
@@ -83,17 +80,17 @@ pub enum MemberVerb {
 pub fn run(globals: &Globals, kind: Kind, verb: MemberVerb) -> Result<ExitCode, Failure> {
     let operator = "the operator";
     let (id, action, body, usual, who) = match verb {
-        MemberVerb::Approve { id, key } => {
+        MemberVerb::Approve { id, public_key } => {
             let action = if kind == Kind::App { "publish" } else { "approve" };
-            (id, action, json!({ "key": key.0 }), None, operator)
+            (id, action, json!({ "key": public_key.0 }), None, operator)
         }
         MemberVerb::Suspend { id } => (id, "suspend", Value::Null, None, operator),
         MemberVerb::Resume { id } => (id, "resume", Value::Null, None, operator),
         MemberVerb::RotateKey { id, new } => {
             return rotate_key(globals, Address::new(kind, id), new);
         }
-        MemberVerb::RevokeKey { id, key, since } => {
-            return revoke_key(globals, Address::new(kind, id), key, since);
+        MemberVerb::RevokeKey { id, public_key, since } => {
+            return revoke_key(globals, Address::new(kind, id), public_key, since);
         }
         MemberVerb::Show { id } => return show(globals, &Address::new(kind, id)),
         MemberVerb::List { after, limit } => return list(globals, kind, after, limit),
@@ -146,32 +143,16 @@ pub fn show(globals: &Globals, party: &Address) -> Result<ExitCode, Failure> {
 }
 
 fn list(globals: &Globals, kind: Kind, after: Option<Id>, limit: u64) -> Result<ExitCode, Failure> {
-    let call = format!("{kind}.list");
-    link::wait(async {
-        let client = link::reader(globals).await?;
-        let (mut after, mut left) = (after.map(|id| id.to_string()), limit);
-        while left > 0 {
-            let mut question = json!({ "limit": left.min(PAGE) });
-            if let Some(after) = &after {
-                question["after"] = json!(after);
-            }
-            let answer = client.query(&call, question.to_string().into_bytes()).await?;
-            let items = answer["items"].as_array().cloned().unwrap_or_default();
-            for item in &items {
-                if globals.json {
-                    out::json(item)?;
-                } else {
-                    let name = out::plain(&item["profile"]["name"]);
-                    let (party, standing) = (out::plain(&item["party"]), out::plain(&item["standing"]));
-                    out::line(format_args!("{party}  {standing}  {name}"))?;
-                }
-            }
-            left -= left.min(items.len() as u64);
-            after = answer["next"].as_str().map(str::to_owned);
-            if after.is_none() {
-                break;
-            }
+    let mut question = json!({});
+    if let Some(after) = after {
+        question["after"] = json!(after);
+    }
+    link::wait(link::pages(globals, &format!("{kind}.list"), question, limit, |item| {
+        if globals.json {
+            return out::json(item);
         }
-        Ok(ExitCode::SUCCESS)
-    })
+        let name = out::plain(&item["profile"]["name"]);
+        let (party, standing) = (out::plain(&item["party"]), out::plain(&item["standing"]));
+        out::line(format_args!("{party}  {standing}  {name}"))
+    }))
 }

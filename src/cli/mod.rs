@@ -170,9 +170,15 @@ mod tests {
         let mut found = Vec::new();
         leaves(&command, "dex", &mut found);
         assert!(found.len() > 30);
+        let globals: Vec<&str> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        assert!(globals.contains(&"key"));
         for (path, command) in found {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let verb = path.rsplit(' ').next().expect("a path has a last word");
+            for argument in command.get_arguments() {
+                // An argument of a verb under a global one's name would silently replace it.
+                assert!(!globals.contains(&argument.get_id().as_str()), "{path}: {}", argument.get_id());
+            }
             assert!(help.contains("dex ") && help.contains(verb), "{path} has no example of its own");
         }
     }

@@ -53,7 +53,7 @@ pub enum PlatformVerb {
         /// The domain
         id: Id,
         /// The public key, or a file with its seed
-        key: PublicKey,
+        public_key: PublicKey,
         /// From then on (RFC 3339 UTC); now when not given
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
@@ -80,7 +80,9 @@ pub fn run(globals: &Globals, verb: PlatformVerb) -> Result<ExitCode, Failure> {
         PlatformVerb::Suspend { id } => (of(id), "suspend", Value::Null),
         PlatformVerb::Resume { id } => (of(id), "resume", Value::Null),
         PlatformVerb::RotateKey { id, new } => return member::rotate_key(globals, of(id), new),
-        PlatformVerb::RevokeKey { id, key, since } => return member::revoke_key(globals, of(id), key, since),
+        PlatformVerb::RevokeKey { id, public_key, since } => {
+            return member::revoke_key(globals, of(id), public_key, since);
+        }
         PlatformVerb::Show { id } => return member::show(globals, &of(id)),
     };
     Act { to, action: &[action], body, usual: None, who: "the operator" }.run(globals)

@@ -88,9 +88,11 @@ fn unknown_sections(layers: &config::Config, place: &str, problems: &mut Vec<Pro
     }
 }
 
+/// All sections. One that cannot be read is a problem, and its defaults stand in for it, so that the
+/// values of the others are checked too.
 fn sections(layers: &config::Config, place: &str, problems: &mut Vec<Problem>) -> Option<Config> {
     let operator = if layers.get::<Value>("operator").is_ok() {
-        section(layers, "operator", place, problems)
+        Some(section(layers, "operator", place, problems).unwrap_or_default())
     } else {
         Some(Vec::new())
     };
@@ -134,7 +136,8 @@ fn section<T: DeserializeOwned>(
                 found.push(problem(name, place, &error.to_string()));
             }
             problems.append(&mut found);
-            None
+            let defaults = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build();
+            defaults.and_then(|defaults| defaults.get(name)).ok()
         }
     }
 }

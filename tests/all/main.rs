@@ -2,7 +2,10 @@
 
 mod support;
 
+mod cli;
+mod cli_live;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod queries;

@@ -1,0 +1,54 @@
+//! `hat.show`: a HAT's standing, connections and debits; never what its exchanges carry.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::actors::shared::Shared;
+use crate::domain::hat::Hat;
+use crate::domain::{Address, Id, Kind, Standing};
+use crate::store::load;
+use crate::wire::Problem;
+
+use super::ask::{Answer, not_found, question, unreadable};
+use super::{debits, trust};
+
+/// Most debits shown with their HAT.
+const DEBITS_SHOWN: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    hat: Id,
+}
+
+/// The committed state of a HAT.
+///
+/// # Errors
+/// `not-found` when it was never registered, `internal` when its state cannot be read.
+pub fn hat(shared: &Shared, id: Id) -> Result<(Address, Hat), Problem> {
+    let address = Address::new(Kind::Hat, id);
+    let hat: Hat = load(&shared.db, &shared.tail, &address).map_err(|error| unreadable(&error))?;
+    if hat.registration.standing == Standing::Unknown {
+        return Err(not_found(format!("{address} was never registered at {}", shared.origin)));
+    }
+    Ok((address, hat))
+}
+
+/// Standing, keys, platform, plugs, apps, debits, and how many exchanges are open.
+pub fn show(shared: &Shared, body: &[u8]) -> Answer {
+    let Question { hat: id } = question(body)?;
+    let (address, hat) = hat(shared, id)?;
+    let now = shared.clock.now();
+    let mut answer = trust::view(&address, &hat.registration);
+    answer["platform"] = json!(hat.platform);
+    answer["plugs"] = hat.plugs.keys().map(|plug| json!(plug)).collect();
+    answer["apps"] = hat.apps.keys().map(|app| json!(app)).collect();
+    // The rest is told by `debit.list`, page by page.
+    let debits = hat.debits.iter().take(DEBITS_SHOWN).map(|(id, debit)| debits::line(id, debit, now));
+    answer["debits"] = Value::Array(debits.collect());
+    answer["debitCount"] = json!(hat.debits.len());
+    answer["claims"] = json!(hat.claims);
+    answer["openExchanges"] = json!(hat.open.len());
+    answer["entries"] = json!(hat.n);
+    Ok(answer)
+}
