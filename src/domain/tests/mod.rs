@@ -8,6 +8,7 @@ mod keys;
 mod laws;
 mod offers;
 mod oracle;
+mod order;
 mod reasons;
 mod registry;
 mod total;

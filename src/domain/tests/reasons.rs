@@ -452,3 +452,22 @@ fn malformed_deadlines_and_terms() {
     };
     assert_eq!(w.refuses(PLUG, PLUG, revoke), Reason::Malformed);
 }
+
+#[test]
+fn many_senders_crowd_out_others_but_not_the_hat() {
+    let mut w = World::new();
+    w.pass(60);
+    let at = w.now;
+    let mut minute = hat::Minute::default();
+    let sender = |i: usize| a(&format!("org:o{i}"));
+    for i in 0..hat::state::SENDERS_MAX + 10 {
+        minute.count(&sender(i), false, at);
+    }
+    assert_eq!(minute.counts.len(), hat::state::SENDERS_MAX);
+    assert!(minute.allows(&sender(0), false, at, 2));
+    assert!(!minute.allows(&a("org:new"), false, at, 2));
+    assert!(minute.allows(&a(BOB), true, at, 2));
+    minute.count(&a(BOB), true, at);
+    assert!(!minute.allows(&a(BOB), true, at, 1));
+    assert!(minute.allows(&a("org:new"), false, at.plus(60 * SECOND), 1));
+}
