@@ -103,7 +103,8 @@ impl Hat {
                     | Event::Claimed { .. }
             )
         {
-            self.minute.count(&cause.from, entry.at);
+            let own = cause.from == entry.entity;
+            self.minute.count(&cause.from, own, entry.at);
         }
     }
 
