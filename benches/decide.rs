@@ -8,9 +8,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dex::domain::command::Receipt;
 use dex::domain::event::Verdict;
 use dex::domain::{
-    Action, Address, Cause, Command, Context, Decision, Digest, Draft, Entity, Event, Hat, Id, Key,
-    Known, Limits, MessageId, Profile, Records, Registration, RegistryView, Signature, Timestamp,
-    seal,
+    Action, Address, Cause, Command, Context, Decision, Digest, Draft, Entity, Event, Hat, Id, Key, Known, Limits,
+    MessageId, Profile, Records, Registration, RegistryView, Signature, Timestamp, seal,
 };
 use smol_str::SmolStr;
 use uuid::Uuid;
@@ -68,11 +67,7 @@ fn records() -> Records {
 }
 
 /// Folds these events into an entity.
-fn folded<E: Entity>(
-    entity: &Address,
-    events: Vec<Event>,
-    fold: impl Fn(&mut E, &dex::domain::Entry),
-) -> E {
+fn folded<E: Entity>(entity: &Address, events: Vec<Event>, fold: impl Fn(&mut E, &dex::domain::Entry)) -> E {
     let local = Command {
         addressed: entity.clone(),
         action: Action::OperatorDeclare { keys: Vec::new() },
@@ -92,21 +87,12 @@ fn folded<E: Entity>(
 fn decide(c: &mut Criterion) {
     let hat = address("hat:bob.hubat.net");
     let plug = address("plug:facebook");
-    let profile = Profile::Plug {
-        name: "Facebook".into(),
-        namespace: "facebook".into(),
-    };
+    let profile = Profile::Plug { name: "Facebook".into(), namespace: "facebook".into() };
     let registered = folded::<dex::domain::Plug>(
         &plug,
         vec![
-            Event::Registered {
-                key: key("plug:facebook"),
-                profile,
-                by: plug.clone(),
-            },
-            Event::Approved {
-                key: Some(key("plug:facebook")),
-            },
+            Event::Registered { key: key("plug:facebook"), profile, by: plug.clone() },
+            Event::Approved { key: Some(key("plug:facebook")) },
         ],
         Entity::apply,
     );
@@ -119,18 +105,12 @@ fn decide(c: &mut Criterion) {
                 profile: Profile::Hat,
                 by: address("platform:hubat.net"),
             },
-            Event::PlugConnected {
-                plug: id("facebook"),
-            },
+            Event::PlugConnected { plug: id("facebook") },
         ],
         Entity::apply,
     );
     let origin: SmolStr = "dex.bench".into();
-    let limits = Limits {
-        messages_per_minute: u32::MAX,
-        open_per_hat: usize::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { messages_per_minute: u32::MAX, open_per_hat: usize::MAX, ..Limits::default() };
     let ctx = Context {
         origin: &origin,
         delivery_key: &[7; 32],

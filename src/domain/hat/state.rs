@@ -118,11 +118,7 @@ impl Hat {
 
     /// That no open exchange has this delivery id.
     pub(crate) fn free(&self, delivery: Uuid) -> Result<(), Reason> {
-        if self.open.contains_key(&delivery) {
-            Err(Reason::Conflict)
-        } else {
-            Ok(())
-        }
+        if self.open.contains_key(&delivery) { Err(Reason::Conflict) } else { Ok(()) }
     }
 
     /// Debits that have not ended by `at`, and claims that may become one.

@@ -18,20 +18,9 @@ fn debit(start: Option<i64>, once: bool, cancelled: Option<(i64, bool)>) -> Debi
     Debit {
         client: a("org:acme"),
         offer: None,
-        revisions: vec![Revision {
-            terms,
-            at: at(900),
-            n: 1,
-        }],
-        enabled: Some(Enabled {
-            revision: 1,
-            at: at(1000),
-            n: 2,
-        }),
-        cancelled: cancelled.map(|(s, at_period_end)| Cancelled {
-            at: at(s),
-            at_period_end,
-        }),
+        revisions: vec![Revision { terms, at: at(900), n: 1 }],
+        enabled: Some(Enabled { revision: 1, at: at(1000), n: 2 }),
+        cancelled: cancelled.map(|(s, at_period_end)| Cancelled { at: at(s), at_period_end }),
     }
 }
 
@@ -88,31 +77,16 @@ proptest! {
 #[test]
 fn an_amended_permission_waits_while_the_old_one_stays_active() {
     let mut w = World::new();
-    let release = |endpoint: &str| Action::Release {
-        debit: id("d1"),
-        records: records(&[endpoint]),
-    };
-    let amend = Action::DebitAmend {
-        debit: id("d1"),
-        terms: terms("org:acme", &["rumpel/a"]),
-    };
+    let release = |endpoint: &str| Action::Release { debit: id("d1"), records: records(&[endpoint]) };
+    let amend = Action::DebitAmend { debit: id("d1"), terms: terms("org:acme", &["rumpel/a"]) };
     w.must(BOB, "org:acme", amend);
     w.must(BOB, BOB, release("facebook/feed"));
-    assert_eq!(
-        w.refuses(BOB, BOB, release("rumpel/a")),
-        Reason::NothingSelected
-    );
+    assert_eq!(w.refuses(BOB, BOB, release("rumpel/a")), Reason::NothingSelected);
     let enable = || Action::DebitEnable { debit: id("d1") };
     let enabled = w.must(BOB, BOB, enable());
-    assert!(matches!(
-        enabled[0],
-        Event::DebitEnabled { revision: 2, .. }
-    ));
+    assert!(matches!(enabled[0], Event::DebitEnabled { revision: 2, .. }));
     w.must(BOB, BOB, release("rumpel/a"));
-    assert_eq!(
-        w.refuses(BOB, BOB, release("facebook/feed")),
-        Reason::NothingSelected
-    );
+    assert_eq!(w.refuses(BOB, BOB, release("facebook/feed")), Reason::NothingSelected);
     assert_eq!(w.refuses(BOB, BOB, enable()), Reason::WrongState);
 }
 
@@ -122,19 +96,13 @@ fn disable_and_enable_keep_the_terms_flag() {
     let mut once = terms("org:acme", &["a/b"]);
     once.cancel_at_period_end = true;
     w.debit("d2", "org:acme", once);
-    let disable = Action::DebitDisable {
-        debit: id("d2"),
-        at_period_end: false,
-    };
+    let disable = Action::DebitDisable { debit: id("d2"), at_period_end: false };
     w.must(BOB, BOB, disable);
     w.pass(60);
     w.must(BOB, BOB, Action::DebitEnable { debit: id("d2") });
     let end = w.hat(BOB).debits[&id("d2")].end();
     assert_eq!(end, Some(w.now.plus(3600 * SECOND)), "one period again");
-    let disable = || Action::DebitDisable {
-        debit: id("d1"),
-        at_period_end: true,
-    };
+    let disable = || Action::DebitDisable { debit: id("d1"), at_period_end: true };
     w.must(BOB, BOB, disable());
     assert_eq!(w.refuses(BOB, BOB, disable()), Reason::WrongState);
     w.must(BOB, BOB, Action::DebitEnable { debit: id("d1") });
@@ -149,14 +117,7 @@ fn ended_debits_kept_are_bounded() {
         let debit = format!("x{i}");
         w.debit(&debit, "org:acme", terms("org:acme", &["a/b"]));
         let debit = id(&debit);
-        w.must(
-            BOB,
-            BOB,
-            Action::DebitDisable {
-                debit,
-                at_period_end: false,
-            },
-        );
+        w.must(BOB, BOB, Action::DebitDisable { debit, at_period_end: false });
         w.pass(1);
     }
     let hat = w.hat(BOB);

@@ -28,20 +28,9 @@ const ENDPOINTS: [&str; 4] = ["facebook/feed", "facebook/likes", "rumpel/notes",
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Somebody says something to somebody, mostly who may.
-    Say {
-        what: u8,
-        hat: usize,
-        object: usize,
-        from: Option<usize>,
-        bits: u8,
-    },
+    Say { what: u8, hat: usize, object: usize, from: Option<usize>, bits: u8 },
     /// A receipt for one of the exchanges opened.
-    Receipt {
-        which: usize,
-        verdict: u8,
-        wrong: u8,
-        stranger: bool,
-    },
+    Receipt { which: usize, verdict: u8, wrong: u8, stranger: bool },
     /// The sender recalls one of the exchanges opened.
     Recall { which: usize },
     /// The deadline of one of the exchanges opened is looked at.
@@ -56,28 +45,10 @@ pub enum Step {
 
 pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     let some = any::<usize>;
-    let say = (
-        any::<u8>(),
-        some(),
-        some(),
-        prop_oneof![9 => Just(None), 1 => some().prop_map(Some)],
-        any::<u8>(),
-    )
-        .prop_map(|(what, hat, object, from, bits)| Step::Say {
-            what,
-            hat,
-            object,
-            from,
-            bits,
-        });
-    let receipt = (some(), 0u8..8, 0u8..8, prop::bool::weighted(0.1)).prop_map(
-        |(which, verdict, wrong, stranger)| Step::Receipt {
-            which,
-            verdict,
-            wrong,
-            stranger,
-        },
-    );
+    let say = (any::<u8>(), some(), some(), prop_oneof![9 => Just(None), 1 => some().prop_map(Some)], any::<u8>())
+        .prop_map(|(what, hat, object, from, bits)| Step::Say { what, hat, object, from, bits });
+    let receipt = (some(), 0u8..8, 0u8..8, prop::bool::weighted(0.1))
+        .prop_map(|(which, verdict, wrong, stranger)| Step::Receipt { which, verdict, wrong, stranger });
     let step = prop_oneof![
         12 => say,
         6 => receipt,
@@ -121,11 +92,7 @@ fn opened(w: &World, which: usize) -> Option<(Address, Opened)> {
 fn endpoints(bits: u8) -> Vec<&'static str> {
     let picked = (0..4).filter(|i| bits & (1 << i) != 0);
     let picked: Vec<_> = picked.map(|i| ENDPOINTS[i]).collect();
-    if picked.is_empty() {
-        vec![ENDPOINTS[0]]
-    } else {
-        picked
-    }
+    if picked.is_empty() { vec![ENDPOINTS[0]] } else { picked }
 }
 
 fn some_terms(w: &World, client: &str, bits: u8) -> event::DebitTerms {
@@ -161,73 +128,34 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
         }
         5..=8 => {
             let records = records(&endpoints(bits));
-            own(Action::Release {
-                debit: debit(),
-                records,
-            })
+            own(Action::Release { debit: debit(), records })
         }
-        9..=10 => own(Action::Data {
-            records: records(&endpoints(bits)),
-        }),
+        9..=10 => own(Action::Data { records: records(&endpoints(bits)) }),
         11..=12 => {
             let ask = PullAsk::default();
-            by(
-                client,
-                Action::Pull {
-                    debit: debit(),
-                    ask,
-                },
-            )
+            by(client, Action::Pull { debit: debit(), ask })
         }
         13..=14 => {
             let terms = some_terms(w, client, bits);
-            by(
-                client,
-                Action::DebitPropose {
-                    debit: debit(),
-                    terms,
-                },
-            )
+            by(client, Action::DebitPropose { debit: debit(), terms })
         }
         15 => {
             let terms = some_terms(w, client, bits);
-            by(
-                client,
-                Action::DebitAmend {
-                    debit: debit(),
-                    terms,
-                },
-            )
+            by(client, Action::DebitAmend { debit: debit(), terms })
         }
         16..=18 => own(Action::DebitEnable { debit: debit() }),
         19 => {
             let at_period_end = bits & 1 != 0;
-            own(Action::DebitDisable {
-                debit: debit(),
-                at_period_end,
-            })
+            own(Action::DebitDisable { debit: debit(), at_period_end })
         }
-        20 => own(Action::PlugConnect {
-            plug: id("facebook"),
-        }),
-        21 => own(Action::AppSetup {
-            app: id("notables"),
-        }),
-        22 if bits & 1 == 0 => own(Action::PlugDisconnect {
-            plug: id("facebook"),
-        }),
-        22 => own(Action::AppDisable {
-            app: id("notables"),
-        }),
+        20 => own(Action::PlugConnect { plug: id("facebook") }),
+        21 => own(Action::AppSetup { app: id("notables") }),
+        22 if bits & 1 == 0 => own(Action::PlugDisconnect { plug: id("facebook") }),
+        22 => own(Action::AppDisable { app: id("notables") }),
         23 if bits < 64 => to_party("operator:root", Action::Suspend),
         23..=24 => to_party("operator:root", Action::Resume),
         25 if bits < 16 => own(Action::Retire),
-        25 => to_party(
-            party,
-            Action::RotateKey {
-                key: key(&format!("{party}{bits}")),
-            },
-        ),
+        25 => to_party(party, Action::RotateKey { key: key(&format!("{party}{bits}")) }),
         26 => {
             let since = w.now.plus(-i64::from(bits % 2));
             let key = key(party);
@@ -239,9 +167,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
             }
         }
         27 => {
-            let profile = Profile::Org {
-                name: format!("n{}", bits % 3).into(),
-            };
+            let profile = Profile::Org { name: format!("n{}", bits % 3).into() };
             let key = key("org:acme");
             let org = "org:acme".to_owned();
             (org.clone(), org, Action::Register { key, profile })
@@ -259,13 +185,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
 /// Does one step.
 pub fn take(w: &mut World, step: &Step) {
     match *step {
-        Step::Say {
-            what,
-            hat,
-            object,
-            from,
-            bits,
-        } => {
+        Step::Say { what, hat, object, from, bits } => {
             let hat = of(&HATS, hat);
             let (to, may, action) = saying(w, what, hat, object, bits);
             let from = from.map_or(may, |pick| of(&PARTIES, pick).to_owned());
@@ -276,12 +196,7 @@ pub fn take(w: &mut World, step: &Step) {
             }
             w.run(&a(&to), command);
         }
-        Step::Receipt {
-            which,
-            verdict,
-            wrong,
-            stranger,
-        } => {
+        Step::Receipt { which, verdict, wrong, stranger } => {
             let Some((entity, opened)) = opened(w, which) else {
                 return;
             };
@@ -297,22 +212,14 @@ pub fn take(w: &mut World, step: &Step) {
                 _ => {}
             }
             let from = if stranger { a("org:other") } else { opened.to };
-            let lane = if which % 2 == 0 {
-                a("lane:a7")
-            } else {
-                entity.clone()
-            };
+            let lane = if which % 2 == 0 { a("lane:a7") } else { entity.clone() };
             let command = w.message(&lane, &from, Action::Receipt(receipt));
             w.run(&entity, command);
         }
         Step::Recall { which } => {
             if let Some((entity, opened)) = opened(w, which) {
                 let exchange = opened.exchange;
-                w.tell(
-                    &entity.to_string(),
-                    &opened.from.to_string(),
-                    Action::Recall { exchange },
-                );
+                w.tell(&entity.to_string(), &opened.from.to_string(), Action::Recall { exchange });
             }
         }
         Step::Deadline { which } => {

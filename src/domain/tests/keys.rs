@@ -20,11 +20,7 @@ fn a_rotated_key_takes_over_from_its_store_time_on() {
     w.must(BOB, BOB, Action::RotateKey { key: new });
     assert_eq!(reason(&signed(&mut w, key(BOB))), Reason::RevokedKey);
     w.pass(-1);
-    assert_eq!(
-        reason(&signed(&mut w, new)),
-        Reason::RevokedKey,
-        "not yet in force"
-    );
+    assert_eq!(reason(&signed(&mut w, new)), Reason::RevokedKey, "not yet in force");
     assert!(matches!(signed(&mut w, key(BOB)), Decision::Record(_)));
     let registration = &w.hat(BOB).registration;
     assert!(registration.ever_held(&key(BOB)) && registration.ever_held(&new));
@@ -34,27 +30,13 @@ fn a_rotated_key_takes_over_from_its_store_time_on() {
 fn a_key_once_held_does_not_come_back() {
     let mut w = World::new();
     let old = key("org:acme");
-    w.must(
-        "org:acme",
-        "org:acme",
-        Action::RotateKey { key: key("new") },
-    );
+    w.must("org:acme", "org:acme", Action::RotateKey { key: key("new") });
     let profile = Profile::Org { name: "n".into() };
     let register = Action::Register { key: old, profile };
-    assert_eq!(
-        w.refuses("org:acme", "org:acme", register),
-        Reason::RevokedKey
-    );
-    let mut command = w.message(
-        &a("org:acme"),
-        &a("org:acme"),
-        Action::RotateKey { key: old },
-    );
+    assert_eq!(w.refuses("org:acme", "org:acme", register), Reason::RevokedKey);
+    let mut command = w.message(&a("org:acme"), &a("org:acme"), Action::RotateKey { key: old });
     command.cause.as_mut().unwrap().key = Some(key("new"));
-    assert_eq!(
-        reason(&w.run(&a("org:acme"), command)),
-        Reason::AlreadyExists
-    );
+    assert_eq!(reason(&w.run(&a("org:acme"), command)), Reason::AlreadyExists);
 }
 
 #[test]
@@ -80,40 +62,19 @@ fn keys_of_a_party_are_bounded() {
 fn operators_are_as_declared() {
     let mut w = World::bare();
     let root = a("operator:root");
-    let declare = |keys: &[&str]| Action::OperatorDeclare {
-        keys: keys.iter().map(|k| key(k)).collect(),
-    };
-    assert_eq!(
-        w.local(&root, declare(&["operator:root"])),
-        Decision::Nothing
-    );
+    let declare = |keys: &[&str]| Action::OperatorDeclare { keys: keys.iter().map(|k| key(k)).collect() };
+    assert_eq!(w.local(&root, declare(&["operator:root"])), Decision::Nothing);
     w.pass(1);
     w.local(&root, declare(&["b", "operator:root"]));
-    assert_eq!(
-        w.local(&root, declare(&["operator:root", "b", "b"])),
-        Decision::Nothing
-    );
+    assert_eq!(w.local(&root, declare(&["operator:root", "b", "b"])), Decision::Nothing);
     w.pass(1);
     w.local(&root, declare(&["b"]));
     let registration = w.registry.registration(&root).unwrap();
-    assert!(
-        registration
-            .in_force(&key("operator:root"), w.now)
-            .is_none()
-    );
-    assert!(
-        registration
-            .in_force(&key("operator:root"), w.now.plus(-1))
-            .is_some()
-    );
+    assert!(registration.in_force(&key("operator:root"), w.now).is_none());
+    assert!(registration.in_force(&key("operator:root"), w.now.plus(-1)).is_some());
     assert!(registration.in_force(&key("b"), w.now).is_some());
     w.local(&root, declare(&["operator:root"]));
     let registration = w.registry.registration(&root).unwrap();
-    assert!(
-        registration
-            .in_force(&key("operator:root"), w.now)
-            .is_some(),
-        "declared again"
-    );
+    assert!(registration.in_force(&key("operator:root"), w.now).is_some(), "declared again");
     assert_eq!(w.local(&a("org:x"), declare(&["b"])), Decision::Nothing);
 }

@@ -37,24 +37,15 @@ fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
     assert_eq!(last(&w, BOB), (Status::Settled, None, false));
     assert!(w.offer(OFFER).reserved.contains(&id("bob.hubat.net")));
     let debit = &w.hat(BOB).debits[&id("o")];
-    assert_eq!(
-        (&debit.client, &debit.offer),
-        (&a("org:acme"), &Some(id("o")))
-    );
+    assert_eq!((&debit.client, &debit.offer), (&a("org:acme"), &Some(id("o"))));
     assert!(w.hat(BOB).claims.is_empty());
     claim(&mut w, EVE);
-    assert_eq!(
-        last(&w, EVE),
-        (Status::Rejected, Some(Reason::OfferFull), false)
-    );
+    assert_eq!(last(&w, EVE), (Status::Rejected, Some(Reason::OfferFull), false));
     w.must(BOB, BOB, Action::DebitEnable { debit: id("o") });
     w.settle_sends();
     assert!(w.offer(OFFER).confirmed.contains(&id("bob.hubat.net")));
     assert_eq!(w.offer(OFFER).taken(), 1);
-    assert_eq!(
-        w.refuses(BOB, BOB, Action::Claim { offer: id("o") }),
-        Reason::AlreadyExists
-    );
+    assert_eq!(w.refuses(BOB, BOB, Action::Claim { offer: id("o") }), Reason::AlreadyExists);
 }
 
 #[test]
@@ -98,18 +89,12 @@ fn offers_not_open_give_no_place() {
     w.must("org:acme", "operator:root", Action::Resume);
     w.must(OFFER, "org:acme", Action::OfferClose);
     assert_eq!(refusal(&mut w), Reason::WrongState);
-    assert_eq!(
-        w.refuses(OFFER, "org:acme", Action::OfferClose),
-        Reason::WrongState
-    );
+    assert_eq!(w.refuses(OFFER, "org:acme", Action::OfferClose), Reason::WrongState);
     let mut w = offered(1);
     w.must(OFFER, "operator:root", Action::OfferReject);
     assert_eq!(refusal(&mut w), Reason::NotApproved);
     let approve = Action::Approve { key: None };
-    assert_eq!(
-        w.refuses(OFFER, "operator:root", approve),
-        Reason::WrongState
-    );
+    assert_eq!(w.refuses(OFFER, "operator:root", approve), Reason::WrongState);
 }
 
 #[test]
@@ -130,13 +115,7 @@ fn terms_that_cannot_be_held_are_refused() {
         let register = Action::OfferRegister { terms };
         assert_eq!(w.refuses(OFFER, "org:acme", register), Reason::Malformed);
     }
-    w.must(
-        OFFER,
-        "org:acme",
-        Action::OfferRegister {
-            terms: good.clone(),
-        },
-    );
+    w.must(OFFER, "org:acme", Action::OfferRegister { terms: good.clone() });
     let again = Action::OfferRegister { terms: good };
     assert_eq!(w.refuses(OFFER, "org:acme", again), Reason::AlreadyExists);
 }

@@ -15,11 +15,7 @@ fn newest<'e, T>(
     entity: &Address,
     pick: impl Fn(&'e Entry) -> Option<T>,
 ) -> Option<T> {
-    entries[..end]
-        .iter()
-        .rev()
-        .filter(|entry| entry.entity == *entity)
-        .find_map(pick)
+    entries[..end].iter().rev().filter(|entry| entry.entity == *entity).find_map(pick)
 }
 
 /// Whether `party` is in force after the entries before `end`.
@@ -35,16 +31,10 @@ fn in_force(entries: &[Entry], end: usize, party: &Address) -> bool {
 
 fn connected(entries: &[Entry], end: usize, hat: &Address, party: &Address) -> bool {
     newest(entries, end, hat, |entry| match &entry.event {
-        Event::PlugConnected { plug } if party.kind == Kind::Plug => {
-            (*plug == party.id).then_some(true)
-        }
-        Event::PlugDisconnected { plug } if party.kind == Kind::Plug => {
-            (*plug == party.id).then_some(false)
-        }
+        Event::PlugConnected { plug } if party.kind == Kind::Plug => (*plug == party.id).then_some(true),
+        Event::PlugDisconnected { plug } if party.kind == Kind::Plug => (*plug == party.id).then_some(false),
         Event::AppSetUp { app } if party.kind == Kind::App => (*app == party.id).then_some(true),
-        Event::AppDisabled { app } if party.kind == Kind::App => {
-            (*app == party.id).then_some(false)
-        }
+        Event::AppDisabled { app } if party.kind == Kind::App => (*app == party.id).then_some(false),
         _ => None,
     })
     .unwrap_or(false)
@@ -58,40 +48,27 @@ fn active_client<'e>(
     debit: &Id,
     at: Timestamp,
 ) -> Option<&'e Address> {
-    let (accepted, revision, since) = entries[..end]
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(_, entry)| entry.entity == *hat)
-        .find_map(|(i, entry)| match &entry.event {
-            Event::DebitEnabled {
-                debit: d, revision, ..
-            } if d == debit => Some((i, *revision, entry.at)),
-            _ => None,
+    let (accepted, revision, since) =
+        entries[..end].iter().enumerate().rev().filter(|(_, entry)| entry.entity == *hat).find_map(|(i, entry)| {
+            match &entry.event {
+                Event::DebitEnabled { debit: d, revision, .. } if d == debit => Some((i, *revision, entry.at)),
+                _ => None,
+            }
         })?;
     let terms = entries[..accepted]
         .iter()
         .filter(|entry| entry.entity == *hat)
         .filter_map(|entry| match &entry.event {
-            Event::DebitProposed {
-                debit: d, terms, ..
-            } if d == debit => Some(terms),
+            Event::DebitProposed { debit: d, terms, .. } if d == debit => Some(terms),
             _ => None,
         })
         .nth(revision as usize - 1)?;
     let start = terms.start.map_or(since, |start| start.max(since));
     let period = i64::from(terms.period_seconds) * SECOND;
     let mut active = at >= start && !(terms.cancel_at_period_end && at >= start.plus(period));
-    let cancelled = entries[accepted..end]
-        .iter()
-        .rev()
-        .filter(|entry| entry.entity == *hat)
-        .find_map(|entry| match &entry.event {
-            Event::DebitDisabled {
-                debit: d,
-                at_period_end,
-                ..
-            } if d == debit => Some((entry.at, *at_period_end)),
+    let cancelled =
+        entries[accepted..end].iter().rev().filter(|entry| entry.entity == *hat).find_map(|entry| match &entry.event {
+            Event::DebitDisabled { debit: d, at_period_end, .. } if d == debit => Some((entry.at, *at_period_end)),
             _ => None,
         });
     if let Some((then, at_period_end)) = cancelled {
@@ -115,10 +92,7 @@ pub fn authority(entries: &[Entry]) {
             continue;
         };
         let hat = &entry.entity;
-        assert!(
-            in_force(entries, i, hat),
-            "{hat} is not in force: {opened:?}"
-        );
+        assert!(in_force(entries, i, hat), "{hat} is not in force: {opened:?}");
         assert!(!entry.basis.is_empty());
         match (&opened.authority, opened.direction) {
             (Authority::Plug(id) | Authority::App(id), Direction::Credit) => {
@@ -130,17 +104,8 @@ pub fn authority(entries: &[Entry]) {
                 assert_eq!((&opened.from, &opened.to), (&by, hat));
                 assert!(in_force(entries, i, &by), "{by} is not approved");
                 assert!(connected(entries, i, hat, &by), "{by} is not connected");
-                let namespace = if kind == Kind::Plug {
-                    "facebook/"
-                } else {
-                    "rumpel/"
-                };
-                assert!(
-                    opened
-                        .endpoints
-                        .iter()
-                        .all(|(e, _)| e.starts_with(namespace))
-                );
+                let namespace = if kind == Kind::Plug { "facebook/" } else { "rumpel/" };
+                assert!(opened.endpoints.iter().all(|(e, _)| e.starts_with(namespace)));
             }
             (Authority::Debit(debit), direction) => {
                 let client = active_client(entries, i, hat, debit, entry.at);
@@ -174,10 +139,7 @@ pub fn lifecycle(entries: &[Entry]) {
         match &entry.event {
             Event::Opened(opened) => {
                 let deadline = opened.deadline;
-                let life = Life::Open {
-                    recalled: false,
-                    deadline,
-                };
+                let life = Life::Open { recalled: false, deadline };
                 assert_eq!(lives.insert(opened.delivery, life), None, "opened twice");
                 assert_eq!(opened.parent.is_some(), due.is_some());
                 if let Some((entity, part)) = due {
@@ -189,34 +151,21 @@ pub fn lifecycle(entries: &[Entry]) {
             _ => assert_eq!(due, None, "a part is missing"),
         }
         let mut end = |closed: &event::Closed, allowed: fn(Life, Timestamp) -> bool| {
-            let life = lives
-                .insert(closed.delivery, Life::Final)
-                .expect("was opened");
+            let life = lives.insert(closed.delivery, Life::Final).expect("was opened");
             assert!(allowed(life, entry.at), "{life:?} → {:?}", entry.event);
         };
         match &entry.event {
             Event::Fanned { parts: of, .. } => {
-                parts = of
-                    .iter()
-                    .rev()
-                    .map(|p| (entry.entity.clone(), p.clone()))
-                    .collect();
+                parts = of.iter().rev().map(|p| (entry.entity.clone(), p.clone())).collect();
             }
             Event::Settled(closed) | Event::Disputed { closed, .. } => {
-                end(
-                    closed,
-                    |life, at| matches!(life, Life::Open { deadline, .. } if at < deadline),
-                );
+                end(closed, |life, at| matches!(life, Life::Open { deadline, .. } if at < deadline));
             }
-            Event::Recalled(closed) => end(
-                closed,
-                |life, at| matches!(life, Life::Open { recalled: true, deadline } if at < deadline),
-            ),
+            Event::Recalled(closed) => {
+                end(closed, |life, at| matches!(life, Life::Open { recalled: true, deadline } if at < deadline))
+            }
             Event::Expired(closed) => {
-                end(
-                    closed,
-                    |life, at| matches!(life, Life::Open { deadline, .. } if at >= deadline),
-                );
+                end(closed, |life, at| matches!(life, Life::Open { deadline, .. } if at >= deadline));
             }
             Event::RecallRequested { delivery, .. } => match lives.get_mut(delivery) {
                 Some(Life::Open { recalled, .. }) if !*recalled => *recalled = true,
@@ -246,10 +195,7 @@ pub fn places(entries: &[Entry]) {
                 held.entry(&entry.entity).or_default().insert(hat);
             }
             Event::OfferConfirmed { hat } => {
-                assert!(
-                    held.get(&entry.entity)
-                        .is_some_and(|held| held.contains(hat))
-                );
+                assert!(held.get(&entry.entity).is_some_and(|held| held.contains(hat)));
             }
             _ => {}
         }
@@ -267,17 +213,12 @@ pub fn numbers(entries: &[Entry]) {
         assert_eq!(entry.n, *n + 1);
         *n = entry.n;
         for basis in &entry.basis {
-            let before = entries[..i]
-                .iter()
-                .any(|e| e.entity == basis.entity && e.n == basis.n);
+            let before = entries[..i].iter().any(|e| e.entity == basis.entity && e.n == basis.n);
             assert!(before, "rests on an entry that is not there: {basis:?}");
         }
     }
-    let retired: Vec<&Address> = entries
-        .iter()
-        .filter(|entry| entry.event == Event::Retired)
-        .map(|entry| &entry.entity)
-        .collect();
+    let retired: Vec<&Address> =
+        entries.iter().filter(|entry| entry.event == Event::Retired).map(|entry| &entry.entity).collect();
     for party in retired {
         assert!(!in_force(entries, entries.len(), party));
         assert_ne!(party, &a("operator:root"));

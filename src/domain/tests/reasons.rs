@@ -11,17 +11,11 @@ const PLUG: &str = "plug:facebook";
 const ROOT: &str = "operator:root";
 
 fn credit() -> Action {
-    Action::Credit {
-        by: id("facebook"),
-        records: records(&["facebook/feed"]),
-    }
+    Action::Credit { by: id("facebook"), records: records(&["facebook/feed"]) }
 }
 
 fn release(debit: &str) -> Action {
-    Action::Release {
-        debit: id(debit),
-        records: records(&["facebook/feed", "rumpel/notes"]),
-    }
+    Action::Release { debit: id(debit), records: records(&["facebook/feed", "rumpel/notes"]) }
 }
 
 #[test]
@@ -30,10 +24,7 @@ fn senders_nobody_knows_and_keys_never_held_are_not_ledgered() {
     let entries = w.ledger.len();
     let unknown = Decision::Anonymous(Reason::UnknownParty);
     assert_eq!(w.tell(BOB, "plug:nobody", credit()), unknown);
-    assert_eq!(
-        w.tell("hat:new.hubat.net", "hat:new.hubat.net", Action::Retire),
-        unknown
-    );
+    assert_eq!(w.tell("hat:new.hubat.net", "hat:new.hubat.net", Action::Retire), unknown);
     let mut command = w.message(&a(BOB), &a(PLUG), credit());
     command.cause.as_mut().unwrap().key = Some(key("somebody else"));
     let bad = Decision::Anonymous(Reason::BadSignature);
@@ -49,10 +40,7 @@ fn senders_nobody_knows_and_keys_never_held_are_not_ledgered() {
 fn self_registration_needs_the_key_it_brings() {
     let mut w = World::bare();
     let profile = Profile::Org { name: "n".into() };
-    let action = Action::Register {
-        key: key("another"),
-        profile,
-    };
+    let action = Action::Register { key: key("another"), profile };
     let bad = Decision::Anonymous(Reason::BadSignature);
     assert_eq!(w.tell("org:new", "org:new", action), bad);
 }
@@ -61,10 +49,7 @@ fn self_registration_needs_the_key_it_brings() {
 fn conflict_stale_and_repeat() {
     let mut w = World::new();
     let mut command = w.message(&a(BOB), &a(PLUG), credit());
-    assert!(matches!(
-        w.run(&a(BOB), command.clone()),
-        Decision::Record(_)
-    ));
+    assert!(matches!(w.run(&a(BOB), command.clone()), Decision::Record(_)));
     assert_eq!(w.run(&a(BOB), command.clone()), Decision::Repeat);
     command.cause.as_mut().unwrap().body = Digest::of(b"other");
     assert_eq!(reason(&w.run(&a(BOB), command.clone())), Reason::Conflict);
@@ -82,10 +67,7 @@ fn conflict_stale_and_repeat() {
 fn revoked_key() {
     let mut w = World::new();
     let since = w.now;
-    let revoke = Action::RevokeKey {
-        key: key(PLUG),
-        since,
-    };
+    let revoke = Action::RevokeKey { key: key(PLUG), since };
     w.must(PLUG, ROOT, revoke);
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::RevokedKey);
 }
@@ -93,10 +75,7 @@ fn revoked_key() {
 #[test]
 fn not_permitted() {
     let mut w = World::new();
-    let mine = Action::Credit {
-        by: id("notables"),
-        records: records(&["facebook/feed"]),
-    };
+    let mine = Action::Credit { by: id("notables"), records: records(&["facebook/feed"]) };
     let debit = id("d1");
     let offer = id("o");
     let plug = id("facebook");
@@ -106,54 +85,20 @@ fn not_permitted() {
         other => panic!("{other:?}"),
     };
     let exchange = opened.exchange;
-    let propose = |client: &str| Action::DebitPropose {
-        debit: id("d9"),
-        terms: terms(client, &["a/b"]),
-    };
+    let propose = |client: &str| Action::DebitPropose { debit: id("d9"), terms: terms(client, &["a/b"]) };
     let hat = id("bob.hubat.net");
     let k = key("k");
     let profile = Profile::Hat;
     for (to, from, action) in [
         (BOB, PLUG, mine),
         (BOB, "org:acme", release("d1")),
-        (
-            BOB,
-            EVE,
-            Action::Data {
-                records: records(&["a/b"]),
-            },
-        ),
-        (
-            BOB,
-            "org:other",
-            Action::Pull {
-                debit: debit.clone(),
-                ask: PullAsk::default(),
-            },
-        ),
+        (BOB, EVE, Action::Data { records: records(&["a/b"]) }),
+        (BOB, "org:other", Action::Pull { debit: debit.clone(), ask: PullAsk::default() }),
         (BOB, "org:acme", Action::Receipt(agreeing(&opened))),
         (BOB, "org:acme", Action::Recall { exchange }),
-        (
-            BOB,
-            BOB,
-            Action::Register {
-                key: k,
-                profile: profile.clone(),
-            },
-        ),
-        (
-            "hat:a.elsewhere.net",
-            "platform:hubat.net",
-            Action::Register {
-                key: k,
-                profile: profile.clone(),
-            },
-        ),
-        (
-            "hat:xhubat.net",
-            "platform:hubat.net",
-            Action::Register { key: k, profile },
-        ),
+        (BOB, BOB, Action::Register { key: k, profile: profile.clone() }),
+        ("hat:a.elsewhere.net", "platform:hubat.net", Action::Register { key: k, profile: profile.clone() }),
+        ("hat:xhubat.net", "platform:hubat.net", Action::Register { key: k, profile }),
         (BOB, BOB, Action::Suspend),
         (BOB, EVE, Action::Resume),
         (BOB, ROOT, Action::Retire),
@@ -161,103 +106,28 @@ fn not_permitted() {
         (BOB, "org:acme", Action::RevokeKey { key: k, since }),
         (BOB, "org:acme", Action::PlugConnect { plug: plug.clone() }),
         (BOB, PLUG, Action::PlugDisconnect { plug }),
-        (
-            BOB,
-            "app:notables",
-            Action::AppSetup {
-                app: id("notables"),
-            },
-        ),
-        (
-            BOB,
-            ROOT,
-            Action::AppDisable {
-                app: id("notables"),
-            },
-        ),
+        (BOB, "app:notables", Action::AppSetup { app: id("notables") }),
+        (BOB, ROOT, Action::AppDisable { app: id("notables") }),
         (BOB, "org:other", propose("org:acme")),
         (BOB, PLUG, propose(PLUG)),
         (BOB, BOB, propose(BOB)),
-        (
-            BOB,
-            "org:other",
-            Action::DebitAmend {
-                debit: debit.clone(),
-                terms: terms("org:other", &["a/b"]),
-            },
-        ),
-        (
-            BOB,
-            "org:acme",
-            Action::DebitEnable {
-                debit: debit.clone(),
-            },
-        ),
-        (
-            BOB,
-            "org:acme",
-            Action::DebitDisable {
-                debit,
-                at_period_end: false,
-            },
-        ),
-        (
-            BOB,
-            "org:acme",
-            Action::Claim {
-                offer: offer.clone(),
-            },
-        ),
-        (
-            BOB,
-            ROOT,
-            Action::ClaimReserved {
-                offer: offer.clone(),
-                terms: terms("org:acme", &["a/b"]),
-            },
-        ),
+        (BOB, "org:other", Action::DebitAmend { debit: debit.clone(), terms: terms("org:other", &["a/b"]) }),
+        (BOB, "org:acme", Action::DebitEnable { debit: debit.clone() }),
+        (BOB, "org:acme", Action::DebitDisable { debit, at_period_end: false }),
+        (BOB, "org:acme", Action::Claim { offer: offer.clone() }),
+        (BOB, ROOT, Action::ClaimReserved { offer: offer.clone(), terms: terms("org:acme", &["a/b"]) }),
         (BOB, "org:acme", Action::ClaimRefused { offer }),
-        (
-            BOB,
-            ROOT,
-            Action::Deadline {
-                delivery: opened.delivery,
-            },
-        ),
+        (BOB, ROOT, Action::Deadline { delivery: opened.delivery }),
         (PLUG, PLUG, Action::Approve { key: Some(k) }),
         (PLUG, "platform:hubat.net", Action::Suspend),
         ("org:acme", "org:other", Action::RotateKey { key: k }),
-        (
-            "org:acme",
-            "org:other",
-            Action::Register {
-                key: k,
-                profile: Profile::Org { name: "n".into() },
-            },
-        ),
+        ("org:acme", "org:other", Action::Register { key: k, profile: Profile::Org { name: "n".into() } }),
         (ROOT, ROOT, Action::OperatorDeclare { keys: vec![k] }),
         (ROOT, ROOT, Action::Suspend),
-        (
-            "platform:new.net",
-            "org:acme",
-            Action::Register {
-                key: k,
-                profile: Profile::Platform { name: "n".into() },
-            },
-        ),
-        (
-            "offer:o",
-            "org:other",
-            Action::OfferRegister {
-                terms: offer_terms("org:acme", 1),
-            },
-        ),
+        ("platform:new.net", "org:acme", Action::Register { key: k, profile: Profile::Platform { name: "n".into() } }),
+        ("offer:o", "org:other", Action::OfferRegister { terms: offer_terms("org:acme", 1) }),
         ("offer:o", "org:acme", Action::Approve { key: None }),
-        (
-            "offer:o",
-            "org:acme",
-            Action::OfferReserve { hat: hat.clone() },
-        ),
+        ("offer:o", "org:acme", Action::OfferReserve { hat: hat.clone() }),
         ("offer:o", BOB, Action::OfferConfirm { hat }),
         ("offer:o", "org:acme", Action::OfferClose),
         ("lane:a7", "org:acme", Action::Retire),
@@ -270,25 +140,16 @@ fn not_permitted() {
 #[test]
 fn not_approved_and_not_connected() {
     let mut w = World::new();
-    let profile = Profile::Plug {
-        name: "n".into(),
-        namespace: "x".into(),
-    };
+    let profile = Profile::Plug { name: "n".into(), namespace: "x".into() };
     w.register("plug:new", "plug:new", profile);
-    let credit = || Action::Credit {
-        by: id("new"),
-        records: records(&["x/y"]),
-    };
+    let credit = || Action::Credit { by: id("new"), records: records(&["x/y"]) };
     assert_eq!(w.refuses(BOB, "plug:new", credit()), Reason::NotApproved);
     let connect = || Action::PlugConnect { plug: id("new") };
     assert_eq!(w.refuses(BOB, BOB, connect()), Reason::NotApproved);
     let k = Some(key("plug:new"));
     w.must("plug:new", ROOT, Action::Approve { key: k });
     assert_eq!(w.refuses(BOB, "plug:new", credit()), Reason::NotConnected);
-    assert_eq!(
-        w.refuses(BOB, BOB, Action::PlugDisconnect { plug: id("new") }),
-        Reason::NotConnected
-    );
+    assert_eq!(w.refuses(BOB, BOB, Action::PlugDisconnect { plug: id("new") }), Reason::NotConnected);
     w.must(BOB, BOB, connect());
     w.must(BOB, "plug:new", credit());
     w.must(BOB, BOB, Action::PlugDisconnect { plug: id("new") });
@@ -309,21 +170,12 @@ fn suspended_and_retired_parties_move_nothing_but_may_take_rights_back() {
     w.must(BOB, "platform:hubat.net", Action::Suspend);
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::Suspended);
     assert_eq!(w.refuses(BOB, BOB, release("d1")), Reason::Suspended);
-    w.must(
-        BOB,
-        BOB,
-        Action::PlugDisconnect {
-            plug: id("facebook"),
-        },
-    );
+    w.must(BOB, BOB, Action::PlugDisconnect { plug: id("facebook") });
     let settled = w.must(BOB, BOB, Action::Receipt(agreeing(&opened)));
     assert!(matches!(settled[0], Event::Settled(_)));
     w.must(BOB, BOB, Action::Retire);
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::Retired);
-    let again = Action::Register {
-        key: key("k"),
-        profile: Profile::Hat,
-    };
+    let again = Action::Register { key: key("k"), profile: Profile::Hat };
     assert_eq!(w.refuses(BOB, "platform:hubat.net", again), Reason::Retired);
     assert_eq!(w.refuses(BOB, ROOT, Action::Resume), Reason::Retired);
 }
@@ -339,10 +191,7 @@ fn unknown_addressed_hat() {
 fn outside_namespace() {
     let mut w = World::new();
     for endpoint in ["rumpel/notes", "facebookx/feed", "face/book"] {
-        let action = Action::Credit {
-            by: id("facebook"),
-            records: records(&["facebook/feed", endpoint]),
-        };
+        let action = Action::Credit { by: id("facebook"), records: records(&["facebook/feed", endpoint]) };
         assert_eq!(w.refuses(BOB, PLUG, action), Reason::OutsideNamespace);
     }
 }
@@ -351,29 +200,17 @@ fn outside_namespace() {
 fn debit_reasons_and_nothing_selected() {
     let mut w = World::new();
     assert_eq!(w.refuses(BOB, BOB, release("none")), Reason::DebitNotFound);
-    let ask = || Action::Pull {
-        debit: id("none"),
-        ask: PullAsk::default(),
-    };
+    let ask = || Action::Pull { debit: id("none"), ask: PullAsk::default() };
     assert_eq!(w.refuses(BOB, "org:acme", ask()), Reason::DebitNotFound);
-    let propose = Action::DebitPropose {
-        debit: id("d2"),
-        terms: terms("org:acme", &["x/y"]),
-    };
+    let propose = Action::DebitPropose { debit: id("d2"), terms: terms("org:acme", &["x/y"]) };
     w.must(BOB, "org:acme", propose.clone());
     assert_eq!(w.refuses(BOB, "org:acme", propose), Reason::AlreadyExists);
     assert_eq!(w.refuses(BOB, BOB, release("d2")), Reason::DebitNotActive);
     w.must(BOB, BOB, Action::DebitEnable { debit: id("d2") });
     assert_eq!(w.refuses(BOB, BOB, release("d2")), Reason::NothingSelected);
     let records = records(&["no/where"]);
-    assert_eq!(
-        w.refuses(BOB, BOB, Action::Data { records }),
-        Reason::NothingSelected
-    );
-    let disable = Action::DebitDisable {
-        debit: id("d1"),
-        at_period_end: false,
-    };
+    assert_eq!(w.refuses(BOB, BOB, Action::Data { records }), Reason::NothingSelected);
+    let disable = Action::DebitDisable { debit: id("d1"), at_period_end: false };
     w.must(BOB, BOB, disable.clone());
     assert_eq!(w.refuses(BOB, BOB, release("d1")), Reason::DebitEnded);
     assert_eq!(w.refuses(BOB, BOB, disable), Reason::WrongState);
@@ -393,37 +230,17 @@ fn quotas() {
     w.limits.open_per_hat = w.hat(BOB).open.len();
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::RecipientOverQuota);
     w.limits.debits_per_hat = 1;
-    let propose = Action::DebitPropose {
-        debit: id("d2"),
-        terms: terms("org:acme", &["x/y"]),
-    };
-    assert_eq!(
-        w.refuses(BOB, "org:acme", propose),
-        Reason::RecipientOverQuota
-    );
+    let propose = Action::DebitPropose { debit: id("d2"), terms: terms("org:acme", &["x/y"]) };
+    assert_eq!(w.refuses(BOB, "org:acme", propose), Reason::RecipientOverQuota);
     w.limits.connections_per_hat = 1;
-    w.approved(
-        "plug:b",
-        Profile::Plug {
-            name: "n".into(),
-            namespace: "b".into(),
-        },
-    );
-    assert_eq!(
-        w.refuses(BOB, BOB, Action::PlugConnect { plug: id("b") }),
-        Reason::OverQuota
-    );
+    w.approved("plug:b", Profile::Plug { name: "n".into(), namespace: "b".into() });
+    assert_eq!(w.refuses(BOB, BOB, Action::PlugConnect { plug: id("b") }), Reason::OverQuota);
 }
 
 #[test]
 fn malformed_deadlines_and_terms() {
     let mut w = World::new();
-    for (ahead, good) in [
-        (1, true),
-        (0, false),
-        (7 * 86_400, true),
-        (7 * 86_400 + 1, false),
-    ] {
+    for (ahead, good) in [(1, true), (0, false), (7 * 86_400, true), (7 * 86_400 + 1, false)] {
         let mut command = w.message(&a(BOB), &a(PLUG), credit());
         command.deadline = Some(w.now.plus(ahead * SECOND));
         let decision = w.run(&a(BOB), command);
@@ -439,17 +256,11 @@ fn malformed_deadlines_and_terms() {
     let no_endpoint = terms("org:acme", &["xy"]);
     let empty = terms("org:acme", &[]);
     for terms in [bad, no_endpoint, empty] {
-        let propose = Action::DebitPropose {
-            debit: id("d2"),
-            terms,
-        };
+        let propose = Action::DebitPropose { debit: id("d2"), terms };
         assert_eq!(w.refuses(BOB, "org:acme", propose), Reason::Malformed);
     }
     let since = w.now.plus(1);
-    let revoke = Action::RevokeKey {
-        key: key(PLUG),
-        since,
-    };
+    let revoke = Action::RevokeKey { key: key(PLUG), since };
     assert_eq!(w.refuses(PLUG, PLUG, revoke), Reason::Malformed);
 }
 

@@ -8,9 +8,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use crate::domain::command::Receipt;
-use crate::domain::event::{
-    Bundle, DebitTerms, EndpointQuery, OfferTerms, Opened, PropertyQuery, Verdict,
-};
+use crate::domain::event::{Bundle, DebitTerms, EndpointQuery, OfferTerms, Opened, PropertyQuery, Verdict};
 use crate::domain::time::SECOND;
 use crate::domain::*;
 
@@ -125,28 +123,17 @@ pub fn key(party: &str) -> Key {
 }
 
 pub fn records(endpoints: &[&str]) -> Records {
-    let all: Vec<_> = endpoints
-        .iter()
-        .enumerate()
-        .map(|(i, e)| serde_json::json!({"endpoint": e, "data": {"i": i}}))
-        .collect();
+    let all: Vec<_> =
+        endpoints.iter().enumerate().map(|(i, e)| serde_json::json!({"endpoint": e, "data": {"i": i}})).collect();
     let body = serde_json::to_vec(&all).expect("json");
     Records::parse(body.into(), 10_000).expect("records")
 }
 
 pub fn bundle(endpoints: &[&str]) -> Bundle {
-    let query = |e: &&str| EndpointQuery {
-        endpoint: (*e).into(),
-    };
+    let query = |e: &&str| EndpointQuery { endpoint: (*e).into() };
     Bundle {
         name: "b".into(),
-        bundle: [(
-            "p".into(),
-            PropertyQuery {
-                endpoints: endpoints.iter().map(query).collect(),
-            },
-        )]
-        .into(),
+        bundle: [("p".into(), PropertyQuery { endpoints: endpoints.iter().map(query).collect() })].into(),
     }
 }
 
@@ -208,16 +195,9 @@ impl World {
         for hat in ["hat:bob.hubat.net", "hat:eve.hubat.net"] {
             w.register(hat, "platform:hubat.net", Profile::Hat);
         }
-        let plug = Profile::Plug {
-            name: name.clone(),
-            namespace: "facebook".into(),
-        };
+        let plug = Profile::Plug { name: name.clone(), namespace: "facebook".into() };
         w.approved("plug:facebook", plug);
-        let app = Profile::App {
-            name: name.clone(),
-            version: "1".into(),
-            namespaces: vec!["rumpel".into()],
-        };
+        let app = Profile::App { name: name.clone(), version: "1".into(), namespaces: vec!["rumpel".into()] };
         w.approved("app:notables", app);
         for org in ["org:acme", "org:other"] {
             w.approved(org, Profile::Org { name: name.clone() });
@@ -246,10 +226,7 @@ impl World {
     pub fn debit(&mut self, debit: &str, client: &str, terms: DebitTerms) {
         let bob = "hat:bob.hubat.net";
         let debit = id(debit);
-        let propose = Action::DebitPropose {
-            debit: debit.clone(),
-            terms,
-        };
+        let propose = Action::DebitPropose { debit: debit.clone(), terms };
         self.must(bob, client, propose);
         self.must(bob, bob, Action::DebitEnable { debit });
     }
@@ -270,16 +247,14 @@ impl World {
     pub fn fresh(&mut self) -> MessageId {
         self.serial += 1;
         let time = u128::from(self.now.unix_ms()) << 80;
-        MessageId(Uuid::from_u128(
-            time | (7 << 76) | (2 << 62) | u128::from(self.serial),
-        ))
+        MessageId(Uuid::from_u128(time | (7 << 76) | (2 << 62) | u128::from(self.serial)))
     }
 
     pub fn message(&mut self, to: &Address, from: &Address, action: Action) -> Command {
         let body = match &action {
-            Action::Credit { records, .. }
-            | Action::Release { records, .. }
-            | Action::Data { records } => Digest::of(&records.body),
+            Action::Credit { records, .. } | Action::Release { records, .. } | Action::Data { records } => {
+                Digest::of(&records.body)
+            }
             other => Digest::of(format!("{other:?}").as_bytes()),
         };
         let cause = Cause {
@@ -294,14 +269,7 @@ impl World {
             pull: None,
             body,
         };
-        Command {
-            addressed: to.clone(),
-            action,
-            cause: Some(cause),
-            deadline: None,
-            pull: None,
-            stored_at: self.now,
-        }
+        Command { addressed: to.clone(), action, cause: Some(cause), deadline: None, pull: None, stored_at: self.now }
     }
 
     pub fn known(&self, command: &Command) -> Known {
@@ -353,9 +321,7 @@ impl World {
         for effect in effects_of(&entry) {
             match effect {
                 Effect::Outcome { to, outcome, first } => self.outcomes.push((to, outcome, first)),
-                Effect::Send {
-                    to, action, body, ..
-                } => {
+                Effect::Send { to, action, body, .. } => {
                     let action = sent(&action, &body);
                     self.sends.push_back((to, action));
                 }
@@ -371,14 +337,8 @@ impl World {
     }
 
     pub fn local(&mut self, entity: &Address, action: Action) -> Decision {
-        let command = Command {
-            addressed: entity.clone(),
-            action,
-            cause: None,
-            deadline: None,
-            pull: None,
-            stored_at: self.now,
-        };
+        let command =
+            Command { addressed: entity.clone(), action, cause: None, deadline: None, pull: None, stored_at: self.now };
         self.run(entity, command)
     }
 
@@ -389,10 +349,7 @@ impl World {
             panic!("{to} from {from}: {decision:?}");
         };
         let events: Vec<Event> = drafts.into_iter().map(|d| d.event).collect();
-        assert!(
-            !matches!(events[0], Event::Rejected { .. }),
-            "{to} from {from}: {events:?}"
-        );
+        assert!(!matches!(events[0], Event::Rejected { .. }), "{to} from {from}: {events:?}");
         events
     }
 
@@ -447,13 +404,7 @@ impl World {
 pub fn reason(decision: &Decision) -> Reason {
     match decision {
         Decision::Record(drafts) => match drafts.as_slice() {
-            [
-                Draft {
-                    event: Event::Rejected { reason },
-                    with_cause: true,
-                    ..
-                },
-            ] => *reason,
+            [Draft { event: Event::Rejected { reason }, with_cause: true, .. }] => *reason,
             other => panic!("not refused: {other:?}"),
         },
         other => panic!("not refused in an entry: {other:?}"),
@@ -470,9 +421,7 @@ fn sent(action: &str, body: &serde_json::Value) -> Action {
             offer: Id::from_token(offer).expect("a token"),
             terms: serde_json::from_value(body["terms"].clone()).expect("terms"),
         },
-        Some(("claim-refused", offer)) => Action::ClaimRefused {
-            offer: Id::from_token(offer).expect("a token"),
-        },
+        Some(("claim-refused", offer)) => Action::ClaimRefused { offer: Id::from_token(offer).expect("a token") },
         _ => panic!("no action of the protocol: {action}"),
     }
 }
