@@ -41,15 +41,19 @@ impl Revision {
             if !at_period_end || at < start {
                 return at;
             }
-            // The end of the period that runs at that moment: a whole number of periods, at least one.
-            let ran = at.since(start);
-            let periods = (ran / period).saturating_add(i64::from(ran % period > 0)).max(1);
+            // The end of the period that runs at that moment; at a boundary the next one has begun.
+            let periods = (at.since(start) / period).saturating_add(1);
             start.plus(periods.saturating_mul(period))
         });
         match (own, told) {
             (Some(own), Some(told)) => Some(own.min(told)),
             (own, told) => own.or(told),
         }
+    }
+
+    /// Whether it was accepted and has not ended at `at`: in force, or to start.
+    pub fn live(&self, at: Timestamp) -> bool {
+        self.enabled_at.is_some() && self.ends().is_none_or(|end| at < end)
     }
 
     /// Whether it is in force at `at`.
@@ -71,6 +75,11 @@ impl Debit {
     /// The newest revision in force at `at`.
     pub fn active(&self, at: Timestamp) -> Option<&Revision> {
         self.revisions.iter().rev().find(|revision| revision.active(at))
+    }
+
+    /// Whether a revision is in force at `at` or will be.
+    pub fn live(&self, at: Timestamp) -> bool {
+        self.revisions.iter().any(|revision| revision.live(at))
     }
 
     /// The newest revision.

@@ -23,6 +23,9 @@ pub fn decide(
 ) -> Result<Vec<Draft>, Reason> {
     let event = match &command.action {
         Action::Register { key, profile } => {
+            if !fits(ctx.entity.kind, profile) {
+                return Err(Reason::Malformed);
+            }
             let basis = registers(ctx, own, sender, cause)?;
             bounded(ctx, own, key)?;
             let event = Event::Registered { key: *key, profile: profile.clone(), by: cause.from.clone() };
@@ -120,6 +123,18 @@ fn registers(ctx: &Context<'_>, own: &Registration, sender: &Sender, cause: &Cau
         }
         Kind::Operator | Kind::Offer | Kind::Lane | Kind::Dex => Err(Reason::NotPermitted),
     }
+}
+
+/// A profile of another kind would bring its kind's rights: a HAT needs no approval.
+fn fits(kind: Kind, profile: &Profile) -> bool {
+    matches!(
+        (kind, profile),
+        (Kind::Hat, Profile::Hat)
+            | (Kind::Plug, Profile::Plug { .. })
+            | (Kind::App, Profile::App { .. })
+            | (Kind::Org, Profile::Org { .. })
+            | (Kind::Platform, Profile::Platform { .. })
+    )
 }
 
 fn never(own: &Registration) -> Result<(), Reason> {

@@ -7,6 +7,7 @@ use super::entity::{Context, Decision, Entity, Known};
 use super::entry::Entry;
 use super::event::Event;
 use super::exchange::authenticate;
+use super::id::Kind;
 use super::lifecycle;
 use super::registration::Registration;
 
@@ -38,7 +39,7 @@ impl Entity for Member {
 pub(super) fn decide(ctx: &Context<'_>, own: &Registration, command: &Command, known: Known) -> Decision {
     let Some(cause) = &command.cause else {
         return match &command.action {
-            Action::OperatorDeclare { keys } => Decision::one(Event::OperatorDeclared { keys: keys.clone() }),
+            Action::OperatorDeclare { keys } if matches!(ctx.entity.kind, Kind::Operator | Kind::Dex) => Decision::one(Event::OperatorDeclared { keys: keys.clone() }),
             _ => Decision::Nothing,
         };
     };

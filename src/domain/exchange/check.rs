@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::registration::{KeyRecord, Registration, Standing};
+use crate::domain::registration::{Registration, Standing};
 use crate::domain::{Action, Address, Basis, Cause, Command, Context, Decision, Kind, Known, Reason};
 
 /// An authenticated sender.
@@ -10,7 +10,7 @@ pub struct Sender {
     /// Who.
     pub party: Address,
     /// Its registration, as it stood.
-    pub registration: Registration,
+    pub registration: Arc<Registration>,
     /// The entry that brought the key that signed; none where the broker vouches.
     pub key: Option<Basis>,
 }
@@ -28,9 +28,13 @@ pub fn authenticate(
     known: Known,
 ) -> Result<Sender, Decision> {
     let sender = if introduces_itself(command, cause) {
-        Sender { party: cause.from.clone(), registration: Registration::default(), key: None }
+        Speaker::Party(Sender { party: cause.from.clone(), registration: Arc::default(), key: None })
     } else {
         known_sender(ctx, own, cause)?
+    };
+    let sender = match sender {
+        Speaker::Party(sender) => Some(sender),
+        Speaker::Pending => None,
     };
     match known {
         Known::Same => return Err(Decision::Repeat),
@@ -41,6 +45,7 @@ pub fn authenticate(
     if cause.from.kind != Kind::Dex && stale(ctx, command, cause) {
         return Err(Decision::rejected(Reason::Stale));
     }
+    let Some(sender) = sender else { return Err(Decision::rejected(Reason::NotApproved)) };
     if let (Some(key), Some(_)) = (&cause.key, &sender.key)
         && !sender.registration.in_force(key, command.stored_at)
     {
@@ -56,12 +61,19 @@ fn introduces_itself(command: &Command, cause: &Cause) -> bool {
     alone && cause.from == command.addressed && cause.key.as_ref() == Some(key)
 }
 
-fn known_sender(ctx: &Context<'_>, own: &Registration, cause: &Cause) -> Result<Sender, Decision> {
+/// Whose signature it is.
+enum Speaker {
+    /// A party's, under a key that it ever held.
+    Party(Sender),
+    /// Of a registration that waits: its claim, not yet the party.
+    Pending,
+}
+
+fn known_sender(ctx: &Context<'_>, own: &Registration, cause: &Cause) -> Result<Speaker, Decision> {
     let registration = if cause.from == *ctx.entity {
-        own.clone()
+        Arc::new(own.clone())
     } else {
-        let found = ctx.registry.registration(&cause.from);
-        found.map(Arc::unwrap_or_clone).unwrap_or_default()
+        ctx.registry.registration(&cause.from).unwrap_or_default()
     };
     if registration.standing == Standing::Unknown {
         return Err(Decision::Anonymous(Reason::UnknownParty));
@@ -69,27 +81,19 @@ fn known_sender(ctx: &Context<'_>, own: &Registration, cause: &Cause) -> Result<
     let Some(key) = &cause.key else {
         // Decoding lets a message without a key through only where the broker vouches.
         return if ctx.trusted_broker {
-            Ok(Sender { party: cause.from.clone(), registration, key: None })
+            Ok(Speaker::Party(Sender { party: cause.from.clone(), registration, key: None }))
         } else {
             Err(Decision::Anonymous(Reason::BadSignature))
         };
     };
-    let held = registration.key(key).map(|KeyRecord { n, .. }| *n);
-    let pending = registration.pending.get(key).map(|pending| pending.n);
-    match held.or(pending) {
-        None => Err(Decision::Anonymous(Reason::BadSignature)),
-        // A key that waits for approval is the party's claim, not yet the party.
-        Some(_) if held.is_none() => Err(if registration.keys.is_empty() {
-            Decision::rejected(Reason::NotApproved)
-        } else {
-            Decision::Anonymous(Reason::BadSignature)
-        }),
-        Some(n) => {
-            let basis = (n > 0).then(|| Basis { entity: cause.from.clone(), n });
-            let key = Some(basis.unwrap_or(Basis { entity: cause.from.clone(), n: 0 }));
-            Ok(Sender { party: cause.from.clone(), registration, key })
-        }
+    if let Some(n) = registration.key(key).map(|record| record.n) {
+        let key = Some(Basis { entity: cause.from.clone(), n });
+        return Ok(Speaker::Party(Sender { party: cause.from.clone(), registration, key }));
     }
+    if registration.keys.is_empty() && registration.pending.contains_key(key) {
+        return Ok(Speaker::Pending);
+    }
+    Err(Decision::Anonymous(Reason::BadSignature))
 }
 
 fn stale(ctx: &Context<'_>, command: &Command, cause: &Cause) -> bool {

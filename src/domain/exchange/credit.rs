@@ -42,7 +42,7 @@ pub fn decide(
     if !records.items.iter().all(|record| within(&record.endpoint)) {
         return Err(Reason::OutsideNamespace);
     }
-    opening::quotas(ctx, hat, &cause.from, command.stored_at, 1)?;
+    opening::quotas(ctx, hat, &cause.from, command.stored_at)?;
     let deadline = opening::deadline(ctx, command)?;
     let bytes = u32::try_from(records.body.len()).unwrap_or(u32::MAX);
     let what = Move {

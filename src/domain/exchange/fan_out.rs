@@ -1,5 +1,6 @@
 //! `hat.<hat>.data`: records addressed to nobody, one exchange per active debit that selects any.
 
+use super::check::Sender;
 use super::delivery_id::part_id;
 use super::opening;
 use super::release::{Part, client_in_force, one};
@@ -14,6 +15,7 @@ use crate::domain::{Cause, Command, Context, Draft, Event, Reason, Records};
 pub fn decide(
     ctx: &Context<'_>,
     hat: &Hat,
+    sender: &Sender,
     command: &Command,
     cause: &Cause,
     records: &Records,
@@ -22,7 +24,7 @@ pub fn decide(
         return Err(Reason::NotPermitted);
     }
     hat.in_force()?;
-    opening::quotas(ctx, hat, &cause.from, command.stored_at, ctx.limits.active_debits_per_hat)?;
+    opening::quotas(ctx, hat, &cause.from, command.stored_at)?;
     let deadline = opening::deadline(ctx, command)?;
     let mut parts = Vec::new();
     let mut drafts = Vec::new();
@@ -30,24 +32,25 @@ pub fn decide(
         if parts.len() == ctx.limits.active_debits_per_hat {
             break;
         }
-        if client_in_force(ctx, hat, debit.client()).is_err() {
-            continue;
-        }
+        let Ok(approval) = client_in_force(ctx, hat, debit.client()) else { continue };
+        let exchange = part_id(cause.id, id);
         let part = Part {
-            exchange: part_id(cause.id, id),
+            exchange,
             parent: Some(cause.id),
             pull: None,
             deadline,
             at: command.stored_at,
+            basis: [Some(approval), sender.key.clone()].into_iter().flatten().collect(),
         };
-        if let Some(draft) = one(ctx, cause, (id, debit), records, &part) {
-            parts.push(Named { exchange: part.exchange, debit: id.clone() });
+        if let Some(draft) = one(ctx, cause, (id, debit), records, part) {
+            parts.push(Named { exchange, debit: id.clone() });
             drafts.push(draft);
         }
     }
     if parts.is_empty() {
         return Err(Reason::NothingSelected);
     }
+    opening::room(ctx, hat, parts.len())?;
     let mut all = vec![Draft::new(Event::Fanned { digest: cause.body, count: records.count(), parts })];
     all.append(&mut drafts);
     Ok(all)

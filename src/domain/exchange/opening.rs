@@ -31,14 +31,22 @@ pub fn deadline(ctx: &Context<'_>, command: &Command) -> Result<Timestamp, Reaso
     }
 }
 
-/// Whether the HAT takes `more` exchanges and the sender may send one more message this minute.
+/// Whether the sender may send one more message this minute and the HAT takes one more exchange.
 ///
 /// # Errors
 /// `over-quota` or `recipient-over-quota`.
-pub fn quotas(ctx: &Context<'_>, hat: &Hat, from: &Address, at: Timestamp, more: usize) -> Result<(), Reason> {
+pub fn quotas(ctx: &Context<'_>, hat: &Hat, from: &Address, at: Timestamp) -> Result<(), Reason> {
     if hat.minute.of(from, at) >= ctx.limits.messages_per_minute {
         return Err(Reason::OverQuota);
     }
+    room(ctx, hat, 1)
+}
+
+/// Whether the HAT takes `more` exchanges.
+///
+/// # Errors
+/// `recipient-over-quota`.
+pub fn room(ctx: &Context<'_>, hat: &Hat, more: usize) -> Result<(), Reason> {
     if hat.open.len() + more > ctx.limits.open_per_hat {
         return Err(Reason::RecipientOverQuota);
     }

@@ -12,9 +12,6 @@ pub(super) fn decide(ctx: &Context<'_>, hat: &Hat, command: &Command, cause: &Ca
                 return Err(Reason::NotPermitted);
             }
             hat.in_force()?;
-            if hat.claims.contains(offer) {
-                return Err(Reason::AlreadyExists);
-            }
             // The offer's debit bears the offer's id.
             room(ctx, hat, command, offer)?;
             if hat.claims.len() >= ctx.limits.active_debits_per_hat {
@@ -27,7 +24,6 @@ pub(super) fn decide(ctx: &Context<'_>, hat: &Hat, command: &Command, cause: &Ca
                 return Err(Reason::WrongState);
             }
             valid(terms)?;
-            room(ctx, hat, command, offer)?;
             Event::DebitProposed { debit: offer.clone(), terms: Box::new(terms.clone()), offer: Some(offer.clone()) }
         }
         Action::ClaimRefused { offer } if from_dex => {

@@ -43,7 +43,10 @@ pub(super) fn decide(
         Action::DebitDisable { debit, at_period_end } => {
             owner(ctx, hat, cause)?;
             let known = hat.debits.get(debit).ok_or(Reason::DebitNotFound)?;
-            known.in_force(command.stored_at)?;
+            // One that is accepted and starts later can be disabled before it does.
+            if !known.live(command.stored_at) {
+                return Err(if known.ended(command.stored_at) { Reason::DebitEnded } else { Reason::DebitNotActive });
+            }
             Event::DebitDisabled { debit: debit.clone(), at_period_end: *at_period_end, client: known.client().clone() }
         }
         _ => return Err(Reason::NotPermitted),
@@ -88,21 +91,22 @@ pub(super) fn valid(terms: &DebitTerms) -> Result<(), Reason> {
 
 /// Whether one more debit of this id may be held.
 pub(super) fn room(ctx: &Context<'_>, hat: &Hat, command: &Command, debit: &Id) -> Result<(), Reason> {
-    if hat.debits.contains_key(debit) {
+    // A claim has its debit's place and name already.
+    if hat.debits.contains_key(debit) || hat.claims.contains(debit) {
         return Err(Reason::AlreadyExists);
     }
-    let live = hat.debits.values().filter(|debit| !debit.ended(command.stored_at)).count();
-    if live >= ctx.limits.debits_per_hat { Err(Reason::OverQuota) } else { Ok(()) }
+    let held = hat.debits.values().filter(|debit| !debit.ended(command.stored_at)).count();
+    if held + hat.claims.len() >= ctx.limits.debits_per_hat { Err(Reason::OverQuota) } else { Ok(()) }
 }
 
 fn enabled(ctx: &Context<'_>, hat: &Hat, command: &Command, id: &Id) -> Result<Event, Reason> {
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
     let latest = debit.latest().ok_or(Reason::DebitNotFound)?;
     let at = command.stored_at;
-    if latest.active(at) && latest.disabled.is_none() {
+    if latest.live(at) && latest.disabled.is_none() {
         return Err(Reason::AlreadyExists);
     }
-    let active = hat.debits.iter().filter(|(other, debit)| *other != id && debit.active(at).is_some()).count();
+    let active = hat.debits.iter().filter(|(other, debit)| *other != id && debit.live(at)).count();
     if active >= ctx.limits.active_debits_per_hat {
         return Err(Reason::OverQuota);
     }

@@ -50,7 +50,7 @@ pub(super) fn apply(hat: &mut Hat, entry: &Entry) {
         Event::DebitEnabled { debit, revision, .. } => enable(hat, debit, *revision, entry),
         Event::DebitDisabled { debit, at_period_end, .. } => {
             if let Some(debit) = hat.debits.get_mut(debit) {
-                for revision in debit.revisions.iter_mut().filter(|revision| revision.active(entry.at)) {
+                for revision in debit.revisions.iter_mut().filter(|revision| revision.live(entry.at)) {
                     revision.disabled = Some((entry.at, *at_period_end));
                 }
             }
@@ -101,7 +101,7 @@ fn enable(hat: &mut Hat, debit: &crate::domain::Id, number: u32, entry: &Entry) 
             revision.enabled_at = Some(entry.at);
             revision.enabled_n = entry.n;
             revision.disabled = None;
-        } else if revision.active(entry.at) {
+        } else if revision.live(entry.at) {
             revision.disabled = Some((entry.at, false));
         }
     }

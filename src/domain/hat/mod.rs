@@ -59,9 +59,9 @@ fn act(
 ) -> Result<Vec<Draft>, Reason> {
     match &command.action {
         Action::Credit { by, records } => credit::decide(ctx, hat, sender, command, cause, by, records),
-        Action::Release { debit, records } => release::decide(ctx, hat, command, cause, debit, records),
-        Action::Data { records } => fan_out::decide(ctx, hat, command, cause, records),
-        Action::Pull { debit, ask } => pull::decide(ctx, hat, command, cause, debit, ask),
+        Action::Release { debit, records } => release::decide(ctx, hat, sender, command, cause, debit, records),
+        Action::Data { records } => fan_out::decide(ctx, hat, sender, command, cause, records),
+        Action::Pull { debit, ask } => pull::decide(ctx, hat, sender, command, cause, debit, ask),
         Action::Receipt(receipt) => receipt::decide(hat, command, cause, receipt),
         Action::Recall { exchange } => recall::decide(hat, cause, *exchange),
         Action::PlugConnect { .. }
