@@ -25,6 +25,9 @@ pub mod registration;
 pub mod time;
 pub mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use bytes::{Digest, Key, Signature};
 pub use command::{Action, Cause, Command};
 pub use effect::{Effect, Outcome, effects_of};
