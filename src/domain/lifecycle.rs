@@ -159,11 +159,7 @@ fn bounded(ctx: &Context<'_>, own: &Registration, key: &super::bytes::Key) -> Re
 /// A platform vouches for the HATs whose address ends in its own, and no others.
 fn vouches(platform: &Address, hat: &Address) -> bool {
     platform.kind == Kind::Platform
-        && hat
-            .id
-            .as_str()
-            .strip_suffix(platform.id.as_str())
-            .is_some_and(|name| name.len() > 1 && name.ends_with('.'))
+        && hat.id.as_str().strip_suffix(platform.id.as_str()).is_some_and(|name| name.len() > 1 && name.ends_with('.'))
 }
 
 fn operator(sender: &Sender) -> Result<(), Reason> {

@@ -39,7 +39,9 @@ impl Entity for Member {
 pub(super) fn decide(ctx: &Context<'_>, own: &Registration, command: &Command, known: Known) -> Decision {
     let Some(cause) = &command.cause else {
         return match &command.action {
-            Action::OperatorDeclare { keys } if matches!(ctx.entity.kind, Kind::Operator | Kind::Dex) => Decision::one(Event::OperatorDeclared { keys: keys.clone() }),
+            Action::OperatorDeclare { keys } if matches!(ctx.entity.kind, Kind::Operator | Kind::Dex) => {
+                Decision::one(Event::OperatorDeclared { keys: keys.clone() })
+            }
             _ => Decision::Nothing,
         };
     };

@@ -5,9 +5,7 @@ use super::opening::{self, Move};
 use crate::domain::debit::Debit;
 use crate::domain::event::{Authority, Direction};
 use crate::domain::hat::Hat;
-use crate::domain::{
-    Address, Basis, Cause, Command, Context, Draft, Event, Id, MessageId, Reason, Records, Timestamp,
-};
+use crate::domain::{Address, Basis, Cause, Command, Context, Draft, Event, Id, MessageId, Reason, Records, Timestamp};
 
 /// Decides a release.
 ///

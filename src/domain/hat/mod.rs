@@ -50,13 +50,7 @@ impl Entity for Hat {
 }
 
 /// The action's own rules.
-fn act(
-    ctx: &Context<'_>,
-    hat: &Hat,
-    sender: &Sender,
-    command: &Command,
-    cause: &Cause,
-) -> Result<Vec<Draft>, Reason> {
+fn act(ctx: &Context<'_>, hat: &Hat, sender: &Sender, command: &Command, cause: &Cause) -> Result<Vec<Draft>, Reason> {
     match &command.action {
         Action::Credit { by, records } => credit::decide(ctx, hat, sender, command, cause, by, records),
         Action::Release { debit, records } => release::decide(ctx, hat, sender, command, cause, debit, records),

@@ -128,10 +128,7 @@ fn a_plug_that_is_not_connected_may_not_write() {
     assert_eq!(world.say(FACEBOOK, ANN, credit(FACEBOOK, &[FEED])).refused(), Reason::NotConnected);
     world.say(BOB, BOB, Action::PlugDisconnect { plug: id("facebook") }).done();
     assert_eq!(world.say(FACEBOOK, BOB, credit(FACEBOOK, &[FEED])).refused(), Reason::NotConnected);
-    assert_eq!(
-        world.say(BOB, BOB, Action::PlugDisconnect { plug: id("facebook") }).refused(),
-        Reason::NotConnected
-    );
+    assert_eq!(world.say(BOB, BOB, Action::PlugDisconnect { plug: id("facebook") }).refused(), Reason::NotConnected);
     world.say(BOB, BOB, Action::AppDisable { app: id("notables") }).done();
     assert_eq!(world.say(NOTABLES, BOB, credit(NOTABLES, &["rumpel/notes"])).refused(), Reason::NotConnected);
 }
@@ -246,8 +243,13 @@ fn a_receipt_of_somebody_else_or_a_return_not_asked_for_changes_nothing() {
 #[test]
 fn a_lane_leads_nowhere_by_itself() {
     let mut world = World::new();
-    let receipt =
-        Receipt { delivery: uuid::Uuid::nil(), digest: Digest::of(b""), count: 0, verdict: Verdict::Accepted, reason: None };
+    let receipt = Receipt {
+        delivery: uuid::Uuid::nil(),
+        digest: Digest::of(b""),
+        count: 0,
+        verdict: Verdict::Accepted,
+        reason: None,
+    };
     assert_eq!(world.say(BOB, LANE, Action::Receipt(receipt.clone())).refused(), Reason::NotFound);
     assert_eq!(world.say("org:nobody", LANE, Action::Receipt(receipt)), Said::Anonymous(Reason::UnknownParty));
 }

@@ -160,6 +160,17 @@ impl Said {
         }
     }
 
+    /// The first event, or why an authenticated message was refused.
+    pub fn done_or_reason(self) -> Result<Event, Reason> {
+        match self {
+            Said::Recorded(mut entries) => match entries.remove(0).event {
+                Event::Rejected { reason } => Err(reason),
+                event => Ok(event),
+            },
+            other => panic!("not recorded: {other:?}"),
+        }
+    }
+
     /// The first event of something that was not refused.
     pub fn event(self) -> Event {
         self.done().remove(0).event
@@ -280,8 +291,14 @@ impl World {
             body: Digest::of(text.as_bytes()),
         };
         let addressed = address(to);
-        let command =
-            Command { addressed: addressed.clone(), action, cause: Some(cause), deadline: None, pull: None, stored_at: self.now };
+        let command = Command {
+            addressed: addressed.clone(),
+            action,
+            cause: Some(cause),
+            deadline: None,
+            pull: None,
+            stored_at: self.now,
+        };
         Msg { entity: addressed, command }
     }
 
