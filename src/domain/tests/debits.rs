@@ -59,6 +59,19 @@ fn an_amended_revision_waits_while_the_old_one_stays() {
 }
 
 #[test]
+fn a_rolling_revision_does_not_come_back_when_the_one_after_it_has_ended() {
+    let mut world = World::new();
+    world.debit("d1", ACME, &[FEED, POSTS]);
+    let mut once = terms(ACME, &[FEED]);
+    once.cancel_at_period_end = true;
+    world.say(ACME, BOB, Action::DebitAmend { debit: id("d1"), terms: once }).done();
+    world.say(BOB, BOB, enable()).done();
+    assert_eq!(releases(&mut world), Ok(1));
+    world.pass(3600);
+    assert_eq!(releases(&mut world), Err(Reason::DebitEnded));
+}
+
+#[test]
 fn a_debit_rolls_from_period_to_period() {
     let mut world = World::new();
     world.debit("d1", ACME, &[FEED]);
