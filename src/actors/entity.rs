@@ -7,8 +7,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use super::shared::Shared;
-use crate::domain::entity::seal;
-use crate::domain::{Address, Command, Context as Ground, Decision, Entity, Entry, Known, Reason, Timestamp};
+use crate::domain::{Address, Command, Context as Ground, Decision, Entity, Entry, Known, Reason, Timestamp, seal};
 
 /// A command and what the exchange knows of its id.
 #[derive(Debug, Clone)]

@@ -17,7 +17,9 @@ use super::member::{self, MemberVerb};
 #[derive(Debug, Subcommand)]
 pub enum AppVerb {
     /// Register an app, signed with the key that it brings; it waits for approval
-    #[command(after_help = "Example:\n  dex app register notables --name Notables --app-version 1.0.0 --namespace rumpel --key notables.key")]
+    #[command(
+        after_help = "Example:\n  dex app register notables --name Notables --app-version 1.0.0 --namespace rumpel --key notables.key"
+    )]
     Register {
         /// Its id
         id: Id,

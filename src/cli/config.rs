@@ -16,7 +16,9 @@ use super::out;
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
     /// Check file and environment; names all problems at once, exit code 1 when there are any
-    #[command(after_help = "Examples:\n  dex config check /etc/dex/dex.toml\n  DEX__EXCHANGE__PARTITIONS=0 dex config check")]
+    #[command(
+        after_help = "Examples:\n  dex config check /etc/dex/dex.toml\n  DEX__EXCHANGE__PARTITIONS=0 dex config check"
+    )]
     Check {
         /// Configuration file (TOML); the defaults when not given
         #[arg(env = "DEX_CONFIG")]

@@ -42,7 +42,10 @@ pub fn run(globals: &Globals, verb: &DeadVerb) -> Result<ExitCode, Failure> {
                 "sequence": sequence, "body": body, "reason": reason,
             }))?;
         } else {
-            out::line(format_args!("{}  leaf {}  {reason}  {subject}  sequence {sequence}  body {body}", entry.at, stored.leaf))?;
+            out::line(format_args!(
+                "{}  leaf {}  {reason}  {subject}  sequence {sequence}  body {body}",
+                entry.at, stored.leaf
+            ))?;
         }
     }
     Ok(ExitCode::SUCCESS)

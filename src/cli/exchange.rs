@@ -15,7 +15,9 @@ use super::{link, out};
 #[derive(Debug, Subcommand)]
 pub enum ExchangeVerb {
     /// Show every step of one exchange with its times, leaves and statuses
-    #[command(after_help = "Example:\n  dex exchange trace 01890a5d-ac96-774b-bcce-b302099a8057 --json\n\nThe id is that of the message, of an exchange or of a delivery. Digests and counts are shown, never content.")]
+    #[command(
+        after_help = "Example:\n  dex exchange trace 01890a5d-ac96-774b-bcce-b302099a8057 --json\n\nThe id is that of the message, of an exchange or of a delivery. Digests and counts are shown, never content."
+    )]
     Trace {
         /// Id of a message, exchange or delivery
         id: MessageId,

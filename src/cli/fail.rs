@@ -66,21 +66,15 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let text = error.to_string();
         match error {
-            ClientError::Refused(_) | ClientError::Form(_) | ClientError::Unverified { .. } => {
-                Failure::Finding(text)
-            }
+            ClientError::Refused(_) | ClientError::Form(_) | ClientError::Unverified { .. } => Failure::Finding(text),
             // The daemon is there and says that it cannot answer now.
-            ClientError::Problem(problem) if problem.reason == Reason::Internal => {
-                Failure::Unavailable(text)
-            }
+            ClientError::Problem(problem) if problem.reason == Reason::Internal => Failure::Unavailable(text),
             ClientError::Problem(_) => Failure::Finding(text),
             ClientError::Timeout { .. }
             | ClientError::NoAnswer { .. }
             | ClientError::Connect(_)
             | ClientError::Broker(_) => Failure::Unavailable(text),
-            ClientError::NoSigner | ClientError::Id(_) | ClientError::KeyFile(_) => {
-                Failure::Usage(text)
-            }
+            ClientError::NoSigner | ClientError::Id(_) | ClientError::KeyFile(_) => Failure::Usage(text),
         }
     }
 }

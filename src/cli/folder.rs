@@ -72,8 +72,8 @@ impl Folder {
 /// The origin line of the folder's newest checkpoint. A wrong one is found by its signature.
 fn name_of(path: &Path) -> Result<String, Failure> {
     let file = path.join("ledger").join("checkpoint");
-    let text = std::fs::read(&file)
-        .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", file.display())))?;
+    let text =
+        std::fs::read(&file).map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", file.display())))?;
     let text = String::from_utf8_lossy(&text);
     match text.lines().next() {
         Some(name) if !name.is_empty() => Ok(name.to_owned()),

@@ -17,7 +17,9 @@ use super::{link, member, out};
 #[derive(Debug, Subcommand)]
 pub enum HatVerb {
     /// Register a HAT of a platform's domain (for the platform)
-    #[command(after_help = "Example:\n  dex hat register bob.hubat.net bob.key --key hubat.key\n\nWho speaks is the platform of the HAT's domain, here platform:hubat.net, unless --as says otherwise.")]
+    #[command(
+        after_help = "Example:\n  dex hat register bob.hubat.net bob.key --key hubat.key\n\nWho speaks is the platform of the HAT's domain, here platform:hubat.net, unless --as says otherwise."
+    )]
     Register {
         /// The HAT's address
         hat: Id,

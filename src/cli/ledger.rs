@@ -18,10 +18,14 @@ use super::out;
 #[derive(Debug, Subcommand)]
 pub enum LedgerVerb {
     /// Audit every frame, leaf and checkpoint; exit code 1 when anything is not as it must be
-    #[command(after_help = "Examples:\n  dex ledger check /var/lib/dex\n  dex ledger check backup --verifier dex.example+1a2b3c4d+AQ… --json")]
+    #[command(
+        after_help = "Examples:\n  dex ledger check /var/lib/dex\n  dex ledger check backup --verifier dex.example+1a2b3c4d+AQ… --json"
+    )]
     Check(Folder),
     /// Print entries as JSON, one a line
-    #[command(after_help = "Example:\n  dex ledger show /var/lib/dex --from 100 --count 10 | jq .entry.event\n\nEntries hold digests, counts and parties, never content.")]
+    #[command(
+        after_help = "Example:\n  dex ledger show /var/lib/dex --from 100 --count 10 | jq .entry.event\n\nEntries hold digests, counts and parties, never content."
+    )]
     Show {
         #[command(flatten)]
         folder: Folder,
@@ -67,8 +71,9 @@ fn failure(error: LedgerError) -> Failure {
 /// # Errors
 /// [`Failure::Finding`] when its bytes are no entry of a version that this build reads.
 pub fn entry(stored: &Stored) -> Result<Entry, Failure> {
-    rmp_serde::from_slice(&stored.entry)
-        .map_err(|error| Failure::Finding(format!("leaf {} holds no entry that this version reads: {error}", stored.leaf)))
+    rmp_serde::from_slice(&stored.entry).map_err(|error| {
+        Failure::Finding(format!("leaf {} holds no entry that this version reads: {error}", stored.leaf))
+    })
 }
 
 fn show(reader: &LedgerReader, from: u64, count: u64) -> Result<ExitCode, Failure> {
@@ -106,7 +111,12 @@ fn check(globals: &Globals, folder: &Folder) -> Result<ExitCode, Failure> {
     } else {
         out::line(format_args!(
             "{}: {} entries in {} frames of {} segments, {} checkpoints right, {} wrong",
-            verifier.name(), report.tree_size, report.frames, report.segments, report.checkpoints, report.wrong
+            verifier.name(),
+            report.tree_size,
+            report.frames,
+            report.segments,
+            report.checkpoints,
+            report.wrong
         ))?;
         if report.torn_bytes > 0 {
             out::line(format_args!(

@@ -47,9 +47,11 @@ pub fn signer(globals: &Globals) -> Result<Signer, Failure> {
 /// # Errors
 /// [`Failure::Usage`] when neither is there.
 pub fn speaker(globals: &Globals, usual: Option<Address>, who: &str) -> Result<Address, Failure> {
-    globals.party.clone().or(usual).ok_or_else(|| {
-        Failure::Usage(format!("this is for {who}: say who speaks by --as, like --as operator:main"))
-    })
+    globals
+        .party
+        .clone()
+        .or(usual)
+        .ok_or_else(|| Failure::Usage(format!("this is for {who}: say who speaks by --as, like --as operator:main")))
 }
 
 fn options(globals: &Globals, party: Address, signer: Option<Signer>) -> ClientOptions {
@@ -92,8 +94,8 @@ pub async fn reader(globals: &Globals) -> Result<Client, Failure> {
 /// [`Failure`] when it is answered with a problem, or not at all.
 pub async fn ask(globals: &Globals, call: &str, body: &Value) -> Result<Value, Failure> {
     let client = reader(globals).await?;
-    let body = serde_json::to_vec(body)
-        .map_err(|error| Failure::Usage(format!("the query cannot be written: {error}")))?;
+    let body =
+        serde_json::to_vec(body).map_err(|error| Failure::Usage(format!("the query cannot be written: {error}")))?;
     Ok(client.query(call, Bytes::from(body)).await?)
 }
 
@@ -136,11 +138,7 @@ pub async fn pages(
 /// # Errors
 /// [`ClientError`] inside of the `Ok` when it was sent and refused or not answered, so that the caller
 /// can show it; [`Failure`] when it could not be sent.
-pub async fn send(
-    globals: &Globals,
-    party: Address,
-    order: Order,
-) -> Result<Result<OutcomeOut, ClientError>, Failure> {
+pub async fn send(globals: &Globals, party: Address, order: Order) -> Result<Result<OutcomeOut, ClientError>, Failure> {
     let client = connect(globals, party).await?;
     Ok(client.send(order).await)
 }

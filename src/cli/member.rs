@@ -17,7 +17,9 @@ use super::{link, out};
 #[derive(Debug, Subcommand)]
 pub enum MemberVerb {
     /// Approve a registration that waits (for the operator)
-    #[command(after_help = "Example:\n  dex plug approve facebook UDX… --as operator:main --key operator.key\n\nThe key is named so that nobody can squat on an id: `show` lists what waits.")]
+    #[command(
+        after_help = "Example:\n  dex plug approve facebook UDX… --as operator:main --key operator.key\n\nThe key is named so that nobody can squat on an id: `show` lists what waits."
+    )]
     Approve {
         /// Its id
         id: Id,
@@ -45,7 +47,9 @@ pub enum MemberVerb {
         new: PublicKey,
     },
     /// Declare a key not in force from an instant on
-    #[command(after_help = "Example:\n  dex plug revoke-key facebook UDX… --since 2026-01-31T12:00:00Z --key facebook.key")]
+    #[command(
+        after_help = "Example:\n  dex plug revoke-key facebook UDX… --since 2026-01-31T12:00:00Z --key facebook.key"
+    )]
     RevokeKey {
         /// Its id
         id: Id,

@@ -27,6 +27,7 @@ mod plug;
 mod send;
 mod serve;
 mod sign;
+mod snapshot;
 mod watch;
 
 use std::process::ExitCode;
@@ -104,6 +105,9 @@ enum Verb {
     /// The ledger's files, from outside
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// The state database, from outside
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotVerb),
     /// Messages that the exchange could not work on
     #[command(subcommand)]
     Dead(dead::DeadVerb),
@@ -141,6 +145,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Offer(verb) => offer::run(globals, verb),
         Verb::Exchange(verb) => exchange::run(globals, &verb),
         Verb::Ledger(verb) => ledger::run(globals, &verb),
+        Verb::Snapshot(verb) => snapshot::run(globals, &verb),
         Verb::Dead(verb) => dead::run(globals, &verb),
     }
 }

@@ -44,7 +44,9 @@ pub enum OfferVerb {
         offer: Id,
     },
     /// Take up an offer (for a HAT)
-    #[command(after_help = "Example:\n  dex offer claim steps-2026 bob.hubat.net --key bob.key\n\nThe offer answers by proposing its debit: `dex debit list` shows it, `dex debit enable` confirms the claim.")]
+    #[command(
+        after_help = "Example:\n  dex offer claim steps-2026 bob.hubat.net --key bob.key\n\nThe offer answers by proposing its debit: `dex debit list` shows it, `dex debit enable` confirms the claim."
+    )]
     Claim {
         /// Its id
         offer: Id,

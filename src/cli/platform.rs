@@ -17,7 +17,9 @@ use super::parse::PublicKey;
 #[derive(Debug, Subcommand)]
 pub enum PlatformVerb {
     /// Certify a HAT provider for a domain (for the operator)
-    #[command(after_help = "Example:\n  dex platform certify hubat.net hubat.key --name HubAT --as operator:main --key operator.key")]
+    #[command(
+        after_help = "Example:\n  dex platform certify hubat.net hubat.key --name HubAT --as operator:main --key operator.key"
+    )]
     Certify {
         /// The domain: it vouches for HATs whose address ends in it
         id: Id,

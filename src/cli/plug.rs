@@ -17,7 +17,9 @@ use super::member::{self, MemberVerb};
 #[derive(Debug, Subcommand)]
 pub enum PlugVerb {
     /// Register a plug, signed with the key that it brings; it waits for approval
-    #[command(after_help = "Example:\n  dex plug register facebook --name 'Facebook plug' --namespace facebook --key facebook.key")]
+    #[command(
+        after_help = "Example:\n  dex plug register facebook --name 'Facebook plug' --namespace facebook --key facebook.key"
+    )]
     Register {
         /// Its id
         id: Id,

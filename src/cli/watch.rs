@@ -84,9 +84,15 @@ fn pulse(now: &Value, last: Option<&Value>) -> String {
     let mut line = format!(
         "{}  settled {} (+{}/s)  open {}  disputed {}  expired {}  recalled {}  rejected {} (+{}/s)  tree {}",
         now["at"].as_str().unwrap_or("-"),
-        of("settled"), rate("settled"),
-        of("open"), of("disputed"), of("expired"), of("recalled"),
-        of("rejected"), rate("rejected"), of("treeSize"),
+        of("settled"),
+        rate("settled"),
+        of("open"),
+        of("disputed"),
+        of("expired"),
+        of("recalled"),
+        of("rejected"),
+        rate("rejected"),
+        of("treeSize"),
     );
     for (reason, count) in now["reasons"].as_object().into_iter().flatten() {
         line.push_str(&format!("  {reason} {count}"));

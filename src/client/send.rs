@@ -15,8 +15,11 @@ use super::{headers, ids};
 
 /// Pause before the first repeat.
 const REPEAT_FIRST: Duration = Duration::from_millis(200);
-/// Longest pause; also the pause once the broker holds the message, for then a repeat only asks again.
+/// Longest pause before a repeat of a message that the broker has not confirmed.
 const REPEAT_MAX: Duration = Duration::from_secs(2);
+/// Longest pause once the broker holds the message: then a repeat only asks again, and an exchange under
+/// load should not be asked often.
+const ASK_MAX: Duration = Duration::from_secs(8);
 
 impl Client {
     /// Sends a message and waits for its first outcome. Thousands may wait at once; beyond the window
@@ -51,8 +54,12 @@ impl Client {
                         return Err(ClientError::Refused(Box::new(Refusal::from_problem(id, *problem))));
                     }
                     Answer::Stored => {
-                        stored = true;
-                        again = again.max(Instant::now() + REPEAT_MAX);
+                        // The acknowledgement of a repeat leaves the pause of that repeat as it is.
+                        if !stored {
+                            stored = true;
+                            pause = REPEAT_MAX;
+                            again = again.max(Instant::now() + pause);
+                        }
                     }
                     Answer::NotStored(why) => {
                         tracing::debug!(%id, %why, "the broker did not take a message, it is sent again");
@@ -63,7 +70,7 @@ impl Client {
                     }
                 }
             }
-            pause = (pause * 2).min(REPEAT_MAX);
+            pause = (pause * 2).min(if stored { ASK_MAX } else { REPEAT_MAX });
         }
         Err(timeout(stored))
     }

@@ -42,7 +42,12 @@ fn exchange(config: &Config, found: &mut Findings<'_>) {
         format!("{:?} is no origin", exchange.origin),
         "use 1 to 100 characters out of a-z, 0-9, '.' and '-', no dot at either end",
     );
-    found.unless(!exchange.state_dir.is_empty(), "exchange.state_dir", "is empty", "name a folder that the daemon owns");
+    found.unless(
+        !exchange.state_dir.is_empty(),
+        "exchange.state_dir",
+        "is empty",
+        "name a folder that the daemon owns",
+    );
     found.unless(
         (1..=64).contains(&exchange.partitions),
         "exchange.partitions",
@@ -93,7 +98,9 @@ fn nats(config: &Config, found: &mut Findings<'_>) {
         "stands beside nats.nkey_seed_file",
         "give one of the two",
     );
-    for (key, file) in [("nats.credentials_file", &nats.credentials_file), ("nats.nkey_seed_file", &nats.nkey_seed_file)] {
+    for (key, file) in
+        [("nats.credentials_file", &nats.credentials_file), ("nats.nkey_seed_file", &nats.nkey_seed_file)]
+    {
         found.unless(
             file.is_empty() || std::path::Path::new(file).is_file(),
             key,
@@ -111,7 +118,9 @@ fn nats(config: &Config, found: &mut Findings<'_>) {
 
 fn streams(config: &Config, found: &mut Findings<'_>) {
     const LEAST: i64 = 1 << 20;
-    for (key, bytes) in [("streams.in_max_bytes", config.streams.in_max_bytes), ("streams.out_max_bytes", config.streams.out_max_bytes)] {
+    for (key, bytes) in
+        [("streams.in_max_bytes", config.streams.in_max_bytes), ("streams.out_max_bytes", config.streams.out_max_bytes)]
+    {
         found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
     }
     found.unless(
@@ -120,7 +129,12 @@ fn streams(config: &Config, found: &mut Findings<'_>) {
         "is shorter than limits.deadline_max: deliveries would go before their deadline",
         "make it at least as long",
     );
-    found.unless(config.streams.out_max_consumers > 0, "streams.out_max_consumers", "lets nobody receive", "use at least 1");
+    found.unless(
+        config.streams.out_max_consumers > 0,
+        "streams.out_max_consumers",
+        "lets nobody receive",
+        "use at least 1",
+    );
 }
 
 fn limits(config: &Config, found: &mut Findings<'_>) {
@@ -137,7 +151,12 @@ fn limits(config: &Config, found: &mut Findings<'_>) {
         format!("{} is out of range", limits.header_bytes),
         "use 1024 to 65536",
     );
-    found.unless((4..=100).contains(&limits.depth), "limits.depth", format!("{} is out of range", limits.depth), "use 4 to 100");
+    found.unless(
+        (4..=100).contains(&limits.depth),
+        "limits.depth",
+        format!("{} is out of range", limits.depth),
+        "use 4 to 100",
+    );
     found.unless(limits.records > 0, "limits.records", "lets nothing through", "use at least 1");
     found.unless(
         limits.deadline_min <= limits.deadline_default && limits.deadline_default <= limits.deadline_max,
@@ -146,7 +165,12 @@ fn limits(config: &Config, found: &mut Findings<'_>) {
         "put the three in order",
     );
     found.unless(limits.open_per_hat > 0, "limits.open_per_hat", "lets nothing through", "use at least 1");
-    found.unless(limits.messages_per_minute > 0, "limits.messages_per_minute", "lets nothing through", "use at least 1");
+    found.unless(
+        limits.messages_per_minute > 0,
+        "limits.messages_per_minute",
+        "lets nothing through",
+        "use at least 1",
+    );
 }
 
 fn disk(config: &Config, found: &mut Findings<'_>) {
@@ -168,11 +192,22 @@ fn disk(config: &Config, found: &mut Findings<'_>) {
 
 fn actors(config: &Config, found: &mut Findings<'_>) {
     let actors = &config.actors;
-    found.unless((1..=512).contains(&actors.batch), "actors.batch", format!("{} is out of range", actors.batch), "use 1 to 512");
-    found.unless(actors.live > 0, "actors.live", "lets no entity live", "use at least 1");
-    found.unless(actors.arbiters <= 256, "actors.arbiters", format!("{} is out of range", actors.arbiters), "use 0 to 256");
     found.unless(
-        config.dispatch.redelivery_first <= config.dispatch.redelivery_max && !config.dispatch.redelivery_first.0.is_zero(),
+        (1..=512).contains(&actors.batch),
+        "actors.batch",
+        format!("{} is out of range", actors.batch),
+        "use 1 to 512",
+    );
+    found.unless(actors.live > 0, "actors.live", "lets no entity live", "use at least 1");
+    found.unless(
+        actors.arbiters <= 256,
+        "actors.arbiters",
+        format!("{} is out of range", actors.arbiters),
+        "use 0 to 256",
+    );
+    found.unless(
+        config.dispatch.redelivery_first <= config.dispatch.redelivery_max
+            && !config.dispatch.redelivery_first.0.is_zero(),
         "dispatch.redelivery_first",
         "is zero or longer than dispatch.redelivery_max",
         "put the two in order",

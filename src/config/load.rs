@@ -68,9 +68,8 @@ pub fn load_with(file: Option<&Path>, environment: Environment) -> Result<Config
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-const SECTIONS: [&str; 11] = [
-    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "log",
-];
+const SECTIONS: [&str; 11] =
+    ["exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "log"];
 
 fn unknown_sections(layers: &config::Config, place: &str, problems: &mut Vec<Problem>) {
     let Ok(table) = layers.clone().try_deserialize::<std::collections::HashMap<String, Value>>() else {

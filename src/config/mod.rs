@@ -7,8 +7,8 @@ mod span;
 
 pub use load::{Problem, load, load_with};
 pub use sections::{
-    Actors, Config, Dispatch, Embedded, Exchange, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator, Signatures, Snapshot,
-    Streams,
+    Actors, Config, Dispatch, Embedded, Exchange, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator,
+    Signatures, Snapshot, Streams,
 };
 pub use span::Span;
 

@@ -1,111 +1,133 @@
-//! Data debits: append-only revisions, periods, and when one is in force.
-//!
-//! A revision waits for the owner while the one before it stays active. Its end: none (rolling), the end
-//! of its first period, at once when disabled, or the end of the period that ran when it was disabled.
+//! A data debit on a HAT: its revisions, when it is in force and when it ends.
 
 use serde::{Deserialize, Serialize};
 
 use super::event::DebitTerms;
 use super::id::{Address, Id};
+use super::records::is_endpoint;
 use super::time::{SECOND, Timestamp};
 use super::verdict::Reason;
 
-/// One revision of a debit.
+/// One revision of the terms. Revisions are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
-    /// What was proposed.
+    /// What the client asks for.
     pub terms: DebitTerms,
+    /// When it was proposed.
+    pub at: Timestamp,
+    /// Number of its entry.
+    pub n: u64,
+}
+
+/// The owner's acceptance of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enabled {
+    /// Which revision, from 1.
+    pub revision: u32,
     /// When.
-    pub proposed_at: Timestamp,
-    /// When the owner accepted it last.
-    pub enabled_at: Option<Timestamp>,
-    /// Number of that entry.
-    pub enabled_n: u64,
-    /// When the owner disabled it since, and whether only at the period's end.
-    pub disabled: Option<(Timestamp, bool)>,
+    pub at: Timestamp,
+    /// Number of its entry.
+    pub n: u64,
 }
 
-impl Revision {
-    /// From when on it may be used, once accepted.
-    pub fn starts(&self) -> Option<Timestamp> {
-        let enabled = self.enabled_at?;
-        Some(self.terms.start.map_or(enabled, |start| start.max(enabled)))
-    }
-
-    /// When it ends; `None` when it rolls on or was never accepted.
-    pub fn ends(&self) -> Option<Timestamp> {
-        let start = self.starts()?;
-        let period = i64::from(self.terms.period_seconds.max(1)).saturating_mul(SECOND);
-        let own = self.terms.cancel_at_period_end.then(|| start.plus(period));
-        let told = self.disabled.map(|(at, at_period_end)| {
-            if !at_period_end || at < start {
-                return at;
-            }
-            // The end of the period that runs at that moment; at a boundary the next one has begun.
-            let periods = (at.since(start) / period).saturating_add(1);
-            start.plus(periods.saturating_mul(period))
-        });
-        match (own, told) {
-            (Some(own), Some(told)) => Some(own.min(told)),
-            (own, told) => own.or(told),
-        }
-    }
-
-    /// Whether it was accepted and has not ended at `at`: in force, or to start.
-    pub fn live(&self, at: Timestamp) -> bool {
-        self.enabled_at.is_some() && self.ends().is_none_or(|end| at < end)
-    }
-
-    /// Whether it is in force at `at`.
-    pub fn active(&self, at: Timestamp) -> bool {
-        self.starts().is_some_and(|start| start <= at) && self.ends().is_none_or(|end| at < end)
-    }
+/// The owner's end of an acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// When.
+    pub at: Timestamp,
+    /// True: runs to the end of the period that runs then.
+    pub at_period_end: bool,
 }
 
-/// A debit on a HAT.
+/// A data debit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debit {
+    /// Who receives.
+    pub client: Address,
+    /// The offer that it comes from.
+    pub offer: Option<Id>,
     /// Oldest first, at least one.
     pub revisions: Vec<Revision>,
-    /// The offer that it came from.
-    pub offer: Option<Id>,
+    /// The acceptance that counts: the newest.
+    pub enabled: Option<Enabled>,
+    /// Its end by the owner; cleared by the next acceptance, so that the revision's own terms hold again.
+    pub cancelled: Option<Cancelled>,
 }
 
 impl Debit {
-    /// The newest revision in force at `at`.
-    pub fn active(&self, at: Timestamp) -> Option<&Revision> {
-        self.revisions.iter().rev().find(|revision| revision.active(at))
+    /// The number of the newest revision, from 1.
+    pub fn newest(&self) -> u32 {
+        u32::try_from(self.revisions.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether a revision is in force at `at` or will be.
+    /// The accepted revision and its acceptance.
+    pub fn accepted(&self) -> Option<(&Revision, Enabled)> {
+        let enabled = self.enabled?;
+        let index = usize::try_from(enabled.revision).ok()?.checked_sub(1)?;
+        Some((self.revisions.get(index)?, enabled))
+    }
+
+    /// When the accepted revision starts: as its terms say, but not before it was accepted.
+    pub fn start(&self) -> Option<Timestamp> {
+        let (revision, enabled) = self.accepted()?;
+        Some(revision.terms.start.unwrap_or(enabled.at).max(enabled.at))
+    }
+
+    /// When the accepted revision ends; `None` when it rolls on (or nothing is accepted).
+    ///
+    /// One period: start + period. Disabled at once: then. Disabled at the period's end:
+    /// start + ⌈(then − start) / period⌉ × period.
+    pub fn end(&self) -> Option<Timestamp> {
+        let (revision, _) = self.accepted()?;
+        let start = self.start()?;
+        let period = i64::from(revision.terms.period_seconds.max(1)).saturating_mul(SECOND);
+        let own = revision.terms.cancel_at_period_end.then(|| start.plus(period));
+        let by_owner = self.cancelled.map(|cancelled| {
+            if !cancelled.at_period_end {
+                return cancelled.at;
+            }
+            let run = cancelled.at.since(start).max(0);
+            let periods = run / period + i64::from(run % period != 0);
+            start.plus(periods.saturating_mul(period))
+        });
+        match (own, by_owner) {
+            (Some(own), Some(by_owner)) => Some(own.min(by_owner)),
+            (own, by_owner) => own.or(by_owner),
+        }
+    }
+
+    /// Whether it was accepted once and has ended by `at`.
+    pub fn ended(&self, at: Timestamp) -> bool {
+        self.end().is_some_and(|end| end <= at)
+    }
+
+    /// Whether it is accepted and has not ended by `at`; it may be still to start.
     pub fn live(&self, at: Timestamp) -> bool {
-        self.revisions.iter().any(|revision| revision.live(at))
+        self.enabled.is_some() && !self.ended(at)
     }
 
-    /// The newest revision.
-    pub fn latest(&self) -> Option<&Revision> {
-        self.revisions.last()
-    }
-
-    /// Who receives. The same in all revisions.
-    pub fn client(&self) -> &Address {
-        &self.revisions[0].terms.client
-    }
-
-    /// The revision in force.
+    /// The terms that are active at `at`, and the number of the entry by which the owner accepted them.
     ///
     /// # Errors
-    /// `debit-ended` when one was in force and none will be, `debit-not-active` otherwise.
-    pub fn in_force(&self, at: Timestamp) -> Result<&Revision, Reason> {
-        self.active(at).ok_or_else(|| {
-            let accepted = self.revisions.iter().any(|revision| revision.enabled_at.is_some());
-            if accepted && self.ended(at) { Reason::DebitEnded } else { Reason::DebitNotActive }
-        })
+    /// `debit-not-active` or `debit-ended`.
+    pub fn in_force(&self, at: Timestamp) -> Result<(&DebitTerms, u64), Reason> {
+        let (revision, enabled) = self.accepted().ok_or(Reason::DebitNotActive)?;
+        if self.ended(at) {
+            Err(Reason::DebitEnded)
+        } else if self.start().is_some_and(|start| at < start) {
+            Err(Reason::DebitNotActive)
+        } else {
+            Ok((&revision.terms, enabled.n))
+        }
     }
+}
 
-    /// Whether every accepted revision has ended.
-    pub fn ended(&self, at: Timestamp) -> bool {
-        let mut accepted = self.revisions.iter().filter(|revision| revision.enabled_at.is_some()).peekable();
-        accepted.peek().is_some() && accepted.all(|revision| revision.ends().is_some_and(|end| end <= at))
-    }
+/// Whether terms can be held to: a period, and a bundle that names at least one endpoint per property.
+pub fn well_formed(terms: &DebitTerms) -> bool {
+    let properties = &terms.bundle.bundle;
+    terms.period_seconds >= 1
+        && !properties.is_empty()
+        && properties.values().all(|property| {
+            !property.endpoints.is_empty() && property.endpoints.iter().all(|q| is_endpoint(&q.endpoint))
+        })
 }

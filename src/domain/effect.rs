@@ -2,10 +2,10 @@
 //! same effects come from the ledger again.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::bytes::Digest;
-use super::command::Cause;
 use super::entry::Entry;
 use super::event::{Closed, Direction, Event, Opened, Part};
 use super::id::{Address, Id, Kind, MessageId};
@@ -45,89 +45,49 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Tell `to`. `first`: also plainly to the waiting caller's `Dex-Reply`, when the entry's cause has one.
-    Outcome {
-        to: Address,
-        outcome: Outcome,
-        first: bool,
-    },
+    Outcome { to: Address, outcome: Outcome, first: bool },
     /// Publish the spooled content to its recipient.
     Deliver(Opened),
     /// Ask the HAT for a release.
     Request(Opened),
     /// Ask the recipient to give a delivery back.
-    RecallRequest {
-        to: Address,
-        exchange: MessageId,
-        delivery: Uuid,
-    },
-    /// A message of the exchange to another entity, by way of the input stream: the action's tokens, ids as they are; `number` tells several of one entry apart.
-    Send {
-        to: Address,
-        action: Vec<String>,
-        body: serde_json::Value,
-        number: u16,
-    },
+    RecallRequest { to: Address, exchange: MessageId, delivery: Uuid },
+    /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
+    Send { to: Address, action: String, body: serde_json::Value, number: u16 },
     /// The exchange with this delivery is final: its content and deadline are dropped.
     Close { delivery: Uuid },
 }
 
-/// What follows from a committed entry: answers to its message, deliveries, messages to other entities.
-pub fn effects_of(entry: &Entry) -> Vec<Effect> {
-    let mut effects = Vec::with_capacity(3);
-    if let Some(cause) = &entry.cause {
-        let outcome = first_outcome(entry, cause);
-        effects.push(Effect::Outcome { to: cause.from.clone(), outcome, first: true });
-    }
-    match &entry.event {
-        Event::Opened(opened) if opened.direction == Direction::Pull => {
-            effects.push(Effect::Request((**opened).clone()));
-        }
-        Event::Opened(opened) => effects.push(Effect::Deliver((**opened).clone())),
-        Event::Settled(closed) => end(&mut effects, entry, closed, Status::Settled, None),
-        Event::Disputed { closed, reason } => end(&mut effects, entry, closed, Status::Disputed, Some(*reason)),
-        Event::Expired(closed) => end(&mut effects, entry, closed, Status::Expired, Some(Reason::DeadlinePassed)),
-        Event::Recalled(closed) => end(&mut effects, entry, closed, Status::Recalled, Some(Reason::RecalledBySender)),
-        Event::RecallRequested { exchange, delivery, to } => {
-            effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery });
-        }
-        Event::Claimed { offer } => {
-            effects.push(send(Kind::Offer, offer, &["reserve"], hat_body(&entry.entity.id)));
-        }
-        Event::DebitEnabled { offer: Some(offer), .. } => {
-            effects.push(send(Kind::Offer, offer, &["confirm"], hat_body(&entry.entity.id)));
-        }
-        Event::OfferReserved { hat, terms } => {
-            let action = ["claim-reserved", entry.entity.id.as_str()];
-            effects.push(send(Kind::Hat, hat, &action, serde_json::json!({ "terms": terms })));
-        }
-        Event::OfferRefused { hat, .. } => {
-            let action = ["claim-refused", entry.entity.id.as_str()];
-            effects.push(send(Kind::Hat, hat, &action, serde_json::json!({})));
-        }
-        _ => {}
-    }
-    effects
+/// What is told first to the sender of the message that caused an entry: its status, and why.
+fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
+    Some(match event {
+        Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
+        // Asked of somebody else; the answer follows.
+        Event::RecallRequested { .. } | Event::Claimed { .. } => (Status::Accepted, None),
+        Event::Rejected { reason } | Event::OfferRefused { reason, .. } => (Status::Rejected, Some(*reason)),
+        Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
+        Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
+        Event::LateReceipt { .. } => (Status::Rejected, Some(Reason::WrongState)),
+        Event::RefusedUnauthenticated { .. }
+        | Event::DeadLetter { .. }
+        | Event::OperatorDeclared { .. }
+        | Event::Expired(_) => return None,
+        _ => (Status::Settled, None),
+    })
 }
 
-fn hat_body(hat: &Id) -> serde_json::Value {
-    serde_json::json!({ "hat": hat })
-}
-
-fn send(kind: Kind, id: &Id, action: &[&str], body: serde_json::Value) -> Effect {
-    Effect::Send {
-        to: Address::new(kind, id.clone()),
-        action: action.iter().map(|token| (*token).to_owned()).collect(),
-        body,
-        number: 0,
+/// The first outcome of the message that caused `entry`.
+fn first_outcome(entry: &Entry) -> Option<Effect> {
+    let cause = entry.cause.as_ref()?;
+    // The exchange does not tell itself: it sees its own entries.
+    if cause.from.kind == Kind::Dex {
+        return None;
     }
-}
-
-/// What the sender of the message is told first.
-fn first_outcome(entry: &Entry, cause: &Cause) -> Outcome {
+    let (status, reason) = first_status(&entry.event)?;
     let mut outcome = Outcome {
         exchange: cause.id,
-        status: Status::Settled,
-        reason: None,
+        status,
+        reason,
         parts: Vec::new(),
         delivery: None,
         digest_in: cause.body,
@@ -137,57 +97,121 @@ fn first_outcome(entry: &Entry, cause: &Cause) -> Outcome {
     };
     match &entry.event {
         Event::Opened(opened) => {
-            outcome.status = Status::Accepted;
             outcome.delivery = Some(opened.delivery);
             outcome.digest_out = Some(opened.digest_out);
             outcome.count = opened.count_out;
         }
         Event::Fanned { count, parts, .. } => {
-            outcome.status = Status::Accepted;
             outcome.count = *count;
-            outcome.parts.clone_from(parts);
+            outcome.parts = parts.clone();
         }
-        Event::Rejected { reason } => {
-            outcome.status = Status::Rejected;
-            outcome.reason = Some(*reason);
-        }
-        // A receipt: how it left the exchange.
-        Event::Settled(closed) => of_receipt(&mut outcome, closed, Status::Settled, None),
-        Event::Disputed { closed, reason } => of_receipt(&mut outcome, closed, Status::Disputed, Some(*reason)),
-        Event::Recalled(closed) => {
-            of_receipt(&mut outcome, closed, Status::Recalled, Some(Reason::RecalledBySender));
+        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Recalled(closed) => {
+            // To the recipient: of the exchange it learns its own delivery and no more.
+            outcome.delivery = Some(closed.delivery);
+            outcome.count = closed.count;
         }
         Event::LateReceipt { delivery, .. } => outcome.delivery = Some(*delivery),
-        Event::RecallRequested { delivery, .. } => {
-            outcome.status = Status::Accepted;
-            outcome.delivery = Some(*delivery);
+        _ => {}
+    }
+    Some(Effect::Outcome { to: cause.from.clone(), outcome, first: true })
+}
+
+/// The final outcome for the sender of an exchange, and its end.
+fn finals(effects: &mut Vec<Effect>, closed: &Closed, status: Status, reason: Option<Reason>, at: Timestamp) {
+    effects.push(Effect::Outcome {
+        to: closed.from.clone(),
+        outcome: Outcome {
+            exchange: closed.exchange,
+            status,
+            reason,
+            parts: Vec::new(),
+            delivery: Some(closed.delivery),
+            digest_in: closed.digest_in,
+            digest_out: Some(closed.digest_out),
+            count: closed.count,
+            at,
+        },
+        first: false,
+    });
+    effects.push(Effect::Close { delivery: closed.delivery });
+}
+
+/// The final outcome of a claim, which its offer answered.
+fn claim_outcome(entry: &Entry, claim: MessageId, status: Status, reason: Option<Reason>) -> Effect {
+    // The claim had no content; what answers it stands for its digest.
+    let digest_in = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
+    Effect::Outcome {
+        to: entry.entity.clone(),
+        outcome: Outcome {
+            exchange: claim,
+            status,
+            reason,
+            parts: Vec::new(),
+            delivery: None,
+            digest_in,
+            digest_out: None,
+            count: 0,
+            at: entry.at,
+        },
+        first: false,
+    }
+}
+
+/// What follows from a committed entry, in the order in which it is to leave.
+pub fn effects_of(entry: &Entry) -> Vec<Effect> {
+    let mut effects = Vec::with_capacity(3);
+    effects.extend(first_outcome(entry));
+    let at = entry.at;
+    let hat = || json!({ "hat": entry.entity.id.as_str() });
+    let send = |kind: Kind, id: &Id, action: String, body: serde_json::Value| Effect::Send {
+        to: Address::new(kind, id.clone()),
+        action,
+        body,
+        number: 0,
+    };
+    match &entry.event {
+        Event::Opened(opened) => effects.push(match opened.direction {
+            Direction::Pull => Effect::Request((**opened).clone()),
+            Direction::Credit | Direction::Release => Effect::Deliver((**opened).clone()),
+        }),
+        Event::Settled(closed) => finals(&mut effects, closed, Status::Settled, None, at),
+        Event::Disputed { closed, reason, .. } => {
+            finals(&mut effects, closed, Status::Disputed, Some(*reason), at);
+        }
+        Event::Expired(closed) => {
+            let reason = Some(Reason::DeadlinePassed);
+            finals(&mut effects, closed, Status::Expired, reason, at);
+        }
+        Event::Recalled(closed) => {
+            let reason = Some(Reason::RecalledBySender);
+            finals(&mut effects, closed, Status::Recalled, reason, at);
+        }
+        Event::RecallRequested { exchange, delivery, to } => {
+            effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery })
+        }
+        Event::Claimed { offer } => {
+            effects.push(send(Kind::Offer, offer, "reserve".into(), hat()));
+        }
+        Event::DebitEnabled { offer: Some(offer), .. } => {
+            effects.push(send(Kind::Offer, offer, "confirm".into(), hat()))
+        }
+        Event::OfferReserved { hat, terms } => {
+            let action = format!("claim-reserved.{}", entry.entity.id.to_token());
+            let body = json!({ "terms": terms });
+            effects.push(send(Kind::Hat, hat, action, body));
+        }
+        Event::OfferRefused { hat, .. } => {
+            let action = format!("claim-refused.{}", entry.entity.id.to_token());
+            effects.push(send(Kind::Hat, hat, action, json!({})));
+        }
+        Event::DebitProposed { claim: Some(claim), .. } => {
+            effects.push(claim_outcome(entry, *claim, Status::Settled, None))
+        }
+        Event::ClaimRefused { claim, .. } => {
+            let reason = Some(Reason::OfferFull);
+            effects.push(claim_outcome(entry, *claim, Status::Rejected, reason));
         }
         _ => {}
     }
-    outcome
-}
-
-fn of_receipt(outcome: &mut Outcome, closed: &Closed, status: Status, reason: Option<Reason>) {
-    outcome.status = status;
-    outcome.reason = reason;
-    outcome.delivery = Some(closed.delivery);
-    outcome.digest_out = Some(closed.digest_out);
-    outcome.count = closed.count;
-}
-
-/// An exchange has ended: its sender is told, its content goes.
-fn end(effects: &mut Vec<Effect>, entry: &Entry, closed: &Closed, status: Status, reason: Option<Reason>) {
-    let outcome = Outcome {
-        exchange: closed.exchange,
-        status,
-        reason,
-        parts: Vec::new(),
-        delivery: Some(closed.delivery),
-        digest_in: closed.digest_in,
-        digest_out: Some(closed.digest_out),
-        count: closed.count,
-        at: entry.at,
-    };
-    effects.push(Effect::Outcome { to: closed.from.clone(), outcome, first: false });
-    effects.push(Effect::Close { delivery: closed.delivery });
+    effects
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 
 use super::command::Command;
-use super::entry::{Basis, ENTRY_VERSION, Entry};
+use super::entry::{Basis, Entry};
 use super::event::Event;
 use super::id::Address;
 use super::limits::Limits;
@@ -64,6 +64,25 @@ pub struct Draft {
     pub with_cause: bool,
 }
 
+impl Draft {
+    /// The first entry of a decision: it carries the message's facts.
+    pub fn caused(event: Event) -> Self {
+        Draft { event, basis: Vec::new(), content: None, with_cause: true }
+    }
+
+    /// A further entry of a decision, or one that no message caused.
+    pub fn further(event: Event) -> Self {
+        Draft { with_cause: false, ..Draft::caused(event) }
+    }
+
+    /// With what it was decided on.
+    #[must_use]
+    pub fn on(mut self, basis: Vec<Basis>) -> Self {
+        self.basis = basis;
+        self
+    }
+}
+
 /// What a message leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -77,6 +96,26 @@ pub enum Decision {
     Nothing,
 }
 
+impl Decision {
+    /// One entry.
+    pub fn one(draft: Draft) -> Self {
+        Decision::Record(vec![draft])
+    }
+
+    /// The message of an authenticated sender is refused.
+    pub fn rejected(reason: Reason) -> Self {
+        Decision::one(Draft::caused(Event::Rejected { reason }))
+    }
+
+    /// The drafts of a transition, or its refusal.
+    pub fn of(judged: Result<Vec<Draft>, Reason>) -> Self {
+        match judged {
+            Ok(drafts) => Decision::Record(drafts),
+            Err(reason) => Decision::rejected(reason),
+        }
+    }
+}
+
 /// A state machine.
 pub trait Entity: Default + Clone + PartialEq + Serialize + DeserializeOwned {
     /// Decides without changing anything.
@@ -87,71 +126,4 @@ pub trait Entity: Default + Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Number of the last entry folded in; 0 at first.
     fn n(&self) -> u64;
-}
-
-impl Draft {
-    /// A draft that carries the message's facts.
-    pub fn new(event: Event) -> Self {
-        Draft { event, basis: Vec::new(), content: None, with_cause: true }
-    }
-
-    /// A refusal.
-    pub fn rejected(reason: Reason) -> Self {
-        Draft::new(Event::Rejected { reason })
-    }
-
-    /// With what it was decided on.
-    #[must_use]
-    pub fn on(mut self, basis: Vec<Basis>) -> Self {
-        self.basis = basis;
-        self
-    }
-
-    /// With content to spool.
-    #[must_use]
-    pub fn with(mut self, content: Bytes) -> Self {
-        self.content = Some(content);
-        self
-    }
-
-    /// A further draft of the same decision: the message's facts stand in the first.
-    #[must_use]
-    pub fn further(mut self) -> Self {
-        self.with_cause = false;
-        self
-    }
-}
-
-impl Decision {
-    /// One entry.
-    pub fn one(event: Event) -> Self {
-        Decision::Record(vec![Draft::new(event)])
-    }
-
-    /// A refusal.
-    pub fn rejected(reason: Reason) -> Self {
-        Decision::Record(vec![Draft::rejected(reason)])
-    }
-}
-
-/// Makes entries of drafts, numbered from `first_n` on, each with the content it spools.
-pub fn seal(entity: &Address, first_n: u64, command: &Command, drafts: Vec<Draft>) -> Vec<(Entry, Option<Bytes>)> {
-    let mut cause = command.cause.clone();
-    let number = |place: usize| first_n + place as u64;
-    drafts
-        .into_iter()
-        .enumerate()
-        .map(|(place, draft)| {
-            let entry = Entry {
-                v: ENTRY_VERSION,
-                entity: entity.clone(),
-                n: number(place),
-                at: command.stored_at,
-                cause: if draft.with_cause { cause.take() } else { None },
-                basis: draft.basis,
-                event: draft.event,
-            };
-            (entry, draft.content)
-        })
-        .collect()
 }

@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::bytes::{Digest, Key};
+use super::command::Receipt;
 use super::id::{Address, Id, MessageId};
 use super::registration::Profile;
 use super::time::Timestamp;
@@ -156,10 +157,7 @@ pub struct Bundle {
 impl Bundle {
     /// Whether the bundle names this endpoint.
     pub fn selects(&self, endpoint: &str) -> bool {
-        self.bundle
-            .values()
-            .flat_map(|property| &property.endpoints)
-            .any(|query| query.endpoint == endpoint)
+        self.bundle.values().flat_map(|property| &property.endpoints).any(|query| query.endpoint == endpoint)
     }
 }
 
@@ -212,35 +210,28 @@ pub enum Event {
     /// An exchange was opened; its delivery (or request) is on its way.
     Opened(Box<Opened>),
     /// A `data` message was fanned out into these parts; an [`Event::Opened`] for each follows.
-    Fanned {
-        digest: Digest,
-        count: u32,
-        parts: Vec<Part>,
-    },
+    Fanned { digest: Digest, count: u32, parts: Vec<Part> },
     /// A message of an authenticated sender was refused.
     Rejected { reason: Reason },
     /// The recipient's receipt matched (or, for a pull, the release that answers it was opened).
     Settled(Box<Closed>),
     /// The two sides differ, or the recipient refused.
-    Disputed { closed: Box<Closed>, reason: Reason },
+    Disputed {
+        closed: Box<Closed>,
+        reason: Reason,
+        /// What the recipient said came.
+        said: Box<Receipt>,
+    },
     /// No receipt by the deadline.
     Expired(Box<Closed>),
     /// The sender wants it back; the recipient is asked.
-    RecallRequested {
-        exchange: MessageId,
-        delivery: Uuid,
-        to: Address,
-    },
+    RecallRequested { exchange: MessageId, delivery: Uuid, to: Address },
     /// Taken back.
     Recalled(Box<Closed>),
     /// A receipt for an exchange that was final already; changes nothing.
     LateReceipt { delivery: Uuid, verdict: Verdict },
     /// A party was registered. `by` vouched (a platform, an operator) or is the party itself.
-    Registered {
-        key: Key,
-        profile: Profile,
-        by: Address,
-    },
+    Registered { key: Key, profile: Profile, by: Address },
     /// A registration was approved with this key.
     Approved { key: Option<Key> },
     /// Suspended.
@@ -268,24 +259,21 @@ pub enum Event {
         debit: Id,
         terms: Box<DebitTerms>,
         offer: Option<Id>,
+        /// The claim that it answers, for a debit that comes from an offer.
+        claim: Option<MessageId>,
     },
     /// The owner accepted revision `revision` (from 1).
-    DebitEnabled {
-        debit: Id,
-        revision: u32,
-        client: Address,
-        offer: Option<Id>,
-    },
+    DebitEnabled { debit: Id, revision: u32, client: Address, offer: Option<Id> },
     /// The owner disabled the debit.
-    DebitDisabled {
-        debit: Id,
-        at_period_end: bool,
-        client: Address,
-    },
+    DebitDisabled { debit: Id, at_period_end: bool, client: Address },
     /// The owner wants a place in an offer; the offer is asked.
     Claimed { offer: Id },
     /// The offer had no place (or is not open).
-    ClaimRefused { offer: Id },
+    ClaimRefused {
+        offer: Id,
+        /// The claim that it answers.
+        claim: MessageId,
+    },
     /// An offer was registered and waits for approval.
     OfferRegistered { terms: Box<OfferTerms> },
     /// It was rejected by the operator.
@@ -299,33 +287,7 @@ pub enum Event {
     /// The HAT's claim is confirmed.
     OfferConfirmed { hat: Id },
     /// The partition's own: refusals before the sender was authenticated, one entry per reason and second.
-    RefusedUnauthenticated {
-        reason: Reason,
-        count: u32,
-        second: i64,
-    },
+    RefusedUnauthenticated { reason: Reason, count: u32, second: i64 },
     /// The partition's own: a message that could not be worked on, kept by its facts.
-    DeadLetter {
-        subject: SmolStr,
-        sequence: u64,
-        body: Digest,
-        reason: Reason,
-    },
-}
-
-impl Event {
-    /// Whether it changes its entity's registration.
-    pub fn touches_registry(&self) -> bool {
-        matches!(
-            self,
-            Event::Registered { .. }
-                | Event::Approved { .. }
-                | Event::Suspended
-                | Event::Resumed
-                | Event::Retired
-                | Event::KeyRotated { .. }
-                | Event::KeyRevoked { .. }
-                | Event::OperatorDeclared { .. }
-        )
-    }
+    DeadLetter { subject: SmolStr, sequence: u64, body: Digest, reason: Reason },
 }

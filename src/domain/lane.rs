@@ -1,27 +1,47 @@
-//! A partition's own entries: refusals that are counted, dead letters, and messages to its lane that
-//! lead nowhere.
+//! The partition's own entity: what is recorded of messages that lead to no other.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
-use super::command::Command;
-use super::entity::{Context, Decision, Entity, Known};
+use super::bytes::Digest;
+use super::command::{Action, Command};
+use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
-use super::exchange::authenticate;
-use super::registration::Registration;
+use super::event::Event;
+use super::exchange::check;
+use super::party::UNREGISTERED;
+use super::time::{SECOND, Timestamp};
 use super::verdict::Reason;
 
-/// A partition as an entity: it only counts its entries.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The state: a number.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lane {
-    /// Number of the last entry.
+    /// Number of the last entry folded in.
     pub n: u64,
 }
 
+/// Refusals before the sender was authenticated: `count` of them with this reason in the second of `at`.
+pub fn refused_unauthenticated(reason: Reason, count: u32, at: Timestamp) -> Draft {
+    Draft::further(Event::RefusedUnauthenticated { reason, count, second: at.0.div_euclid(SECOND) })
+}
+
+/// A message that could not be worked on, kept by its facts.
+pub fn dead_letter(subject: SmolStr, sequence: u64, body: Digest, reason: Reason) -> Draft {
+    Draft::further(Event::DeadLetter { subject, sequence, body, reason })
+}
+
 impl Entity for Lane {
+    /// Decides for a message to a lane that belongs to no entity: it is refused, once its sender is
+    /// authenticated.
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
-        let Some(cause) = &command.cause else { return Decision::Nothing };
-        match authenticate(ctx, &Registration::default(), command, cause, known) {
-            Ok(_) => Decision::rejected(Reason::NotFound),
+        let Some(cause) = &command.cause else {
+            return Decision::Nothing;
+        };
+        match check::authenticate(&UNREGISTERED, ctx, command, cause, known) {
+            Ok(_) => Decision::rejected(match command.action {
+                Action::Receipt(_) => Reason::NotFound,
+                _ => Reason::NotPermitted,
+            }),
             Err(decision) => decision,
         }
     }

@@ -15,18 +15,16 @@ pub mod exchange;
 pub mod hat;
 pub mod id;
 pub mod lane;
-pub mod lifecycle;
 pub mod limits;
 pub mod member;
 pub mod offer;
+pub(crate) mod party;
 pub mod plug;
 pub mod records;
 pub mod registration;
+pub mod seal;
 pub mod time;
 pub mod verdict;
-
-#[cfg(test)]
-mod tests;
 
 pub use bytes::{Digest, Key, Signature};
 pub use command::{Action, Cause, Command};
@@ -34,9 +32,18 @@ pub use effect::{Effect, Outcome, effects_of};
 pub use entity::{Context, Decision, Draft, Entity, Known, RegistryView};
 pub use entry::{Basis, Entry};
 pub use event::Event;
+pub use hat::Hat;
 pub use id::{Address, Id, Kind, MessageId};
+pub use lane::Lane;
 pub use limits::Limits;
+pub use member::Member;
+pub use offer::Offer;
+pub use plug::Plug;
 pub use records::Records;
 pub use registration::{Profile, Registration, Standing};
+pub use seal::seal;
 pub use time::Timestamp;
 pub use verdict::{Reason, Status};
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,25 @@
-//! A plug: its registration. (Job planning comes with acquisition.)
+//! A plug: its registration. What it may write, and whether it is approved, is read from there by the HATs.
 
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::entity::{Context, Decision, Entity, Known};
 use super::entry::Entry;
-use super::member;
+use super::party;
 use super::registration::Registration;
 
-/// A registered acquisition service.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The state: one registration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Plug {
-    /// Number of the last entry.
+    /// Number of the last entry folded in.
     pub n: u64,
-    /// Standing, keys, profile.
+    /// Standing, keys and profile.
     pub registration: Registration,
 }
 
 impl Entity for Plug {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
-        member::decide(ctx, &self.registration, command, known)
+        party::decide(&self.registration, ctx, command, known)
     }
 
     fn apply(&mut self, entry: &Entry) {

@@ -9,7 +9,13 @@ use smol_str::SmolStr;
 use super::bytes::Key;
 use super::entry::Entry;
 use super::event::Event;
+use super::id::Kind;
 use super::time::Timestamp;
+use super::verdict::Reason;
+
+/// Most key records kept of one party whatever the limits say: beyond it the oldest that is not in
+/// force is dropped, so that a registration stays bounded.
+pub const KEYS_KEPT_MAX: usize = 64;
 
 /// Where a party stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -51,11 +57,7 @@ pub enum Profile {
     /// A plug and the namespace that it may write.
     Plug { name: SmolStr, namespace: SmolStr },
     /// An app and the namespaces that it may write.
-    App {
-        name: SmolStr,
-        version: SmolStr,
-        namespaces: Vec<SmolStr>,
-    },
+    App { name: SmolStr, version: SmolStr, namespaces: Vec<SmolStr> },
     /// An organisation.
     Org { name: SmolStr },
     /// A HAT provider for a domain (its id).
@@ -91,94 +93,166 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The record of a key that the party ever held.
-    pub fn key(&self, key: &Key) -> Option<&KeyRecord> {
-        self.keys.iter().find(|record| record.key == *key)
+    /// Whether the party ever held `key`. Before a first approval the key of each pending registration
+    /// counts as held, so that whoever waits is told so; once a party is approved a pending key does not
+    /// speak for it.
+    pub fn ever_held(&self, key: &Key) -> bool {
+        self.keys.iter().any(|held| held.key == *key) || self.waiting(key).is_some()
     }
 
-    /// Whether `key` is in force at `at`.
-    pub fn in_force(&self, key: &Key, at: Timestamp) -> bool {
-        self.key(key).is_some_and(|record| {
-            record.from <= at && record.until.is_none_or(|until| at < until)
-        })
+    /// Number of the entry that brought `key`, when it is in force at `at`.
+    pub fn in_force(&self, key: &Key, at: Timestamp) -> Option<u64> {
+        let held = self.keys.iter().rev().find(|held| held.key == *key && held.covers(at));
+        held.map(|held| held.n).or_else(|| self.waiting(key).map(|pending| pending.n))
     }
 
-    /// The keys that are in force at `at`.
-    pub fn keys_in_force(&self, at: Timestamp) -> impl Iterator<Item = &KeyRecord> {
-        self.keys
-            .iter()
-            .filter(move |record| record.from <= at && record.until.is_none_or(|until| at < until))
+    /// The keys in force at `at`, oldest first.
+    pub fn keys_at(&self, at: Timestamp) -> impl Iterator<Item = &KeyRecord> {
+        self.keys.iter().filter(move |held| held.covers(at))
     }
 
-    /// Folds one entry of the party in. Total: what does not fit changes nothing.
+    /// That the party is in force; the number of the entry that made it so.
+    ///
+    /// # Errors
+    /// The reason that its standing stands for.
+    pub fn active(&self) -> Result<u64, Reason> {
+        match self.standing {
+            Standing::Active => Ok(self.standing_n),
+            Standing::Unknown => Err(Reason::UnknownParty),
+            Standing::Pending => Err(Reason::NotApproved),
+            Standing::Suspended => Err(Reason::Suspended),
+            Standing::Retired => Err(Reason::Retired),
+        }
+    }
+
+    fn waiting(&self, key: &Key) -> Option<&PendingRegistration> {
+        match self.standing {
+            Standing::Pending => self.pending.get(key),
+            _ => None,
+        }
+    }
+
+    /// Folds an entry of the party in. Total; an entry that says nothing of the registration leaves it.
     pub fn apply(&mut self, entry: &Entry) {
+        if self.standing == Standing::Retired {
+            // Receipts for what was delivered still come, so its keys may still change; it never returns.
+            return match &entry.event {
+                Event::KeyRotated { key } => self.rotate(key, entry),
+                Event::KeyRevoked { key, since } => self.revoke(key, *since),
+                _ => {}
+            };
+        }
         match &entry.event {
-            Event::Registered { key, profile, .. } => self.registered(entry, *key, profile),
-            Event::Approved { key } => self.approved(entry, key.as_ref()),
-            Event::Suspended => self.stand(Standing::Suspended, entry.n),
-            Event::Resumed => self.stand(Standing::Active, entry.n),
-            Event::Retired => self.stand(Standing::Retired, entry.n),
-            Event::KeyRotated { key } => {
-                for record in self.keys.iter_mut().filter(|record| record.until.is_none()) {
-                    record.until = Some(entry.at);
+            Event::Registered { key, profile, .. } => match entry.entity.kind {
+                Kind::Hat | Kind::Platform => {
+                    self.add_key(*key, entry);
+                    self.profile = Some(profile.clone());
+                    self.stand(Standing::Active, entry);
                 }
-                self.hold(*key, entry.at, entry.n);
+                _ => self.wait(*key, profile.clone(), entry),
+            },
+            Event::Approved { key: Some(key) } => {
+                if let Some(pending) = self.pending.remove(key) {
+                    self.profile = Some(pending.profile);
+                }
+                // The approval settles whose the id is: other claims on it fall.
+                self.pending.clear();
+                if !self.keys.iter().any(|k| k.key == *key && k.covers(entry.at)) {
+                    self.end_keys(entry.at);
+                    self.add_key(*key, entry);
+                }
+                self.stand(Standing::Active, entry);
             }
-            Event::KeyRevoked { key, since } => {
-                for record in self.keys.iter_mut().filter(|record| record.key == *key) {
-                    let until = record.until.map_or(*since, |until| until.min(*since));
-                    record.until = Some(until);
-                }
-            }
-            Event::OperatorDeclared { keys } => {
-                for record in &mut self.keys {
-                    if record.until.is_none() && !keys.contains(&record.key) {
-                        record.until = Some(entry.at);
-                    }
-                }
-                for key in keys {
-                    if !self.in_force(key, entry.at) {
-                        self.hold(*key, entry.at, entry.n);
-                    }
-                }
-                self.profile = Some(Profile::Operator);
-                self.stand(Standing::Active, entry.n);
-            }
+            Event::Suspended => self.stand(Standing::Suspended, entry),
+            Event::Resumed => self.stand(Standing::Active, entry),
+            Event::Retired => self.stand(Standing::Retired, entry),
+            Event::KeyRotated { key } => self.rotate(key, entry),
+            Event::KeyRevoked { key, since } => self.revoke(key, *since),
+            Event::OperatorDeclared { keys } => self.declare(keys, entry),
             _ => {}
         }
     }
 
-    fn stand(&mut self, standing: Standing, n: u64) {
+    fn stand(&mut self, standing: Standing, entry: &Entry) {
         self.standing = standing;
-        self.standing_n = n;
+        self.standing_n = entry.n;
     }
 
-    /// A key is in force from `from` on; a key that was held before is so again.
-    fn hold(&mut self, key: Key, from: Timestamp, n: u64) {
-        self.keys.retain(|record| record.key != key);
-        self.keys.push(KeyRecord { key, from, until: None, n });
-    }
-
-    fn registered(&mut self, entry: &Entry, key: Key, profile: &Profile) {
-        if matches!(profile, Profile::Hat | Profile::Platform { .. }) {
-            self.profile = Some(profile.clone());
-            self.hold(key, entry.at, entry.n);
-            self.stand(Standing::Active, entry.n);
-            return;
-        }
-        let pending = PendingRegistration { profile: profile.clone(), at: entry.at, n: entry.n };
-        self.pending.insert(key, pending);
+    fn wait(&mut self, key: Key, profile: Profile, entry: &Entry) {
+        let (at, n) = (entry.at, entry.n);
+        self.pending.insert(key, PendingRegistration { profile, at, n });
         if self.standing == Standing::Unknown {
-            self.standing = Standing::Pending;
+            self.stand(Standing::Pending, entry);
         }
     }
 
-    fn approved(&mut self, entry: &Entry, key: Option<&Key>) {
-        let Some(key) = key else { return };
-        let Some(pending) = self.pending.remove(key) else { return };
-        self.pending.clear();
-        self.profile = Some(pending.profile);
-        self.hold(*key, entry.at, pending.n);
-        self.stand(Standing::Active, entry.n);
+    fn rotate(&mut self, key: &Key, entry: &Entry) {
+        self.end_keys(entry.at);
+        self.add_key(*key, entry);
+    }
+
+    fn revoke(&mut self, key: &Key, since: Timestamp) {
+        self.pending.remove(key);
+        for held in self.keys.iter_mut().filter(|held| held.key == *key) {
+            held.until = Some(held.until.map_or(since, |until| until.min(since)));
+        }
+        if self.standing == Standing::Pending && self.pending.is_empty() {
+            self.standing = Standing::Unknown;
+        }
+    }
+
+    fn declare(&mut self, keys: &[Key], entry: &Entry) {
+        for held in &mut self.keys {
+            if held.until.is_none() && !keys.contains(&held.key) {
+                held.until = Some(entry.at);
+            }
+        }
+        for key in keys {
+            if !self.keys.iter().any(|k| k.key == *key && k.until.is_none()) {
+                self.add_key(*key, entry);
+            }
+        }
+        if entry.entity.kind == Kind::Operator {
+            self.profile = Some(Profile::Operator);
+        }
+        self.stand(Standing::Active, entry);
+    }
+
+    fn add_key(&mut self, key: Key, entry: &Entry) {
+        if self.keys.len() >= KEYS_KEPT_MAX {
+            let ended = self.keys.iter().position(|held| held.until.is_some());
+            self.keys.remove(ended.unwrap_or(0));
+        }
+        self.keys.push(KeyRecord { key, from: entry.at, until: None, n: entry.n });
+    }
+
+    fn end_keys(&mut self, at: Timestamp) {
+        for held in self.keys.iter_mut().filter(|held| held.until.is_none()) {
+            held.until = Some(at);
+        }
+    }
+}
+
+impl KeyRecord {
+    /// Whether it is in force at `at`.
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+impl Event {
+    /// Whether the event changes its party's [`Registration`].
+    pub const fn touches_registry(&self) -> bool {
+        matches!(
+            self,
+            Event::Registered { .. }
+                | Event::Approved { key: Some(_) }
+                | Event::Suspended
+                | Event::Resumed
+                | Event::Retired
+                | Event::KeyRotated { .. }
+                | Event::KeyRevoked { .. }
+                | Event::OperatorDeclared { .. }
+        )
     }
 }

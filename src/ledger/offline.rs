@@ -20,11 +20,7 @@ pub fn read(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<LedgerRead
     let newest = notes::newest_path(&dir);
     let mut texts = vec![fs::read(&newest).map_err(io_at("read", &newest))?];
     // The newest one is not synced, so it may be torn.
-    texts.extend(
-        notes::read_synced(&notes::synced_path(&dir))?
-            .into_iter()
-            .map(|note| note.text.into_bytes()),
-    );
+    texts.extend(notes::read_synced(&notes::synced_path(&dir))?.into_iter().map(|note| note.text.into_bytes()));
     let mut best: Option<(u64, Arc<str>)> = None;
     let mut wrong = CheckpointError::Malformed("there is none");
     for text in texts {
@@ -38,18 +34,10 @@ pub fn read(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<LedgerRead
         }
     }
     let Some((tree_size, checkpoint)) = best else {
-        return Err(LedgerError::Checkpoint {
-            known_from: "the checkpoint file",
-            source: wrong,
-        });
+        return Err(LedgerError::Checkpoint { known_from: "the checkpoint file", source: wrong });
     };
     let segments = segment::list(&dir)?;
     let hashes = HashFile::read_only(&dir)?;
-    let head = CommittedHead {
-        tree_size,
-        checkpoint,
-    };
-    Ok(LedgerReader(Arc::new(Shared::new(
-        dir, head, &segments, hashes,
-    ))))
+    let head = CommittedHead { tree_size, checkpoint };
+    Ok(LedgerReader(Arc::new(Shared::new(dir, head, &segments, hashes))))
 }

@@ -39,8 +39,8 @@ pub struct Counts {
     pub open: u64,
     /// Receipts and recalls that were answered.
     pub receipts: u64,
-    /// Refusals with a ledger entry, whatever was refused.
-    pub ledgered_refusals: u64,
+    /// Refusals with a ledger entry, whatever was refused, by reason.
+    pub ledgered: BTreeMap<Reason, u64>,
 }
 
 impl Counts {
@@ -111,14 +111,23 @@ impl Summary {
             ("disputed", counts.disputed),
             ("expired", counts.expired),
             ("recalled", counts.recalled),
-            ("rejected", counts.ledgered_refusals),
         ];
+        let wanted = wanted
+            .into_iter()
+            .map(|(status, ours)| (format!("dex_exchanges_total{{status=\"{status}\"}}"), ours, false));
+        // A message that conflicts with an earlier one conflicts again whenever it is repeated for want of
+        // an answer, and each time is an entry.
+        let refusals = Reason::ALL.into_iter().map(|reason| {
+            let ours = counts.ledgered.get(&reason).copied().unwrap_or(0);
+            let name = format!("dex_rejections_total{{reason=\"{reason}\"}}");
+            (name, ours, reason == Reason::Conflict && ours > 0)
+        });
         let mut faults = Vec::new();
-        for (status, ours) in wanted {
-            let name = format!("dex_exchanges_total{{status=\"{status}\"}}");
+        for (name, ours, or_more) in wanted.chain(refusals) {
             match counter(metrics, &name) {
-                Some(theirs) if theirs == ours => {}
-                Some(theirs) => faults.push(format!("the exchange counted {theirs} {status}, the simulation {ours}")),
+                Some(theirs) if theirs == ours || (or_more && theirs > ours) => {}
+                Some(theirs) => faults.push(format!("{name}: the exchange counted {theirs}, the simulation {ours}")),
+                None if ours == 0 => {}
                 None => faults.push(format!("the exchange's metrics have no {name}")),
             }
         }
@@ -229,7 +238,7 @@ mod tests {
             disputed: 1,
             expired: 1,
             recalled: 1,
-            ledgered_refusals: 3,
+            ledgered: [(Reason::NotConnected, 2), (Reason::Conflict, 1)].into(),
             ..Counts::default()
         }
     }
@@ -260,9 +269,11 @@ mod tests {
         let page = "# TYPE dex_exchanges_total counter\ndex_exchanges_total{status=\"accepted\"} 9\n\
             dex_exchanges_total{status=\"settled\"} 6\ndex_exchanges_total{status=\"disputed\"} 1\n\
             dex_exchanges_total{status=\"expired\"} 1\ndex_exchanges_total{status=\"recalled\"} 1\n\
-            dex_exchanges_total{status=\"rejected\"} 3\n";
+            dex_rejections_total{reason=\"not-connected\"} 2\ndex_rejections_total{reason=\"conflict\"} 4\n";
         assert_eq!(summary(good()).compare(page), Vec::<String>::new());
         assert_eq!(summary(Counts { settled: 7, ..good() }).compare(page).len(), 1);
-        assert_eq!(summary(good()).compare("").len(), 6);
+        let more = page.replace("not-connected\"} 2", "not-connected\"} 3");
+        assert_eq!(summary(good()).compare(&more).len(), 1);
+        assert_eq!(summary(good()).compare("").len(), 7);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::client::ClientError;
+use crate::client::{ClientError, Refusal};
 use crate::domain::{Id, MessageId, Reason, Status};
 use crate::wire::OutcomeOut;
 
@@ -91,7 +91,7 @@ impl Tally {
             Err(ClientError::Refused(refusal)) => {
                 books.first.add(track.sent.elapsed());
                 *books.counts.rejected.entry(refusal.reason).or_default() += 1;
-                books.counts.ledgered_refusals += u64::from(refusal.outcome.is_some());
+                books.ledgered(refusal);
                 if track.expect.refusal != Some(refusal.reason) {
                     let detail = refusal.detail.as_deref().unwrap_or_default();
                     books
@@ -157,7 +157,7 @@ impl Tally {
     pub fn refused_repeat(&self, reason: Reason) {
         let mut books = self.books();
         *books.counts.rejected.entry(reason).or_default() += 1;
-        books.counts.ledgered_refusals += 1;
+        *books.counts.ledgered.entry(reason).or_default() += 1;
     }
 
     /// A receipt or recall was answered.
@@ -167,7 +167,7 @@ impl Tally {
             Ok(_) => books.counts.receipts += 1,
             Err(error) => {
                 if let ClientError::Refused(refusal) = error {
-                    books.counts.ledgered_refusals += u64::from(refusal.outcome.is_some());
+                    books.ledgered(refusal);
                 }
                 books.stray(format!("a receipt or recall: {error}"));
             }
@@ -268,6 +268,12 @@ impl Books {
             && let Some(oldest) = self.ended_order.pop_front()
         {
             self.ended.remove(&oldest);
+        }
+    }
+
+    fn ledgered(&mut self, refusal: &Refusal) {
+        if refusal.outcome.is_some() {
+            *self.counts.ledgered.entry(refusal.reason).or_default() += 1;
         }
     }
 

@@ -77,11 +77,7 @@ fn help_is_data_and_wrong_usage_is_exit_code_2() {
 #[test]
 fn nobody_there_is_exit_code_3_in_time() {
     let started = Instant::now();
-    for verb in [
-        &["exchange", "trace", ID][..],
-        &["watch"],
-        &["plug", "list"],
-    ] {
+    for verb in [&["exchange", "trace", ID][..], &["watch"], &["plug", "list"]] {
         // Port 9 (discard) on loopback: nobody listens there.
         let output = command(verb).args(["--url", "nats://127.0.0.1:9", "--timeout", "1s"]).output().expect("dex runs");
         assert_eq!(code(&output), 3, "{verb:?}: {}", stderr(&output));
@@ -93,11 +89,8 @@ fn nobody_there_is_exit_code_3_in_time() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = command(&["config", "show"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("dex runs");
+    let mut child =
+        command(&["config", "show"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dex runs");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("dex ends");
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
@@ -138,9 +131,24 @@ fn a_message_is_signed_as_the_protocol_says_without_being_sent() {
     fs::write(&body, "[{\"endpoint\":\"facebook/feed\",\"data\":1}]").expect("written");
     let body_argument = format!("@{}", text(&body));
     let arguments = [
-        "sign", "--json", "--origin", "dex.example", "--as", "plug:facebook", "--key", text(&key),
-        "--to", "hat:bob.hubat.net", "--action", "credit.facebook", "--id", ID,
-        "--deadline-at", "2026-01-31T12:00:00Z", "--body", &body_argument,
+        "sign",
+        "--json",
+        "--origin",
+        "dex.example",
+        "--as",
+        "plug:facebook",
+        "--key",
+        text(&key),
+        "--to",
+        "hat:bob.hubat.net",
+        "--action",
+        "credit.facebook",
+        "--id",
+        ID,
+        "--deadline-at",
+        "2026-01-31T12:00:00Z",
+        "--body",
+        &body_argument,
     ];
     let output = dex(&arguments);
     assert_eq!(code(&output), 0, "{}", stderr(&output));

@@ -162,7 +162,10 @@ fn an_exchange_is_set_up_moved_traced_and_checked_from_the_command_line() {
 
     it.ok(&["platform", "certify", "hubat.net", &platform, "--as", "operator:main", "--key", &operator]);
     it.ok(&["hat", "register", "bob.hubat.net", &bob, "--key", &platform]);
-    it.refused(&["hat", "register", "eve.elsewhere.net", &bob, "--as", "platform:hubat.net", "--key", &platform], "not-permitted");
+    it.refused(
+        &["hat", "register", "eve.elsewhere.net", &bob, "--as", "platform:hubat.net", "--key", &platform],
+        "not-permitted",
+    );
     it.ok(&["plug", "register", "facebook", "--name", "Facebook plug", "--key", &facebook]);
     let waits = it.json(&["plug", "show", "facebook"]);
     assert_eq!(waits["approved"], false);
@@ -173,7 +176,19 @@ fn an_exchange_is_set_up_moved_traced_and_checked_from_the_command_line() {
 
     // Not connected yet.
     let posts = r#"[{"endpoint":"facebook/feed","data":{"message":"hello"}}]"#;
-    let credit = ["send", "--as", "plug:facebook", "--key", &facebook, "--to", "hat:bob.hubat.net", "--action", "credit.facebook", "--body", posts];
+    let credit = [
+        "send",
+        "--as",
+        "plug:facebook",
+        "--key",
+        &facebook,
+        "--to",
+        "hat:bob.hubat.net",
+        "--action",
+        "credit.facebook",
+        "--body",
+        posts,
+    ];
     it.refused(&credit, "not-connected");
     it.ok(&["hat", "connect", "bob.hubat.net", "facebook", "--key", &bob]);
     let sent = it.json(&credit);
@@ -186,7 +201,8 @@ fn an_exchange_is_set_up_moved_traced_and_checked_from_the_command_line() {
     runtime.block_on(accept_one(it.server.url(), bob.clone()));
     let trace = it.json(&["exchange", "trace", &id]);
     assert_eq!(trace["status"], "settled", "{trace}");
-    let events: Vec<&str> = trace["steps"].as_array().expect("steps").iter().filter_map(|it| it["event"].as_str()).collect();
+    let events: Vec<&str> =
+        trace["steps"].as_array().expect("steps").iter().filter_map(|it| it["event"].as_str()).collect();
     assert_eq!(events, ["opened", "settled"]);
     assert!(!trace.to_string().contains("hello"), "content in a trace");
     // The same id again: the first outcome, nothing new.
@@ -194,24 +210,76 @@ fn an_exchange_is_set_up_moved_traced_and_checked_from_the_command_line() {
     assert_eq!((&again["exchange"], &again["leaf"]), (&sent["exchange"], &sent["leaf"]));
 
     // Somebody else's key; and a plug that is not registered.
-    let forged = ["send", "--as", "plug:facebook", "--key", &twitter, "--to", "hat:bob.hubat.net", "--action", "credit.facebook", "--body", posts];
+    let forged = [
+        "send",
+        "--as",
+        "plug:facebook",
+        "--key",
+        &twitter,
+        "--to",
+        "hat:bob.hubat.net",
+        "--action",
+        "credit.facebook",
+        "--body",
+        posts,
+    ];
     it.refused(&forged, "bad-signature");
 
     it.ok(&["org", "register", "acme", "--name", "Acme", "--key", &acme]);
     run(&it, with(&["org", "approve", "acme"], &[&[acme.as_str()][..], &by_operator].concat()));
-    it.ok(&["debit", "propose", "bob.hubat.net", "acme.feed", "--client", "org:acme", "--purpose", "A study", "--endpoint", "facebook/feed", "--key", &acme]);
+    it.ok(&[
+        "debit",
+        "propose",
+        "bob.hubat.net",
+        "acme.feed",
+        "--client",
+        "org:acme",
+        "--purpose",
+        "A study",
+        "--endpoint",
+        "facebook/feed",
+        "--key",
+        &acme,
+    ]);
     let listed = it.json(&["debit", "list", "bob.hubat.net"]);
-    assert_eq!((&listed["debit"], &listed["active"], &listed["waits"]), (&"acme.feed".into(), &false.into(), &true.into()));
+    assert_eq!(
+        (&listed["debit"], &listed["active"], &listed["waits"]),
+        (&"acme.feed".into(), &false.into(), &true.into())
+    );
     it.ok(&["debit", "enable", "bob.hubat.net", "acme.feed", "--key", &bob]);
     let shown = it.json(&["debit", "show", "bob.hubat.net", "acme.feed"]);
     assert_eq!((&shown["active"], &shown["client"]), (&true.into(), &"org:acme".into()));
-    let out = it.json(&["send", "--as", "hat:bob.hubat.net", "--key", &bob, "--to", "hat:bob.hubat.net", "--action", "data", "--body", posts]);
+    let out = it.json(&[
+        "send",
+        "--as",
+        "hat:bob.hubat.net",
+        "--key",
+        &bob,
+        "--to",
+        "hat:bob.hubat.net",
+        "--action",
+        "data",
+        "--body",
+        posts,
+    ]);
     assert_eq!(out["parts"][0]["debit"], "acme.feed", "{out}");
     let fanned = it.json(&["exchange", "trace", out["exchange"].as_str().expect("an id")]);
     let steps = fanned["steps"].as_array().expect("steps");
     assert_eq!((steps.len(), &steps[1]["to"]), (2, &"org:acme".into()), "{fanned}");
     it.ok(&["debit", "disable", "bob.hubat.net", "acme.feed", "--key", &bob]);
-    let release = ["send", "--as", "hat:bob.hubat.net", "--key", &bob, "--to", "hat:bob.hubat.net", "--action", "release.acme.feed", "--body", posts];
+    let release = [
+        "send",
+        "--as",
+        "hat:bob.hubat.net",
+        "--key",
+        &bob,
+        "--to",
+        "hat:bob.hubat.net",
+        "--action",
+        "release.acme.feed",
+        "--body",
+        posts,
+    ];
     it.refused(&release, "debit-ended");
 
     let hat = it.json(&["hat", "show", "bob.hubat.net"]);
@@ -227,9 +295,22 @@ fn an_exchange_is_set_up_moved_traced_and_checked_from_the_command_line() {
     let state = state.to_str().expect("a plain path");
     // Beside the running daemon, and after it.
     it.ok(&["ledger", "check", state]);
+    assert_eq!(it.run(&["snapshot", "inspect", state]).status.code(), Some(3), "a running daemon has it");
     assert_eq!(it.stop(), Some(0));
     let report = it.json(&["ledger", "check", state]);
     assert_eq!(report["sound"], true);
+    // A database made of the ledger alone holds what the daemon's own does.
+    let anew = it.folder.path().join("anew.redb").to_str().expect("a plain path").to_owned();
+    let old = it.json(&["snapshot", "inspect", state]);
+    let rebuild = ["snapshot", "rebuild", state, "--partitions", "2", "--to", &anew];
+    assert_eq!(it.json(&rebuild)["through"], report["treeSize"]);
+    assert_eq!(it.run(&rebuild).status.code(), Some(2), "written over");
+    fs::rename(&anew, it.state().join("state.redb")).expect("renamed");
+    let new = it.json(&["snapshot", "inspect", state]);
+    for part in ["through", "rows", "registrations", "openExchanges"] {
+        assert_eq!(new[part], old[part], "{part}");
+    }
+
     let entries = it.ok(&["ledger", "show", state, "--count", "1000"]);
     assert_eq!(entries.lines().count() as u64, report["treeSize"].as_u64().expect("a size"));
     assert!(!entries.contains("hello"), "content in the ledger");

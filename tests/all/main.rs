@@ -4,8 +4,12 @@ mod support;
 
 mod cli;
 mod cli_live;
+mod client;
+mod examples;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
 mod queries;
+mod simulation;
+mod tidy;

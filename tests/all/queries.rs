@@ -96,9 +96,17 @@ fn exchange() -> Vec<Entry> {
         event,
     };
     vec![
-        entry(1, cause(1, "dex.v1.in.hat.bob_hubat_net.credit.facebook", "plug:facebook"), Event::Opened(Box::new(opened))),
+        entry(
+            1,
+            cause(1, "dex.v1.in.hat.bob_hubat_net.credit.facebook", "plug:facebook"),
+            Event::Opened(Box::new(opened)),
+        ),
         entry(2, cause(2, "dex.v1.in.lane.a7.receipt", "hat:bob.hubat.net"), Event::Settled(Box::new(closed))),
-        entry(3, cause(3, "dex.v1.in.hat.bob_hubat_net.data", "hat:bob.hubat.net"), Event::Rejected { reason: Reason::NothingSelected }),
+        entry(
+            3,
+            cause(3, "dex.v1.in.hat.bob_hubat_net.data", "hat:bob.hubat.net"),
+            Event::Rejected { reason: Reason::NothingSelected },
+        ),
     ]
 }
 
@@ -154,7 +162,8 @@ impl Exchange {
                 basis: Vec::new(),
                 event: Event::Approved { key: None },
             };
-            let _ = tail.push(&[Arc::new(Sealed { leaf: 100 + u64::from(n), partition: 0, entry: known, spool: None })]);
+            let _ =
+                tail.push(&[Arc::new(Sealed { leaf: 100 + u64::from(n), partition: 0, entry: known, spool: None })]);
             registry.set(plug, registration);
         }
         let shared = Arc::new(Shared {
@@ -235,7 +244,7 @@ async fn the_service_is_found_by_any_nats_tool_and_names_the_exchange() {
     assert_eq!(health["keys"], json!([it.signer.public()]));
     assert_eq!(health["treeSize"], 3);
     assert_eq!(health["lanes"], json!(["a7"]));
-    let verifier = health["verifier"].as_str().expect("a verifier key");
+    let verifier = health["checkpointKey"].as_str().expect("a verifier key");
     assert!(CheckpointVerifier::parse(verifier).is_ok());
     it.end().await;
 }
@@ -339,7 +348,7 @@ fn root_of(leaf: u64, size: u64, hash: Hash, path: &[Hash]) -> Hash {
 async fn a_proof_leads_from_its_leaf_to_the_signed_root() {
     let it = Exchange::start().await;
     let decode = |value: &Value| -> Hash {
-        let bytes = data_encoding::BASE64.decode(value.as_str().expect("text").as_bytes()).expect("base64");
+        let bytes = data_encoding::HEXLOWER.decode(value.as_str().expect("text").as_bytes()).expect("hex");
         bytes.try_into().expect("32 bytes")
     };
     let verifier = CheckpointVerifier::new(ORIGIN, it.signer.public().0).expect("a key");
@@ -348,6 +357,7 @@ async fn a_proof_leads_from_its_leaf_to_the_signed_root() {
         let checkpoint = verifier.open(proof["checkpoint"].as_str().expect("a note")).expect("signed");
         let path: Vec<Hash> = proof["path"].as_array().expect("a path").iter().map(decode).collect();
         assert_eq!(checkpoint.size, 3);
+        assert_eq!(leaf_hash(&decode(&proof["commitment"])), decode(&proof["leafHash"]));
         assert_eq!(root_of(leaf, 3, decode(&proof["leafHash"]), &path), checkpoint.root);
     }
     let older = it.ask("ledger.proof", json!({ "leaf": 0, "treeSize": 2 })).await;

@@ -38,7 +38,7 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     let now = shared.clock.now();
     let mut answer = line(&debit, found, now);
     answer["hat"] = json!(address.id);
-    let revisions = (1u32..).zip(&found.revisions).map(|(number, it)| revision(number, it, now));
+    let revisions = (1u32..).zip(&found.revisions).map(|(number, it)| revision(number, it, found));
     answer["revisions"] = Value::Array(revisions.collect());
     Ok(answer)
 }
@@ -69,36 +69,32 @@ pub fn list(shared: &Shared, body: &[u8]) -> Answer {
     Ok(answer)
 }
 
-/// What is told of a debit in a list: `end` is that of the revision in force, else of the newest.
+/// What is told of a debit in a list: `start` and `end` are those of the accepted revision, `waits` is
+/// true while the newest revision waits for the owner.
 pub fn line(id: &Id, debit: &Debit, now: Timestamp) -> Value {
-    let active = debit.active(now);
-    let shown = active.or_else(|| debit.latest());
+    let accepted = debit.accepted().map(|(revision, _)| revision);
+    let shown = accepted.or_else(|| debit.revisions.last());
     json!({
         "debit": id,
-        "client": debit.client(),
+        "client": debit.client,
         "offer": debit.offer,
-        "active": active.is_some(),
+        "active": debit.in_force(now).is_ok(),
         "ended": debit.ended(now),
-        "waits": debit.latest().is_some_and(|latest| latest.enabled_at.is_none()),
-        "start": shown.and_then(Revision::starts),
-        "end": shown.and_then(Revision::ends),
-        "purpose": shown.map(|it| it.terms.purpose.clone()),
+        "waits": debit.enabled.is_none_or(|enabled| enabled.revision < debit.newest()),
+        "start": debit.start(),
+        "end": debit.end(),
+        "purpose": shown.map(|revision| revision.terms.purpose.clone()),
     })
 }
 
-fn revision(number: u32, it: &Revision, now: Timestamp) -> Value {
-    let mut revision = json!({
-        "revision": number,
-        "terms": it.terms,
-        "proposedAt": it.proposed_at,
-        "enabledAt": it.enabled_at,
-        "start": it.starts(),
-        "end": it.ends(),
-        "active": it.active(now),
-    });
-    if let Some((at, at_period_end)) = it.disabled {
-        revision["disabledAt"] = json!(at);
-        revision["atPeriodEnd"] = json!(at_period_end);
+fn revision(number: u32, it: &Revision, debit: &Debit) -> Value {
+    let mut revision = json!({ "revision": number, "terms": it.terms, "proposedAt": it.at });
+    if let Some(enabled) = debit.enabled.filter(|enabled| enabled.revision == number) {
+        revision["enabledAt"] = json!(enabled.at);
+        if let Some(cancelled) = debit.cancelled {
+            revision["disabledAt"] = json!(cancelled.at);
+            revision["atPeriodEnd"] = json!(cancelled.at_period_end);
+        }
     }
     revision
 }

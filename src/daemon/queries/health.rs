@@ -23,7 +23,7 @@ pub fn health(shared: &Shared, started: Instant, body: &[u8]) -> Answer {
         "origin": shared.origin,
         "key": key,
         "keys": [key],
-        "verifier": verifier.ok(),
+        "checkpointKey": verifier.ok(),
         "version": env!("CARGO_PKG_VERSION"),
         "ready": shared.health.ready(Instant::now()),
         "at": shared.clock.now(),

@@ -1,6 +1,6 @@
 //! `ledger.checkpoint` and `ledger.proof`: what proves an outcome to anybody.
 
-use data_encoding::BASE64;
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,8 +31,9 @@ fn unread(error: &LedgerError) -> Problem {
     Problem::new(Reason::Internal, "the ledger cannot be read: run `dex ledger check`".to_owned(), None)
 }
 
+/// In hex, as in the proof that comes with an outcome.
 fn hashes(path: &[Hash]) -> Vec<String> {
-    path.iter().map(|hash| BASE64.encode(hash)).collect()
+    path.iter().map(|hash| HEXLOWER.encode(hash)).collect()
 }
 
 /// The tree size that a checkpoint note names on its second line.
@@ -63,11 +64,13 @@ pub fn proof(shared: &Shared, body: &[u8]) -> Answer {
     let stored = reader.read(leaf).map_err(|error| unread(&error))?;
     let path = reader.inclusion_proof(leaf, size).map_err(|error| unread(&error))?;
     let root = reader.root(size).map_err(|error| unread(&error))?;
+    let data = commitment(&stored.salt, &stored.entry);
     let mut answer = json!({
         "leaf": leaf,
-        "leafHash": BASE64.encode(&leaf_hash(&commitment(&stored.salt, &stored.entry))),
+        "commitment": HEXLOWER.encode(&data),
+        "leafHash": HEXLOWER.encode(&leaf_hash(&data)),
         "treeSize": size,
-        "root": BASE64.encode(&root),
+        "root": HEXLOWER.encode(&root),
         "path": hashes(&path),
         "checkpoint": note.as_ref(),
     });

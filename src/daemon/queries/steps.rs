@@ -16,7 +16,9 @@ pub fn status(event: &Event) -> Option<(Status, Option<Reason>)> {
         Event::Expired(_) => (Status::Expired, Some(Reason::DeadlinePassed)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
         Event::DeadLetter { reason, .. } => (Status::Rejected, Some(*reason)),
-        Event::RecallRequested { .. } | Event::LateReceipt { .. } | Event::RefusedUnauthenticated { .. } => return None,
+        Event::RecallRequested { .. } | Event::LateReceipt { .. } | Event::RefusedUnauthenticated { .. } => {
+            return None;
+        }
         // Registry actions are done when they are recorded.
         _ => (Status::Settled, None),
     })

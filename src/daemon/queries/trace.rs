@@ -52,7 +52,7 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
     });
     let truncated = found.len() > STEPS_MAX;
     let steps: Vec<Value> = found.values().take(STEPS_MAX).map(|sealed| steps::step(sealed)).collect();
-    let mut answer = json!({ "id": id, "steps": steps, "treeSize": shared.reader.tree_size() });
+    let mut answer = json!({ "exchange": id, "steps": steps, "treeSize": shared.reader.tree_size() });
     if truncated {
         answer["truncated"] = json!(true);
     }
@@ -92,10 +92,9 @@ fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
     }
     match &entry.event {
         Event::Opened(opened) => ids.contains(&opened.exchange.0) || ids.contains(&opened.delivery),
-        Event::Settled(closed)
-        | Event::Disputed { closed, .. }
-        | Event::Expired(closed)
-        | Event::Recalled(closed) => ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery),
+        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
+            ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery)
+        }
         Event::RecallRequested { exchange, delivery, .. } => ids.contains(&exchange.0) || ids.contains(delivery),
         Event::LateReceipt { delivery, .. } => ids.contains(delivery),
         _ => false,

@@ -35,7 +35,7 @@ pub fn view(party: &Address, registration: &Registration) -> Value {
         .keys
         .iter()
         .map(|record| {
-            let mut key = json!({ "key": record.key, "from": record.from, "entry": record.n });
+            let mut key = json!({ "key": record.key, "from": record.from, "n": record.n });
             if let Some(until) = record.until {
                 key["until"] = json!(until);
             }

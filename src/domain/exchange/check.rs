@@ -1,114 +1,185 @@
-//! The checks that come before any action's own, in the protocol's order.
+//! What is checked of every message before what it asks: sender, key, id and time, in this order.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::domain::command::{Action, Cause, Command};
+use crate::domain::entity::{Context, Decision, Known};
+use crate::domain::entry::Basis;
+use crate::domain::id::{Address, Kind};
 use crate::domain::registration::{Registration, Standing};
-use crate::domain::{Action, Address, Basis, Cause, Command, Context, Decision, Kind, Known, Reason};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reason;
 
-/// An authenticated sender.
-pub struct Sender {
-    /// Who.
-    pub party: Address,
-    /// Its registration, as it stood.
-    pub registration: Arc<Registration>,
-    /// The entry that brought the key that signed; none where the broker vouches.
-    pub key: Option<Basis>,
+/// A registration, of the deciding entity itself or out of the registry.
+pub(crate) enum Registered<'a> {
+    /// The deciding entity's own, exact.
+    Own(&'a Registration),
+    /// From the read model.
+    Shared(Arc<Registration>),
 }
 
-/// Authenticates a message and looks at its id. `own` is the deciding entity's own registration: exact
-/// where the registry's view may be a moment behind.
-///
-/// # Errors
-/// The decision that ends it here: counted as anonymous, repeated, or a refusal.
-pub fn authenticate(
-    ctx: &Context<'_>,
-    own: &Registration,
-    command: &Command,
-    cause: &Cause,
+impl Deref for Registered<'_> {
+    type Target = Registration;
+
+    fn deref(&self) -> &Registration {
+        match self {
+            Registered::Own(own) => own,
+            Registered::Shared(shared) => shared,
+        }
+    }
+}
+
+/// A message whose sender is authenticated, with what it is decided in.
+pub(crate) struct Case<'a> {
+    /// The bounds, the registry, the deciding entity.
+    pub ctx: &'a Context<'a>,
+    /// The message.
+    pub command: &'a Command,
+    /// Its facts.
+    pub cause: &'a Cause,
+    /// Its sender's registration. A party that registers itself may have none yet.
+    pub sender: Registered<'a>,
+    /// Number of the entry that brought the key it signed with; none where the broker stands for it.
+    pub key_n: Option<u64>,
+}
+
+impl Case<'_> {
+    /// Event time: when the message was stored.
+    pub fn at(&self) -> Timestamp {
+        self.command.stored_at
+    }
+
+    /// Who speaks.
+    pub fn from(&self) -> &Address {
+        &self.cause.from
+    }
+
+    /// Whether the deciding entity itself speaks.
+    pub fn is_self(&self) -> bool {
+        self.cause.from == *self.ctx.entity
+    }
+
+    /// Whether an operator speaks.
+    pub fn is_operator(&self) -> bool {
+        self.cause.from.kind == Kind::Operator
+    }
+
+    /// Whether the exchange itself speaks, by way of its input stream.
+    pub fn is_dex(&self) -> bool {
+        self.cause.from.kind == Kind::Dex && self.cause.from.id.as_str() == self.ctx.origin
+    }
+
+    /// That the sender is in force. What is not approved yet is said later, as a lack of authority.
+    pub fn sender_standing(&self) -> Result<(), Reason> {
+        match self.sender.active() {
+            Ok(_) | Err(Reason::NotApproved) => Ok(()),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// That the sender is approved; the number of the entry that says so.
+    pub fn sender_approved(&self) -> Result<u64, Reason> {
+        self.sender.active()
+    }
+
+    /// The entry that brought the sender's key.
+    pub fn key_basis(&self) -> Option<Basis> {
+        self.key_n.map(|n| Basis { entity: self.cause.from.clone(), n })
+    }
+}
+
+/// That `party` is in force by the registry; the number of the entry that says so.
+pub(crate) fn active(ctx: &Context<'_>, party: &Address) -> Result<u64, Reason> {
+    match ctx.registry.registration(party) {
+        Some(registration) => registration.active(),
+        None => Err(Reason::UnknownParty),
+    }
+}
+
+/// That a condition for speaking on this subject holds.
+pub(crate) fn permit(holds: bool) -> Result<(), Reason> {
+    if holds { Ok(()) } else { Err(Reason::NotPermitted) }
+}
+
+/// Plugs, apps and orgs register themselves with the key that the body brings.
+fn self_registration(ctx: &Context<'_>, command: &Command, cause: &Cause) -> bool {
+    matches!(command.action, Action::Register { .. })
+        && matches!(ctx.entity.kind, Kind::Plug | Kind::App | Kind::Org)
+        && cause.from == *ctx.entity
+}
+
+fn is_stale(ctx: &Context<'_>, command: &Command, cause: &Cause) -> bool {
+    // The exchange repeats its own messages until they have an answer, however long that takes.
+    if cause.from.kind == Kind::Dex {
+        return false;
+    }
+    let made = Timestamp::from_unix_ms(cause.id.unix_ms());
+    // An id counts whole milliseconds, so one made just now may seem to lie up to one back.
+    made.since(command.stored_at) > ctx.limits.id_ahead || command.stored_at.since(made) > ctx.limits.id_back
+}
+
+/// Authenticates the sender, then looks at the id and at the key's time. `own` is the registration of
+/// the deciding entity.
+pub(crate) fn authenticate<'a>(
+    own: &'a Registration,
+    ctx: &'a Context<'a>,
+    command: &'a Command,
+    cause: &'a Cause,
     known: Known,
-) -> Result<Sender, Decision> {
-    let sender = if introduces_itself(command, cause) {
-        Speaker::Party(Sender { party: cause.from.clone(), registration: Arc::default(), key: None })
+) -> Result<Case<'a>, Decision> {
+    let sender = if cause.from == *ctx.entity {
+        Registered::Own(own)
     } else {
-        known_sender(ctx, own, cause)?
+        match ctx.registry.registration(&cause.from) {
+            Some(registration) => Registered::Shared(registration),
+            None => return Err(Decision::Anonymous(Reason::UnknownParty)),
+        }
     };
-    let sender = match sender {
-        Speaker::Party(sender) => Some(sender),
-        Speaker::Pending => None,
+    let registers = self_registration(ctx, command, cause);
+    if sender.standing == Standing::Unknown && !registers {
+        return Err(Decision::Anonymous(Reason::UnknownParty));
+    }
+    let good = match (&cause.key, &command.action) {
+        (None, _) => ctx.trusted_broker,
+        (Some(signed), Action::Register { key, .. }) if registers => signed == key,
+        (Some(signed), _) => sender.ever_held(signed),
     };
+    if !good {
+        return Err(Decision::Anonymous(Reason::BadSignature));
+    }
     match known {
         Known::Same => return Err(Decision::Repeat),
         Known::Other => return Err(Decision::rejected(Reason::Conflict)),
         Known::New => {}
     }
-    // The exchange's own messages take their id's time from their cause, which may be old by now.
-    if cause.from.kind != Kind::Dex && stale(ctx, command, cause) {
+    if is_stale(ctx, command, cause) {
         return Err(Decision::rejected(Reason::Stale));
     }
-    let Some(sender) = sender else { return Err(Decision::rejected(Reason::NotApproved)) };
-    if let (Some(key), Some(_)) = (&cause.key, &sender.key)
-        && !sender.registration.in_force(key, command.stored_at)
+    let mut key_n = None;
+    if let Some(signed) = &cause.key
+        && !registers
     {
-        return Err(Decision::rejected(Reason::RevokedKey));
+        key_n = sender.in_force(signed, command.stored_at);
+        if key_n.is_none() {
+            return Err(Decision::rejected(Reason::RevokedKey));
+        }
     }
-    Ok(sender)
+    Ok(Case { ctx, command, cause, sender, key_n })
 }
 
-/// A plug, app or org that registers signs with the key that its message brings: that proves the key.
-fn introduces_itself(command: &Command, cause: &Cause) -> bool {
-    let Action::Register { key, .. } = &command.action else { return false };
-    let alone = matches!(command.addressed.kind, Kind::Plug | Kind::App | Kind::Org);
-    alone && cause.from == command.addressed && cause.key.as_ref() == Some(key)
-}
-
-/// Whose signature it is.
-enum Speaker {
-    /// A party's, under a key that it ever held.
-    Party(Sender),
-    /// Of a registration that waits: its claim, not yet the party.
-    Pending,
-}
-
-fn known_sender(ctx: &Context<'_>, own: &Registration, cause: &Cause) -> Result<Speaker, Decision> {
-    let registration = if cause.from == *ctx.entity {
-        Arc::new(own.clone())
-    } else {
-        ctx.registry.registration(&cause.from).unwrap_or_default()
-    };
-    if registration.standing == Standing::Unknown {
-        return Err(Decision::Anonymous(Reason::UnknownParty));
-    }
-    let Some(key) = &cause.key else {
-        // Decoding lets a message without a key through only where the broker vouches.
-        return if ctx.trusted_broker {
-            Ok(Speaker::Party(Sender { party: cause.from.clone(), registration, key: None }))
-        } else {
-            Err(Decision::Anonymous(Reason::BadSignature))
-        };
-    };
-    if let Some(n) = registration.key(key).map(|record| record.n) {
-        let key = Some(Basis { entity: cause.from.clone(), n });
-        return Ok(Speaker::Party(Sender { party: cause.from.clone(), registration, key }));
-    }
-    if registration.keys.is_empty() && registration.pending.contains_key(key) {
-        return Ok(Speaker::Pending);
-    }
-    Err(Decision::Anonymous(Reason::BadSignature))
-}
-
-fn stale(ctx: &Context<'_>, command: &Command, cause: &Cause) -> bool {
-    let made = crate::domain::Timestamp::from_unix_ms(cause.id.unix_ms());
-    let behind = command.stored_at.since(made);
-    behind > ctx.limits.id_back || behind < -ctx.limits.id_ahead
-}
-
-/// The reason why a party that must be in force is not; `None` when it is.
-pub fn not_in_force(standing: Standing, never: Reason) -> Option<Reason> {
-    match standing {
-        Standing::Active => None,
-        Standing::Unknown => Some(never),
-        Standing::Pending => Some(Reason::NotApproved),
-        Standing::Suspended => Some(Reason::Suspended),
-        Standing::Retired => Some(Reason::Retired),
+/// When an exchange opened by this message ends at the latest.
+pub(crate) fn deadline(case: &Case<'_>) -> Result<Timestamp, Reason> {
+    let limits = case.ctx.limits;
+    match case.command.deadline {
+        None => Ok(case.at().plus(limits.deadline_default)),
+        Some(deadline) => {
+            let ahead = deadline.since(case.at());
+            if (limits.deadline_min..=limits.deadline_max).contains(&ahead) {
+                Ok(deadline)
+            } else {
+                Err(Reason::Malformed)
+            }
+        }
     }
 }

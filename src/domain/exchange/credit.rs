@@ -1,69 +1,87 @@
-//! `hat.<hat>.credit.<plug-or-app>`: records into the HAT, under a connected, approved plug or app.
+//! A plug or an app writes records into the HAT.
 
-use super::check::{Sender, not_in_force};
-use super::opening::{self, Move};
-use crate::domain::event::{Authority, Direction};
+use super::check::{self, Case, permit};
+use super::delivery_id::delivery_id;
+use super::tally::tally;
+use crate::domain::entity::Draft;
+use crate::domain::entry::Basis;
+use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
+use crate::domain::id::{Id, Kind};
+use crate::domain::records::Records;
 use crate::domain::registration::Profile;
-use crate::domain::{Basis, Cause, Command, Context, Draft, Event, Id, Kind, Reason, Records};
+use crate::domain::verdict::Reason;
 
-/// Decides a credit.
-///
-/// # Errors
-/// The first check that fails.
-pub fn decide(
-    ctx: &Context<'_>,
-    hat: &Hat,
-    sender: &Sender,
-    command: &Command,
-    cause: &Cause,
-    by: &Id,
-    records: &Records,
-) -> Result<Vec<Draft>, Reason> {
-    let authority = match cause.from.kind {
-        Kind::Plug if cause.from.id == *by => Authority::Plug(by.clone()),
-        Kind::App if cause.from.id == *by => Authority::App(by.clone()),
-        _ => return Err(Reason::NotPermitted),
-    };
-    hat.in_force()?;
-    if let Some(reason) = not_in_force(sender.registration.standing, Reason::NotApproved) {
-        return Err(reason);
-    }
-    let connection = match authority {
-        Authority::App(_) => hat.apps.get(by),
-        _ => hat.plugs.get(by),
-    };
-    let connection = *connection.ok_or(Reason::NotConnected)?;
-    let within = |endpoint: &str| match &sender.registration.profile {
-        Some(Profile::Plug { namespace, .. }) => of_namespace(endpoint, namespace),
-        Some(Profile::App { namespaces, .. }) => namespaces.iter().any(|namespace| of_namespace(endpoint, namespace)),
+/// Whether an endpoint lies in a namespace: its first part is the namespace's name.
+fn lies_in(endpoint: &str, namespace: &str) -> bool {
+    endpoint.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn may_write(profile: Option<&Profile>, endpoint: &str) -> bool {
+    match profile {
+        Some(Profile::Plug { namespace, .. }) => lies_in(endpoint, namespace),
+        Some(Profile::App { namespaces, .. }) => namespaces.iter().any(|n| lies_in(endpoint, n)),
         _ => false,
+    }
+}
+
+fn size(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Decides `hat.<hat>.credit.<by>`.
+pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
+    let from = case.from();
+    permit(matches!(from.kind, Kind::Plug | Kind::App) && from.id == *by)?;
+    hat.registration.active()?;
+    case.sender_standing()?;
+    let approved = case.sender_approved()?;
+    let (connected, authority) = match from.kind {
+        Kind::Plug => (hat.plugs.get(by), Authority::Plug(by.clone())),
+        _ => (hat.apps.get(by), Authority::App(by.clone())),
     };
-    if !records.items.iter().all(|record| within(&record.endpoint)) {
+    let connected = *connected.ok_or(Reason::NotConnected)?;
+    let profile = case.sender.profile.as_ref();
+    if !records.items.iter().all(|r| may_write(profile, &r.endpoint)) {
         return Err(Reason::OutsideNamespace);
     }
-    opening::quotas(ctx, hat, &cause.from, command.stored_at)?;
-    let deadline = opening::deadline(ctx, command)?;
-    let bytes = u32::try_from(records.body.len()).unwrap_or(u32::MAX);
-    let what = Move {
-        exchange: cause.id,
+    hat.quota(case, 1)?;
+    let deadline = check::deadline(case)?;
+    let to = case.ctx.entity;
+    let delivery = delivery_id(case.ctx.delivery_key, to, from, case.cause.id, None);
+    hat.free(delivery)?;
+
+    let mut basis = Vec::with_capacity(3);
+    basis.push(Basis { entity: from.clone(), n: approved });
+    if case.key_n != Some(approved) {
+        basis.extend(case.key_basis());
+    }
+    basis.push(Basis { entity: to.clone(), n: connected });
+    let (count, bytes) = (records.count(), size(records.body.len()));
+    let opened = Opened {
+        exchange: case.cause.id,
+        from: from.clone(),
         parent: None,
         direction: Direction::Credit,
         authority,
-        to: ctx.entity.clone(),
+        to: to.clone(),
+        delivery,
         pull: None,
+        since: None,
+        limit: None,
         deadline,
-        came: (cause.body, records.count(), bytes),
-        leaves: (&records.body, records.count()),
-        endpoints: opening::tally(&records.items, |_| true),
+        digest_in: case.cause.body,
+        digest_out: case.cause.body,
+        count_in: count,
+        count_out: count,
+        bytes_in: bytes,
+        bytes_out: bytes,
+        endpoints: tally(records.items.iter()),
     };
-    let opened = opening::opened(ctx, cause, what);
-    let approval = Basis { entity: cause.from.clone(), n: sender.registration.standing_n };
-    let connected = Basis { entity: ctx.entity.clone(), n: connection };
-    let basis = [Some(approval), sender.key.clone(), Some(connected)].into_iter().flatten().collect();
-    Ok(vec![Draft::new(Event::Opened(Box::new(opened))).on(basis).with(records.body.clone())])
-}
-
-fn of_namespace(endpoint: &str, namespace: &str) -> bool {
-    endpoint.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'))
+    Ok(vec![Draft {
+        event: Event::Opened(Box::new(opened)),
+        basis,
+        content: Some(records.body.clone()),
+        with_cause: true,
+    }])
 }

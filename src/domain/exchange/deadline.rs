@@ -2,13 +2,15 @@
 
 use uuid::Uuid;
 
+use crate::domain::entity::{Decision, Draft};
+use crate::domain::event::Event;
 use crate::domain::hat::Hat;
-use crate::domain::{Context, Decision, Event};
+use crate::domain::time::Timestamp;
 
-/// Expires the exchange, unless it has ended or its time has not come.
-pub fn decide(ctx: &Context<'_>, hat: &Hat, delivery: Uuid) -> Decision {
+/// Decides the local command: an exchange still open at its deadline is expired.
+pub(crate) fn deadline(hat: &Hat, now: Timestamp, delivery: Uuid) -> Decision {
     match hat.open.get(&delivery) {
-        Some(open) if open.deadline <= ctx.now => Decision::one(Event::Expired(Box::new(open.closed(delivery)))),
+        Some(open) if now >= open.deadline => Decision::one(Draft::further(Event::Expired(open.close(delivery)))),
         _ => Decision::Nothing,
     }
 }

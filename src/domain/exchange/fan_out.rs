@@ -1,57 +1,54 @@
-//! `hat.<hat>.data`: records addressed to nobody, one exchange per active debit that selects any.
+//! The HAT lets records out to every active data debit that selects any of them.
 
-use super::check::Sender;
+use super::check::{self, Case, permit};
 use super::delivery_id::part_id;
-use super::opening;
-use super::release::{Part, client_in_force, one};
-use crate::domain::event::Part as Named;
+use super::release::under;
+use crate::domain::entity::Draft;
+use crate::domain::event::{Event, Part};
 use crate::domain::hat::Hat;
-use crate::domain::{Cause, Command, Context, Draft, Event, Reason, Records};
+use crate::domain::records::Records;
+use crate::domain::verdict::Reason;
 
-/// Decides a fan-out.
-///
-/// # Errors
-/// The first check that fails; `nothing-selected` when no debit selects anything.
-pub fn decide(
-    ctx: &Context<'_>,
-    hat: &Hat,
-    sender: &Sender,
-    command: &Command,
-    cause: &Cause,
-    records: &Records,
-) -> Result<Vec<Draft>, Reason> {
-    if cause.from != *ctx.entity {
-        return Err(Reason::NotPermitted);
-    }
-    hat.in_force()?;
-    opening::quotas(ctx, hat, &cause.from, command.stored_at)?;
-    let deadline = opening::deadline(ctx, command)?;
+/// Decides `hat.<hat>.data`: one [`Event::Fanned`], then an [`Event::Opened`] for each part.
+pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self() && case.command.pull.is_none())?;
+    hat.registration.active()?;
+    let deadline = check::deadline(case);
     let mut parts = Vec::new();
-    let mut drafts = Vec::new();
+    let mut opened = Vec::new();
     for (id, debit) in &hat.debits {
-        if parts.len() == ctx.limits.active_debits_per_hat {
-            break;
+        // A debit not in force, or whose client is not, takes no part.
+        if debit.in_force(case.at()).is_err() {
+            continue;
         }
-        let Ok(approval) = client_in_force(ctx, hat, debit.client()) else { continue };
-        let exchange = part_id(cause.id, id);
-        let part = Part {
-            exchange,
-            parent: Some(cause.id),
-            pull: None,
-            deadline,
-            at: command.stored_at,
-            basis: [Some(approval), sender.key.clone()].into_iter().flatten().collect(),
+        let Ok((under, selection)) = under(case, id, debit) else {
+            continue;
         };
-        if let Some(draft) = one(ctx, cause, (id, debit), records, part) {
-            parts.push(Named { exchange, debit: id.clone() });
-            drafts.push(draft);
+        let Some(selected) = selection.take(records) else {
+            continue;
+        };
+        if parts.len() >= case.ctx.limits.active_debits_per_hat {
+            return Err(Reason::OverQuota);
         }
+        let exchange = part_id(case.cause.id, id);
+        let by = *deadline.as_ref().map_err(|reason| *reason)?;
+        let (part, body) = under.open(case, records, selected, exchange, by);
+        hat.free(part.delivery)?;
+        parts.push(Part { exchange, debit: id.clone() });
+        opened.push(Draft {
+            event: Event::Opened(Box::new(part)),
+            basis: under.basis(case),
+            content: Some(body),
+            with_cause: false,
+        });
     }
+    hat.quota(case, parts.len())?;
     if parts.is_empty() {
         return Err(Reason::NothingSelected);
     }
-    opening::room(ctx, hat, parts.len())?;
-    let mut all = vec![Draft::new(Event::Fanned { digest: cause.body, count: records.count(), parts })];
-    all.append(&mut drafts);
-    Ok(all)
+    let fanned = Event::Fanned { digest: case.cause.body, count: records.count(), parts };
+    let mut drafts = Vec::with_capacity(1 + opened.len());
+    drafts.push(Draft::caused(fanned).on(case.key_basis().into_iter().collect()));
+    drafts.append(&mut opened);
+    Ok(drafts)
 }

@@ -1,14 +1,16 @@
-//! Exchanges on a HAT: one file per transition.
+//! The life of one exchange on a HAT: checked, opened, and ended by a receipt, a recall or its deadline.
 
 pub mod check;
 pub mod credit;
 pub mod deadline;
 pub mod delivery_id;
 pub mod fan_out;
-pub mod opening;
+pub mod open;
 pub mod pull;
 pub mod recall;
 pub mod receipt;
 pub mod release;
+pub mod selection;
+pub mod tally;
 
-pub use check::{Sender, authenticate};
+pub use open::Open;

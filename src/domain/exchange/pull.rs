@@ -1,52 +1,72 @@
-//! `hat.<hat>.pull.<debit>`: the client asks the HAT for a release.
+//! The client of a data debit asks the HAT for a release.
 
-use bytes::Bytes;
-
-use super::check::{Sender, not_in_force};
-use super::opening::{self, Move};
+use super::check::{self, Case, permit};
+use super::delivery_id::delivery_id;
+use crate::domain::bytes::Digest;
 use crate::domain::command::PullAsk;
-use crate::domain::event::{Authority, Direction};
+use crate::domain::entity::Draft;
+use crate::domain::entry::Basis;
+use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
-use crate::domain::{Basis, Cause, Command, Context, Draft, Event, Id, Reason};
+use crate::domain::id::{Id, Kind};
+use crate::domain::verdict::Reason;
 
-/// Decides a pull.
-///
-/// # Errors
-/// The first check that fails.
-pub fn decide(
-    ctx: &Context<'_>,
-    hat: &Hat,
-    sender: &Sender,
-    command: &Command,
-    cause: &Cause,
-    id: &Id,
-    ask: &PullAsk,
-) -> Result<Vec<Draft>, Reason> {
-    // Whoever is not the client learns nothing about the debit.
-    let debit = hat.debits.get(id).filter(|debit| *debit.client() == cause.from).ok_or(Reason::DebitNotFound)?;
-    hat.in_force()?;
-    not_in_force(sender.registration.standing, Reason::NotApproved).map_or(Ok(()), Err)?;
-    let revision = debit.in_force(command.stored_at)?;
-    opening::quotas(ctx, hat, &cause.from, command.stored_at)?;
-    let deadline = opening::deadline(ctx, command)?;
-    let nothing = Bytes::new();
-    let what = Move {
-        exchange: cause.id,
+/// Most records that may be asked for.
+pub const PULL_RECORDS_MAX: u32 = 10_000;
+
+/// The body of the request that the HAT gets: what `digest_out` of a pull is of.
+pub fn ask_body(ask: &PullAsk) -> Vec<u8> {
+    serde_json::to_vec(ask).expect("a time and a number are JSON")
+}
+
+/// Decides `hat.<hat>.pull.<debit>`.
+pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result<Vec<Draft>, Reason> {
+    let from = case.from();
+    let debit = hat.debits.get(id);
+    permit(match debit {
+        Some(debit) => debit.client == *from,
+        None => matches!(from.kind, Kind::Org | Kind::App | Kind::Hat) && !case.is_self(),
+    })?;
+    hat.registration.active()?;
+    case.sender_standing()?;
+    let debit = debit.ok_or(Reason::DebitNotFound)?;
+    let approved = case.sender_approved()?;
+    let (_, enabled) = debit.in_force(case.at())?;
+    hat.quota(case, 1)?;
+    if ask.limit.is_some_and(|n| !(1..=PULL_RECORDS_MAX).contains(&n)) {
+        return Err(Reason::Malformed);
+    }
+    let deadline = check::deadline(case)?;
+    let to = case.ctx.entity;
+    let delivery = delivery_id(case.ctx.delivery_key, to, from, case.cause.id, Some(id));
+    hat.free(delivery)?;
+
+    let mut basis = vec![Basis { entity: from.clone(), n: approved }];
+    if case.key_n != Some(approved) {
+        basis.extend(case.key_basis());
+    }
+    basis.push(Basis { entity: to.clone(), n: enabled });
+    let body = ask_body(ask);
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let opened = Opened {
+        exchange: case.cause.id,
+        from: from.clone(),
         parent: None,
         direction: Direction::Pull,
         authority: Authority::Debit(id.clone()),
-        to: ctx.entity.clone(),
+        to: to.clone(),
+        delivery,
         pull: None,
+        since: ask.since,
+        limit: ask.limit,
         deadline,
-        came: (cause.body, 0, 0),
-        leaves: (&nothing, 0),
+        digest_in: case.cause.body,
+        digest_out: Digest::of(&body),
+        count_in: 0,
+        count_out: 0,
+        bytes_in: bytes,
+        bytes_out: bytes,
         endpoints: Vec::new(),
     };
-    let mut opened = opening::opened(ctx, cause, what);
-    opened.since = ask.since;
-    opened.limit = ask.limit;
-    let granted = Basis { entity: ctx.entity.clone(), n: revision.enabled_n };
-    let approval = Basis { entity: cause.from.clone(), n: sender.registration.standing_n };
-    let basis = [Some(approval), sender.key.clone(), Some(granted)].into_iter().flatten().collect();
-    Ok(vec![Draft::new(Event::Opened(Box::new(opened))).on(basis)])
+    Ok(vec![Draft::caused(Event::Opened(Box::new(opened))).on(basis)])
 }

@@ -1,23 +1,27 @@
-//! `hat.<hat>.recall.<exchange>`: the sender wants it back. Deliveries are published as soon as they are
-//! committed, so the recipient is always asked.
+//! The sender of an open exchange wants it back.
 
-use crate::domain::event::Direction;
+use super::check::{Case, permit};
+use crate::domain::entity::Draft;
+use crate::domain::event::Event;
 use crate::domain::hat::Hat;
-use crate::domain::{Cause, Draft, Event, MessageId, Reason};
+use crate::domain::id::MessageId;
+use crate::domain::verdict::Reason;
 
-/// Decides a recall.
-///
-/// # Errors
-/// `not-found` when the sender has no open exchange of this id: it is final, or there never was one.
-pub fn decide(hat: &Hat, cause: &Cause, exchange: MessageId) -> Result<Vec<Draft>, Reason> {
-    let open = hat
-        .open
-        .iter()
-        .find(|(_, open)| open.exchange == exchange && open.from == cause.from && open.direction != Direction::Pull);
-    let (delivery, open) = open.ok_or(Reason::NotFound)?;
-    if open.recall {
+/// Decides `hat.<hat>.recall.<exchange>`. Deliveries leave at once, so the recipient is asked to give
+/// it back. An exchange that is final is not held any more: `not-found`.
+pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<Vec<Draft>, Reason> {
+    // Ids are unique per sender: another sender's exchange may carry the same one.
+    let mut held = hat.open.iter().filter(|(_, open)| open.exchange == exchange);
+    let mut foreign = false;
+    let found = held.find(|(_, open)| {
+        let own = open.from == *case.from();
+        foreign |= !own;
+        own
+    });
+    permit(found.is_some() || !foreign)?;
+    let (delivery, open) = found.ok_or(Reason::NotFound)?;
+    if open.recalled || case.at() >= open.deadline {
         return Err(Reason::WrongState);
     }
-    let event = Event::RecallRequested { exchange, delivery: *delivery, to: open.to.clone() };
-    Ok(vec![Draft::new(event)])
+    Ok(vec![Draft::caused(Event::RecallRequested { exchange, delivery: *delivery, to: open.to.clone() })])
 }

@@ -1,39 +1,36 @@
-//! Receipts: both sides agree, or it is seen.
+//! A recipient says what came and what it did with it.
 
+use super::check::{Case, permit};
 use crate::domain::command::Receipt;
-use crate::domain::event::{Direction, Verdict};
+use crate::domain::entity::Draft;
+use crate::domain::event::{Direction, Event, Verdict};
 use crate::domain::hat::Hat;
-use crate::domain::{Cause, Command, Draft, Event, Reason};
+use crate::domain::verdict::Reason;
 
-/// Decides a receipt.
-///
-/// # Errors
-/// `not-permitted` when its signer is not the delivery's recipient, `wrong-state` for a return that
-/// nobody asked for.
-pub fn decide(hat: &Hat, command: &Command, cause: &Cause, receipt: &Receipt) -> Result<Vec<Draft>, Reason> {
-    let late = || {
-        let event = Event::LateReceipt { delivery: receipt.delivery, verdict: receipt.verdict };
-        Ok(vec![Draft::new(event)])
-    };
-    let Some(open) = hat.open.get(&receipt.delivery) else {
+/// Decides `hat.<hat>.receipt` and `lane.<lane>.receipt`. Standings are not looked at: what was
+/// delivered was delivered, and both sides' word on it is kept.
+pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<Vec<Draft>, Reason> {
+    let delivery = receipt.delivery;
+    let late = || Ok(vec![Draft::caused(Event::LateReceipt { delivery, verdict: receipt.verdict })]);
+    let Some(open) = hat.open.get(&delivery) else {
         return late();
     };
-    if cause.from != open.to || open.direction == Direction::Pull {
-        return Err(Reason::NotPermitted);
-    }
-    if command.stored_at >= open.deadline {
+    permit(open.to == *case.from())?;
+    if case.at() >= open.deadline {
         return late();
     }
-    let closed = Box::new(open.closed(receipt.delivery));
+    let disputed = |reason| Event::Disputed { closed: open.close(delivery), reason, said: Box::new(receipt.clone()) };
     let event = match receipt.verdict {
-        Verdict::Returned if open.recall => Event::Recalled(closed),
+        Verdict::Returned if open.recalled => Event::Recalled(open.close(delivery)),
         Verdict::Returned => return Err(Reason::WrongState),
-        Verdict::Refused => Event::Disputed { closed, reason: Reason::RefusedByRecipient },
-        Verdict::Accepted if receipt.digest != open.digest_out => {
-            Event::Disputed { closed, reason: Reason::DigestMismatch }
-        }
-        Verdict::Accepted if receipt.count != open.count => Event::Disputed { closed, reason: Reason::CountMismatch },
-        Verdict::Accepted => Event::Settled(closed),
+        Verdict::Refused => disputed(Reason::RefusedByRecipient),
+        // Only the release that answers it settles a pull.
+        Verdict::Accepted if open.direction == Direction::Pull => return Err(Reason::WrongState),
+        Verdict::Accepted if receipt.digest != open.digest_out => disputed(Reason::DigestMismatch),
+        Verdict::Accepted if receipt.count != open.count => disputed(Reason::CountMismatch),
+        Verdict::Accepted => Event::Settled(open.close(delivery)),
     };
-    Ok(vec![Draft::new(event)])
+    let mut draft = Draft::caused(event);
+    draft.basis.extend(case.key_basis());
+    Ok(vec![draft])
 }

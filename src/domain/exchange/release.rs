@@ -1,110 +1,115 @@
-//! `hat.<hat>.release.<debit>`: records out of the HAT to one debit's client.
+//! The HAT lets records out under one data debit.
 
-use super::check::{Sender, not_in_force};
-use super::opening::{self, Move};
+use super::check::{self, Case, permit};
+use super::delivery_id::delivery_id;
+use super::selection::{Selected, Selection};
+use crate::domain::bytes::Digest;
 use crate::domain::debit::Debit;
-use crate::domain::event::{Authority, Direction};
+use crate::domain::entity::Draft;
+use crate::domain::entry::Basis;
+use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
-use crate::domain::{Address, Basis, Cause, Command, Context, Draft, Event, Id, MessageId, Reason, Records, Timestamp};
+use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::records::Records;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reason;
 
-/// Decides a release.
-///
-/// # Errors
-/// The first check that fails.
-pub fn decide(
-    ctx: &Context<'_>,
-    hat: &Hat,
-    sender: &Sender,
-    command: &Command,
-    cause: &Cause,
-    id: &Id,
-    records: &Records,
-) -> Result<Vec<Draft>, Reason> {
-    if cause.from != *ctx.entity {
-        return Err(Reason::NotPermitted);
+/// What a release goes under and to.
+pub(crate) struct Under<'a> {
+    /// The debit's id.
+    pub debit: &'a Id,
+    /// Its client, who receives.
+    pub client: &'a Address,
+    /// Number of the entry by which the owner enabled it.
+    pub enabled: u64,
+    /// Number of the entry that the client's standing rests on.
+    pub standing: u64,
+}
+
+impl Under<'_> {
+    /// The authority entries that this rests on.
+    pub fn basis(&self, case: &Case<'_>) -> Vec<Basis> {
+        let mut basis = Vec::with_capacity(3);
+        basis.extend(case.key_basis());
+        basis.push(Basis { entity: case.ctx.entity.clone(), n: self.enabled });
+        basis.push(Basis { entity: self.client.clone(), n: self.standing });
+        basis
     }
-    hat.in_force()?;
+
+    /// The exchange that moves `selected` out.
+    pub fn open(
+        &self,
+        case: &Case<'_>,
+        records: &Records,
+        selected: Selected,
+        exchange: MessageId,
+        deadline: Timestamp,
+    ) -> (Opened, bytes::Bytes) {
+        let from = case.from();
+        let key = case.ctx.delivery_key;
+        // Everything selected: the body goes on as it came, and so does its digest.
+        let whole = selected.count == records.count();
+        let opened = Opened {
+            exchange,
+            from: from.clone(),
+            parent: (exchange != case.cause.id).then_some(case.cause.id),
+            direction: Direction::Release,
+            authority: Authority::Debit(self.debit.clone()),
+            to: self.client.clone(),
+            delivery: delivery_id(key, self.client, from, exchange, Some(self.debit)),
+            pull: case.command.pull,
+            since: None,
+            limit: None,
+            deadline,
+            digest_in: case.cause.body,
+            digest_out: if whole { case.cause.body } else { Digest::of(&selected.body) },
+            count_in: records.count(),
+            count_out: selected.count,
+            bytes_in: u32::try_from(records.body.len()).unwrap_or(u32::MAX),
+            bytes_out: u32::try_from(selected.body.len()).unwrap_or(u32::MAX),
+            endpoints: selected.endpoints,
+        };
+        (opened, selected.body)
+    }
+}
+
+/// Finds a debit that is active at the message's time, its client in force.
+pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, Selection<'a>), Reason> {
+    let standing = check::active(case.ctx, &debit.client)?;
+    let (terms, enabled) = debit.in_force(case.at())?;
+    let under = Under { debit: id, client: &debit.client, enabled, standing };
+    Ok((under, Selection::of(&terms.bundle)))
+}
+
+/// Decides `hat.<hat>.release.<debit>`.
+pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
-    debit.in_force(command.stored_at)?;
-    let approval = client_in_force(ctx, hat, debit.client())?;
-    opening::quotas(ctx, hat, &cause.from, command.stored_at)?;
-    let deadline = opening::deadline(ctx, command)?;
-    let asked = match command.pull {
-        None => None,
+    let (under, selection) = under(case, id, debit)?;
+    let answered = match case.command.pull {
         Some(pull) => {
-            // Past its deadline it is answered by nothing any more, even before it is seen to expire.
-            let open = hat.open_pull(pull, id).filter(|(_, open)| command.stored_at < open.deadline);
-            Some(open.ok_or(Reason::NotFound)?)
+            let (to, from) = (case.ctx.entity, under.client);
+            let request = delivery_id(case.ctx.delivery_key, to, from, pull, Some(id));
+            // Open exchanges of other directions never have this id: it names recipient and sender.
+            let open = hat.open.get(&request).filter(|open| case.at() < open.deadline);
+            Some(open.ok_or(Reason::NotFound)?.close(request))
         }
+        None => None,
     };
-    let part = Part {
-        exchange: cause.id,
-        parent: None,
-        pull: command.pull,
-        deadline,
-        at: command.stored_at,
-        basis: [Some(approval), sender.key.clone()].into_iter().flatten().collect(),
-    };
-    let opened = one(ctx, cause, (id, debit), records, part).ok_or(Reason::NothingSelected)?;
-    let mut drafts = vec![opened];
-    if let Some((delivery, open)) = asked {
-        let closed = open.closed(delivery);
-        drafts.push(Draft::new(Event::Settled(Box::new(closed))).further());
-    }
+    // A pull that is answered makes room for its answer.
+    hat.quota(case, usize::from(answered.is_none()))?;
+    let selected = selection.take(records).ok_or(Reason::NothingSelected)?;
+    let deadline = check::deadline(case)?;
+    let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
+    hat.free(opened.delivery)?;
+    let mut drafts = Vec::with_capacity(2);
+    drafts.push(Draft {
+        event: Event::Opened(Box::new(opened)),
+        basis: under.basis(case),
+        content: Some(body),
+        with_cause: true,
+    });
+    drafts.extend(answered.map(|pull| Draft::further(Event::Settled(pull))));
     Ok(drafts)
-}
-
-/// A release or a part of a fan-out.
-pub(super) struct Part {
-    pub exchange: MessageId,
-    pub parent: Option<MessageId>,
-    pub pull: Option<MessageId>,
-    pub deadline: Timestamp,
-    pub at: Timestamp,
-    /// Of the client's approval and the sender's key; the debit's revision is added.
-    pub basis: Vec<Basis>,
-}
-
-/// The draft of one exchange under one active debit; `None` when its bundle selects nothing.
-pub(super) fn one(
-    ctx: &Context<'_>,
-    cause: &Cause,
-    (id, debit): (&Id, &Debit),
-    records: &Records,
-    mut part: Part,
-) -> Option<Draft> {
-    let revision = debit.active(part.at)?;
-    let selects = |endpoint: &str| revision.terms.bundle.selects(endpoint);
-    let (content, count) = records.select(selects)?;
-    let bytes = u32::try_from(records.body.len()).unwrap_or(u32::MAX);
-    let what = Move {
-        exchange: part.exchange,
-        parent: part.parent,
-        direction: Direction::Release,
-        authority: Authority::Debit(id.clone()),
-        to: revision.terms.client.clone(),
-        pull: part.pull,
-        deadline: part.deadline,
-        came: (cause.body, records.count(), bytes),
-        leaves: (&content, count),
-        endpoints: opening::tally(&records.items, selects),
-    };
-    let opened = opening::opened(ctx, cause, what);
-    part.basis.push(Basis { entity: ctx.entity.clone(), n: revision.enabled_n });
-    let draft = Draft::new(Event::Opened(Box::new(opened))).on(part.basis).with(content.clone());
-    Some(if part.parent.is_some() { draft.further() } else { draft })
-}
-
-/// The approval of the debit's client, when it may receive.
-pub(super) fn client_in_force(ctx: &Context<'_>, hat: &Hat, client: &Address) -> Result<Basis, Reason> {
-    let found = if client == ctx.entity { None } else { ctx.registry.registration(client) };
-    let (standing, n) = match &found {
-        _ if client == ctx.entity => (hat.registration.standing, hat.registration.standing_n),
-        Some(registration) => (registration.standing, registration.standing_n),
-        None => return Err(Reason::UnknownParty),
-    };
-    match not_in_force(standing, Reason::UnknownParty) {
-        Some(reason) => Err(reason),
-        None => Ok(Basis { entity: client.clone(), n }),
-    }
 }

@@ -1,38 +1,53 @@
-//! Claims on offers: the owner asks, the offer answers by way of the exchange.
+//! Offers taken up: the owner claims, the exchange brings the offer's answer.
 
-use super::debits::{room, valid};
 use super::state::Hat;
-use crate::domain::{Action, Cause, Command, Context, Draft, Event, Kind, Reason};
+use crate::domain::debit::well_formed;
+use crate::domain::entity::Draft;
+use crate::domain::event::{DebitTerms, Event};
+use crate::domain::exchange::check::{Case, permit};
+use crate::domain::id::Id;
+use crate::domain::verdict::Reason;
 
-pub(super) fn decide(ctx: &Context<'_>, hat: &Hat, command: &Command, cause: &Cause) -> Result<Vec<Draft>, Reason> {
-    let from_dex = cause.from.kind == Kind::Dex && cause.from.id.as_str() == ctx.origin.as_str();
-    let event = match &command.action {
-        Action::Claim { offer } => {
-            if cause.from != *ctx.entity {
-                return Err(Reason::NotPermitted);
-            }
-            hat.in_force()?;
-            // The offer's debit bears the offer's id.
-            room(ctx, hat, command, offer)?;
-            if hat.claims.len() >= ctx.limits.active_debits_per_hat {
-                return Err(Reason::OverQuota);
-            }
-            Event::Claimed { offer: offer.clone() }
-        }
-        Action::ClaimReserved { offer, terms } if from_dex => {
-            if !hat.claims.contains(offer) {
-                return Err(Reason::WrongState);
-            }
-            valid(terms)?;
-            Event::DebitProposed { debit: offer.clone(), terms: Box::new(terms.clone()), offer: Some(offer.clone()) }
-        }
-        Action::ClaimRefused { offer } if from_dex => {
-            if !hat.claims.contains(offer) {
-                return Err(Reason::WrongState);
-            }
-            Event::ClaimRefused { offer: offer.clone() }
-        }
-        _ => return Err(Reason::NotPermitted),
+/// Decides `hat.<hat>.claim.<offer>`. Whether there is a place only the offer knows; it is asked.
+pub(super) fn claim(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    hat.registration.active()?;
+    hat.quota(case, 0)?;
+    // The debit that a claim becomes has the offer's id.
+    if hat.claims.contains_key(offer) || hat.debits.contains_key(offer) {
+        return Err(Reason::AlreadyExists);
+    }
+    if hat.debits_held(case.at()) >= case.ctx.limits.debits_per_hat {
+        return Err(Reason::OverQuota);
+    }
+    let offer = offer.clone();
+    let mut draft = Draft::caused(Event::Claimed { offer });
+    draft.basis.extend(case.key_basis());
+    Ok(vec![draft])
+}
+
+/// Decides `hat.<hat>.claim-reserved.<offer>`: the debit is proposed on the offer's behalf.
+pub(super) fn reserved(hat: &Hat, case: &Case<'_>, offer: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_dex())?;
+    hat.not_retired()?;
+    case.sender_approved()?;
+    let claim = hat.claims.get(offer).ok_or(Reason::WrongState)?;
+    if !well_formed(terms) {
+        return Err(Reason::Malformed);
+    }
+    let event = Event::DebitProposed {
+        debit: offer.clone(),
+        terms: Box::new(terms.clone()),
+        offer: Some(offer.clone()),
+        claim: Some(claim.id),
     };
-    Ok(vec![Draft::new(event)])
+    Ok(vec![Draft::caused(event)])
+}
+
+/// Decides `hat.<hat>.claim-refused.<offer>`.
+pub(super) fn refused(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_dex())?;
+    case.sender_approved()?;
+    let claim = hat.claims.get(offer).ok_or(Reason::WrongState)?;
+    Ok(vec![Draft::caused(Event::ClaimRefused { offer: offer.clone(), claim: claim.id })])
 }

@@ -1,52 +1,53 @@
-//! Plugs and apps: connected and disconnected by the HAT.
+//! Plugs on a HAT: connected and disconnected by its owner.
 
 use super::state::Hat;
-use crate::domain::exchange::check::not_in_force;
-use crate::domain::{Action, Address, Basis, Cause, Command, Context, Draft, Event, Id, Kind, Reason};
+use crate::domain::entity::Draft;
+use crate::domain::entry::Basis;
+use crate::domain::event::Event;
+use crate::domain::exchange::check::{self, Case, permit};
+use crate::domain::id::{Address, Id, Kind};
+use crate::domain::verdict::Reason;
 
-pub(super) fn decide(ctx: &Context<'_>, hat: &Hat, command: &Command, cause: &Cause) -> Result<Vec<Draft>, Reason> {
-    if cause.from != *ctx.entity {
-        return Err(Reason::NotPermitted);
+/// What the owner's connecting of `party` rests on.
+///
+/// # Errors
+/// Why it may not be connected: `party` is not in force, or `held` is full or has it already.
+pub(super) fn admit(
+    hat: &Hat,
+    case: &Case<'_>,
+    party: Address,
+    held: &std::collections::BTreeMap<Id, u64>,
+) -> Result<Vec<Basis>, Reason> {
+    permit(case.is_self())?;
+    hat.registration.active()?;
+    let n = check::active(case.ctx, &party)?;
+    if held.contains_key(&party.id) {
+        return Err(Reason::AlreadyExists);
     }
-    hat.in_force()?;
-    let many = ctx.limits.connections_per_hat;
-    let draft = match &command.action {
-        Action::PlugConnect { plug } => {
-            let approval = approved(ctx, Kind::Plug, plug)?;
-            fresh(hat.plugs.contains_key(plug), hat.plugs.len(), many)?;
-            Draft::new(Event::PlugConnected { plug: plug.clone() }).on(vec![approval])
-        }
-        Action::AppSetup { app } => {
-            let approval = approved(ctx, Kind::App, app)?;
-            fresh(hat.apps.contains_key(app), hat.apps.len(), many)?;
-            Draft::new(Event::AppSetUp { app: app.clone() }).on(vec![approval])
-        }
-        Action::PlugDisconnect { plug } => {
-            hat.plugs.get(plug).ok_or(Reason::NotConnected)?;
-            Draft::new(Event::PlugDisconnected { plug: plug.clone() })
-        }
-        Action::AppDisable { app } => {
-            hat.apps.get(app).ok_or(Reason::NotConnected)?;
-            Draft::new(Event::AppDisabled { app: app.clone() })
-        }
-        _ => return Err(Reason::NotPermitted),
-    };
-    Ok(vec![draft])
+    if held.len() >= case.ctx.limits.connections_per_hat {
+        return Err(Reason::OverQuota);
+    }
+    let mut basis = Vec::with_capacity(2);
+    basis.push(Basis { entity: party, n });
+    basis.extend(case.key_basis());
+    Ok(basis)
 }
 
-fn approved(ctx: &Context<'_>, kind: Kind, id: &Id) -> Result<Basis, Reason> {
-    let party = Address::new(kind, id.clone());
-    let registration = ctx.registry.registration(&party).ok_or(Reason::NotFound)?;
-    match not_in_force(registration.standing, Reason::NotFound) {
-        Some(reason) => Err(reason),
-        None => Ok(Basis { entity: party, n: registration.standing_n }),
-    }
+/// Decides `hat.<hat>.plug-connect.<plug>`.
+pub(super) fn connect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
+    let party = Address::new(Kind::Plug, plug.clone());
+    let basis = admit(hat, case, party, &hat.plugs)?;
+    let plug = plug.clone();
+    Ok(vec![Draft::caused(Event::PlugConnected { plug }).on(basis)])
 }
 
-fn fresh(there: bool, held: usize, many: usize) -> Result<(), Reason> {
-    match (there, held >= many) {
-        (true, _) => Err(Reason::AlreadyExists),
-        (false, true) => Err(Reason::OverQuota),
-        (false, false) => Ok(()),
+/// Decides `hat.<hat>.plug-disconnect.<plug>`.
+pub(super) fn disconnect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    hat.not_retired()?;
+    if !hat.plugs.contains_key(plug) {
+        return Err(Reason::NotConnected);
     }
+    let plug = plug.clone();
+    Ok(vec![Draft::caused(Event::PlugDisconnected { plug })])
 }

@@ -1,115 +1,123 @@
-//! Data debits: proposed by the client, enabled and disabled by the owner.
+//! Data debits on a HAT: proposed and amended by the client, enabled and disabled by the owner.
 
 use super::state::Hat;
-use crate::domain::event::DebitTerms;
-use crate::domain::exchange::Sender;
-use crate::domain::exchange::check::not_in_force;
-use crate::domain::records::is_endpoint;
-use crate::domain::{Action, Cause, Command, Context, Draft, Event, Id, Kind, Reason};
+use crate::domain::debit::{Debit, well_formed};
+use crate::domain::entity::Draft;
+use crate::domain::entry::Basis;
+use crate::domain::event::{DebitTerms, Event};
+use crate::domain::exchange::check::{Case, permit};
+use crate::domain::id::{Address, Id, Kind};
+use crate::domain::verdict::Reason;
 
-/// Most endpoints that a bundle names.
-const ENDPOINTS_MAX: usize = 256;
+/// Whether this party can receive under a debit of somebody else.
+fn can_receive(from: &Address) -> bool {
+    matches!(from.kind, Kind::Org | Kind::App | Kind::Hat)
+}
 
-pub(super) fn decide(
-    ctx: &Context<'_>,
+/// The proposal of `terms` by the party that speaks: its approval and key are the basis.
+fn proposal(
     hat: &Hat,
-    sender: &Sender,
-    command: &Command,
-    cause: &Cause,
+    case: &Case<'_>,
+    debit: &Id,
+    terms: &DebitTerms,
+    offer: Option<&Id>,
 ) -> Result<Vec<Draft>, Reason> {
-    let event = match &command.action {
-        Action::DebitPropose { debit, terms } => {
-            client(sender, cause, terms)?;
-            hat.in_force()?;
-            valid(terms)?;
-            room(ctx, hat, command, debit)?;
-            proposed(debit, terms)
-        }
-        Action::DebitAmend { debit, terms } => {
-            client(sender, cause, terms)?;
-            hat.in_force()?;
-            let known = hat.debits.get(debit).filter(|known| *known.client() == cause.from);
-            let known = known.ok_or(Reason::DebitNotFound)?;
-            valid(terms)?;
-            if known.revisions.len() >= ctx.limits.revisions_per_debit {
-                return Err(Reason::OverQuota);
-            }
-            proposed(debit, terms)
-        }
-        Action::DebitEnable { debit } => {
-            owner(ctx, hat, cause)?;
-            enabled(ctx, hat, command, debit)?
-        }
-        Action::DebitDisable { debit, at_period_end } => {
-            owner(ctx, hat, cause)?;
-            let known = hat.debits.get(debit).ok_or(Reason::DebitNotFound)?;
-            // One that is accepted and starts later can be disabled before it does.
-            if !known.live(command.stored_at) {
-                return Err(if known.ended(command.stored_at) { Reason::DebitEnded } else { Reason::DebitNotActive });
-            }
-            Event::DebitDisabled { debit: debit.clone(), at_period_end: *at_period_end, client: known.client().clone() }
-        }
-        _ => return Err(Reason::NotPermitted),
+    let n = case.sender_approved()?;
+    hat.quota(case, 0)?;
+    if !well_formed(terms) {
+        return Err(Reason::Malformed);
+    }
+    let entity = case.from().clone();
+    let mut basis = vec![Basis { entity, n }];
+    if case.key_n != Some(n) {
+        basis.extend(case.key_basis());
+    }
+    let event = Event::DebitProposed {
+        debit: debit.clone(),
+        terms: Box::new(terms.clone()),
+        offer: offer.cloned(),
+        claim: None,
     };
-    Ok(vec![Draft::new(event)])
+    Ok(vec![Draft::caused(event).on(basis)])
 }
 
-fn proposed(debit: &Id, terms: &DebitTerms) -> Event {
-    Event::DebitProposed { debit: debit.clone(), terms: Box::new(terms.clone()), offer: None }
-}
-
-/// The proposer is the client: an org, an app or another HAT, in force.
-fn client(sender: &Sender, cause: &Cause, terms: &DebitTerms) -> Result<(), Reason> {
-    let may = matches!(cause.from.kind, Kind::Org | Kind::App | Kind::Hat);
-    if !may || terms.client != cause.from {
-        return Err(Reason::NotPermitted);
-    }
-    not_in_force(sender.registration.standing, Reason::NotApproved).map_or(Ok(()), Err)
-}
-
-fn owner(ctx: &Context<'_>, hat: &Hat, cause: &Cause) -> Result<(), Reason> {
-    if cause.from != *ctx.entity {
-        return Err(Reason::NotPermitted);
-    }
-    hat.in_force()
-}
-
-/// A debit that could release nothing, or never end its period, is refused when it is proposed.
-pub(super) fn valid(terms: &DebitTerms) -> Result<(), Reason> {
-    let mut endpoints = 0;
-    for property in terms.bundle.bundle.values() {
-        for query in &property.endpoints {
-            endpoints += 1;
-            if !is_endpoint(&query.endpoint) {
-                return Err(Reason::Malformed);
-            }
-        }
-    }
-    let sized = (1..=ENDPOINTS_MAX).contains(&endpoints);
-    if sized && terms.period_seconds > 0 { Ok(()) } else { Err(Reason::Malformed) }
-}
-
-/// Whether one more debit of this id may be held.
-pub(super) fn room(ctx: &Context<'_>, hat: &Hat, command: &Command, debit: &Id) -> Result<(), Reason> {
-    // A claim has its debit's place and name already.
-    if hat.debits.contains_key(debit) || hat.claims.contains(debit) {
+/// Decides `hat.<hat>.debit-propose.<debit>`.
+pub(super) fn propose(hat: &Hat, case: &Case<'_>, debit: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
+    let from = case.from();
+    permit(can_receive(from) && !case.is_self() && terms.client == *from)?;
+    hat.registration.active()?;
+    case.sender_standing()?;
+    let drafts = proposal(hat, case, debit, terms, None)?;
+    if hat.debits.contains_key(debit) || hat.claims.contains_key(debit) {
         return Err(Reason::AlreadyExists);
     }
-    let held = hat.debits.values().filter(|debit| !debit.ended(command.stored_at)).count();
-    if held + hat.claims.len() >= ctx.limits.debits_per_hat { Err(Reason::OverQuota) } else { Ok(()) }
+    if hat.debits_held(case.at()) >= case.ctx.limits.debits_per_hat {
+        return Err(Reason::RecipientOverQuota);
+    }
+    Ok(drafts)
 }
 
-fn enabled(ctx: &Context<'_>, hat: &Hat, command: &Command, id: &Id) -> Result<Event, Reason> {
-    let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
-    let latest = debit.latest().ok_or(Reason::DebitNotFound)?;
-    let at = command.stored_at;
-    if latest.live(at) && latest.disabled.is_none() {
-        return Err(Reason::AlreadyExists);
-    }
-    let active = hat.debits.iter().filter(|(other, debit)| *other != id && debit.live(at)).count();
-    if active >= ctx.limits.active_debits_per_hat {
+/// Decides `hat.<hat>.debit-amend.<debit>`: a further revision, which waits for the owner while the
+/// accepted one stays as it is.
+pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
+    let from = case.from();
+    let debit = hat.debits.get(id);
+    permit(match debit {
+        Some(debit) => debit.client == *from && terms.client == *from,
+        None => can_receive(from) && !case.is_self(),
+    })?;
+    hat.registration.active()?;
+    case.sender_standing()?;
+    let debit = debit.ok_or(Reason::DebitNotFound)?;
+    let drafts = proposal(hat, case, id, terms, debit.offer.as_ref())?;
+    if debit.revisions.len() >= case.ctx.limits.revisions_per_debit {
         return Err(Reason::OverQuota);
     }
-    let revision = u32::try_from(debit.revisions.len()).map_err(|_| Reason::OverQuota)?;
-    Ok(Event::DebitEnabled { debit: id.clone(), revision, client: debit.client().clone(), offer: debit.offer.clone() })
+    Ok(drafts)
+}
+
+/// The debit that the owner speaks about.
+fn owned<'a>(hat: &'a Hat, id: &Id) -> Result<&'a Debit, Reason> {
+    hat.debits.get(id).ok_or(Reason::DebitNotFound)
+}
+
+/// Decides `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.
+pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    hat.registration.active()?;
+    let debit = owned(hat, id)?;
+    let at = case.at();
+    let newest = debit.newest();
+    let accepted = debit.enabled.is_some_and(|e| e.revision == newest);
+    if accepted && debit.cancelled.is_none() && debit.live(at) {
+        return Err(Reason::WrongState);
+    }
+    let others = hat.debits.iter().filter(|(other, _)| *other != id);
+    let live = others.filter(|(_, debit)| debit.live(at)).count();
+    if live >= case.ctx.limits.active_debits_per_hat {
+        return Err(Reason::OverQuota);
+    }
+    let event = Event::DebitEnabled {
+        debit: id.clone(),
+        revision: newest,
+        client: debit.client.clone(),
+        offer: debit.offer.clone(),
+    };
+    let mut basis = Vec::with_capacity(2);
+    basis.extend(case.key_basis());
+    basis.extend(debit.revisions.last().map(|revision| Basis { entity: case.ctx.entity.clone(), n: revision.n }));
+    Ok(vec![Draft::caused(event).on(basis)])
+}
+
+/// Decides `hat.<hat>.debit-disable.<debit>`.
+pub(super) fn disable(hat: &Hat, case: &Case<'_>, id: &Id, at_period_end: bool) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    hat.not_retired()?;
+    let debit = owned(hat, id)?;
+    let ending = debit.cancelled.is_some_and(|c| c.at_period_end);
+    if !debit.live(case.at()) || (ending && at_period_end) {
+        return Err(Reason::WrongState);
+    }
+    let event = Event::DebitDisabled { debit: id.clone(), at_period_end, client: debit.client.clone() };
+    Ok(vec![Draft::caused(event)])
 }

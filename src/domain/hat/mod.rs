@@ -1,74 +1,79 @@
-//! One person's account: registration, connections, debits, open exchanges.
+//! One person's data account: its connections, data debits and open exchanges.
 
-mod claim;
-mod connect;
-mod debits;
-mod fold;
-mod minute;
-mod state;
+mod apply;
+pub mod apps;
+pub mod claim;
+pub mod connect;
+pub mod debits;
+pub mod lifecycle;
+pub mod state;
 
-pub use minute::Minute;
+pub use state::{Claim, Hat, Minute};
 
-/// Whether the terms of a debit could ever release anything.
-pub fn valid_terms(terms: &super::event::DebitTerms) -> bool {
-    debits::valid(terms).is_ok()
-}
-
-pub use state::{Hat, Open};
-
-use super::command::{Action, Cause, Command};
+use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
-use super::exchange::{Sender, authenticate, credit, deadline, fan_out, pull, recall, receipt, release};
-use super::lifecycle;
+use super::exchange::check::{self, Case};
+use super::exchange::{credit, deadline, fan_out, pull, recall, receipt, release};
 use super::verdict::Reason;
+
+impl Hat {
+    fn judge(&self, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
+        match &case.command.action {
+            Action::Credit { by, records } => credit::credit(self, case, by, records),
+            Action::Release { debit, records } => release::release(self, case, debit, records),
+            Action::Data { records } => fan_out::fan_out(self, case, records),
+            Action::Pull { debit, ask } => pull::pull(self, case, debit, ask),
+            Action::Receipt(said) => receipt::receipt(self, case, said),
+            Action::Recall { exchange } => recall::recall(self, case, *exchange),
+            Action::Register { key, profile } => lifecycle::register(self, case, *key, profile),
+            Action::Suspend => lifecycle::suspend(self, case),
+            Action::Resume => lifecycle::resume(self, case),
+            Action::Retire => lifecycle::retire(self, case),
+            Action::RotateKey { key } => lifecycle::rotate_key(self, case, *key),
+            Action::RevokeKey { key, since } => lifecycle::revoke_key(self, case, *key, *since),
+            Action::PlugConnect { plug } => connect::connect(self, case, plug),
+            Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
+            Action::AppSetup { app } => apps::set_up(self, case, app),
+            Action::AppDisable { app } => apps::disable(self, case, app),
+            Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
+            Action::DebitAmend { debit, terms } => debits::amend(self, case, debit, terms),
+            Action::DebitEnable { debit } => debits::enable(self, case, debit),
+            Action::DebitDisable { debit, at_period_end } => debits::disable(self, case, debit, *at_period_end),
+            Action::Claim { offer } => claim::claim(self, case, offer),
+            Action::ClaimReserved { offer, terms } => claim::reserved(self, case, offer, terms),
+            Action::ClaimRefused { offer } => claim::refused(self, case, offer),
+            Action::Approve { .. }
+            | Action::OfferRegister { .. }
+            | Action::OfferReject
+            | Action::OfferClose
+            | Action::OfferReserve { .. }
+            | Action::OfferConfirm { .. }
+            | Action::Deadline { .. }
+            | Action::OperatorDeclare { .. } => Err(Reason::NotPermitted),
+        }
+    }
+}
 
 impl Entity for Hat {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
         let Some(cause) = &command.cause else {
-            return match &command.action {
-                Action::Deadline { delivery } => deadline::decide(ctx, self, *delivery),
+            return match command.action {
+                Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
                 _ => Decision::Nothing,
             };
         };
-        match authenticate(ctx, &self.registration, command, cause, known) {
-            Ok(sender) => match act(ctx, self, &sender, command, cause) {
-                Ok(drafts) => Decision::Record(drafts),
-                Err(reason) => Decision::rejected(reason),
-            },
+        match check::authenticate(&self.registration, ctx, command, cause, known) {
+            Ok(case) => Decision::of(self.judge(&case)),
             Err(decision) => decision,
         }
     }
 
     fn apply(&mut self, entry: &Entry) {
-        fold::apply(self, entry);
+        self.fold(entry);
     }
 
     fn n(&self) -> u64 {
         self.n
-    }
-}
-
-/// The action's own rules.
-fn act(ctx: &Context<'_>, hat: &Hat, sender: &Sender, command: &Command, cause: &Cause) -> Result<Vec<Draft>, Reason> {
-    match &command.action {
-        Action::Credit { by, records } => credit::decide(ctx, hat, sender, command, cause, by, records),
-        Action::Release { debit, records } => release::decide(ctx, hat, sender, command, cause, debit, records),
-        Action::Data { records } => fan_out::decide(ctx, hat, sender, command, cause, records),
-        Action::Pull { debit, ask } => pull::decide(ctx, hat, sender, command, cause, debit, ask),
-        Action::Receipt(receipt) => receipt::decide(hat, command, cause, receipt),
-        Action::Recall { exchange } => recall::decide(hat, cause, *exchange),
-        Action::PlugConnect { .. }
-        | Action::PlugDisconnect { .. }
-        | Action::AppSetup { .. }
-        | Action::AppDisable { .. } => connect::decide(ctx, hat, command, cause),
-        Action::DebitPropose { .. }
-        | Action::DebitAmend { .. }
-        | Action::DebitEnable { .. }
-        | Action::DebitDisable { .. } => debits::decide(ctx, hat, sender, command, cause),
-        Action::Claim { .. } | Action::ClaimReserved { .. } | Action::ClaimRefused { .. } => {
-            claim::decide(ctx, hat, command, cause)
-        }
-        _ => lifecycle::decide(ctx, &hat.registration, sender, command, cause),
     }
 }

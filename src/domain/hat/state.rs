@@ -1,102 +1,129 @@
-//! What a HAT's actor holds.
+//! What a HAT's state holds, and its bounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::minute::Minute;
 use crate::domain::debit::Debit;
-use crate::domain::event::{Authority, Closed, Direction};
-use crate::domain::exchange::check::not_in_force;
-use crate::domain::{Address, Digest, Id, MessageId, Reason, Registration, Timestamp};
+use crate::domain::exchange::Open;
+use crate::domain::exchange::check::Case;
+use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::registration::{Registration, Standing};
+use crate::domain::time::{SECOND, Timestamp};
+use crate::domain::verdict::Reason;
 
-/// An exchange that has not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Open {
-    /// Its id.
-    pub exchange: MessageId,
-    /// Its sender.
-    pub from: Address,
-    /// Its recipient.
-    pub to: Address,
-    /// Which way.
-    pub direction: Direction,
-    /// Under which right.
-    pub authority: Authority,
-    /// SHA-256 of what came.
-    pub digest_in: Digest,
-    /// SHA-256 of what was delivered.
-    pub digest_out: Digest,
-    /// Records delivered.
-    pub count: u32,
-    /// Bytes delivered.
-    pub bytes: u32,
-    /// When it was opened.
-    pub opened_at: Timestamp,
-    /// When it expires.
-    pub deadline: Timestamp,
-    /// Whether its sender asked for it back.
-    pub recall: bool,
+/// Most senders counted in one minute besides the HAT itself; the messages of further ones are refused
+/// `over-quota`.
+pub const SENDERS_MAX: usize = 1024;
+
+/// Most ended debits kept; beyond it the one that ended first is dropped and its id is unknown again.
+pub const ENDED_DEBITS_MAX: usize = 1000;
+
+/// Messages per sender in the current minute of event time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Minute {
+    /// Minutes since the Unix epoch.
+    pub number: i64,
+    /// At most [`SENDERS_MAX`] and the HAT itself.
+    pub counts: BTreeMap<Address, u32>,
 }
 
-impl Open {
-    /// What its end records.
-    pub fn closed(&self, delivery: Uuid) -> Closed {
-        Closed {
-            exchange: self.exchange,
-            from: self.from.clone(),
-            to: self.to.clone(),
-            delivery,
-            direction: self.direction,
-            digest_in: self.digest_in,
-            digest_out: self.digest_out,
-            count: self.count,
-            bytes: self.bytes,
-            opened_at: self.opened_at,
+impl Minute {
+    fn number_at(at: Timestamp) -> i64 {
+        at.0.div_euclid(60 * SECOND)
+    }
+
+    /// Whether a message of `from` at `at` is within `most` a minute. `own`: the HAT itself speaks, which
+    /// others cannot crowd out.
+    pub fn allows(&self, from: &Address, own: bool, at: Timestamp, most: u32) -> bool {
+        if Self::number_at(at) > self.number {
+            return most > 0;
+        }
+        match self.counts.get(from) {
+            Some(count) => *count < most,
+            None => most > 0 && (own || self.counts.len() < SENDERS_MAX),
+        }
+    }
+
+    /// Counts a message of `from` at `at`. One that is older than the current minute counts in it.
+    pub fn count(&mut self, from: &Address, own: bool, at: Timestamp) {
+        let number = Self::number_at(at);
+        if number > self.number {
+            self.number = number;
+            self.counts.clear();
+        }
+        if let Some(count) = self.counts.get_mut(from) {
+            *count = count.saturating_add(1);
+        } else if own || self.counts.len() < SENDERS_MAX {
+            self.counts.insert(from.clone(), 1);
         }
     }
 }
 
-/// A HAT. Serialised as its row; holds open exchanges only.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// A claim that waits for its offer's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The claim's message.
+    pub id: MessageId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One person's data account.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Hat {
-    /// Number of the last entry.
+    /// Number of the last entry folded in.
     pub n: u64,
-    /// Standing, keys.
+    /// Standing and keys.
     pub registration: Registration,
     /// The platform that vouches for it.
     pub platform: Option<Id>,
-    /// Connected plugs, with the number of the entry that connected each.
+    /// Connected plugs, each with the number of the entry that connected it.
     pub plugs: BTreeMap<Id, u64>,
-    /// Apps that are set up, likewise.
+    /// Apps set up, each with the number of the entry that did it.
     pub apps: BTreeMap<Id, u64>,
     /// Data debits.
     pub debits: BTreeMap<Id, Debit>,
-    /// Exchanges that have not ended, by delivery.
+    /// Open exchanges by the id of their delivery.
     pub open: BTreeMap<Uuid, Open>,
-    /// Offers that were claimed and have not answered.
-    pub claims: BTreeSet<Id>,
-    /// Messages of each sender in the current minute.
+    /// Claims by their offer.
+    pub claims: BTreeMap<Id, Claim>,
+    /// The current minute.
     pub minute: Minute,
 }
 
 impl Hat {
-    /// Whether the HAT may take part.
-    ///
-    /// # Errors
-    /// `unknown-party`, `suspended` or `retired`.
-    pub fn in_force(&self) -> Result<(), Reason> {
-        not_in_force(self.registration.standing, Reason::UnknownParty).map_or(Ok(()), Err)
+    /// That the HAT is registered and not retired; a suspended one may still take rights back.
+    pub(crate) fn not_retired(&self) -> Result<(), Reason> {
+        match self.registration.standing {
+            Standing::Suspended => Ok(()),
+            _ => self.registration.active().map(|_| ()),
+        }
     }
 
-    /// The open pull of this id under this debit.
-    pub fn open_pull(&self, pull: MessageId, debit: &Id) -> Option<(Uuid, &Open)> {
-        let found = self.open.iter().find(|(_, open)| {
-            open.direction == Direction::Pull
-                && open.exchange == pull
-                && matches!(&open.authority, Authority::Debit(of) if of == debit)
-        });
-        found.map(|(delivery, open)| (*delivery, open))
+    /// That the sender is within its quota, and that the HAT may have `opens` more open exchanges.
+    pub(crate) fn quota(&self, case: &Case<'_>, opens: usize) -> Result<(), Reason> {
+        let limits = case.ctx.limits;
+        let most = limits.messages_per_minute;
+        let (from, own) = (case.from(), case.is_self());
+        if !self.minute.allows(from, own, case.at(), most) {
+            return Err(Reason::OverQuota);
+        }
+        if opens > 0 && self.open.len() + opens > limits.open_per_hat {
+            return Err(Reason::RecipientOverQuota);
+        }
+        Ok(())
+    }
+
+    /// That no open exchange has this delivery id.
+    pub(crate) fn free(&self, delivery: Uuid) -> Result<(), Reason> {
+        if self.open.contains_key(&delivery) { Err(Reason::Conflict) } else { Ok(()) }
+    }
+
+    /// Debits that have not ended by `at`, and claims that may become one.
+    pub(crate) fn debits_held(&self, at: Timestamp) -> usize {
+        let held = self.debits.values().filter(|debit| !debit.ended(at));
+        held.count() + self.claims.len()
     }
 }

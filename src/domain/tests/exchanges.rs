@@ -1,225 +1,173 @@
-//! Exchanges from their opening to each of their ends, and what is told of them.
+//! Exchanges from their opening to their end.
 
 use super::world::*;
-use crate::domain::command::{PullAsk, Receipt};
-use crate::domain::event::{Authority, Direction, Verdict};
-use crate::domain::{Action, Basis, Digest, Effect, Entry, Event, Outcome, Reason, Status, effects_of};
+use crate::domain::command::PullAsk;
+use crate::domain::event::{Direction, Verdict};
+use crate::domain::time::SECOND;
+use crate::domain::*;
 
-const FEED: &str = "facebook/feed";
-const POSTS: &str = "facebook/posts";
+const BOB: &str = "hat:bob.hubat.net";
 
-fn told(entry: &Entry) -> Vec<(String, Outcome, bool)> {
-    let outcomes = effects_of(entry).into_iter().filter_map(|effect| match effect {
-        Effect::Outcome { to, outcome, first } => Some((to.to_string(), outcome, first)),
-        _ => None,
-    });
-    outcomes.collect()
+fn release() -> Action {
+    Action::Release { debit: id("d1"), records: records(&["rumpel/a", "facebook/feed", "rumpel/b"]) }
 }
 
-fn closes(entry: &Entry) -> Vec<uuid::Uuid> {
-    let closed = effects_of(entry).into_iter().filter_map(|effect| match effect {
-        Effect::Close { delivery } => Some(delivery),
-        _ => None,
-    });
-    closed.collect()
+fn finals(w: &World) -> Vec<(Address, Status, Option<Reason>)> {
+    let last = w.outcomes.iter().filter(|(_, _, first)| !first);
+    last.map(|(to, o, _)| (to.clone(), o.status, o.reason)).collect()
 }
 
 #[test]
-fn a_credit_is_delivered_to_the_hat_and_settles_by_its_receipt() {
-    let mut world = World::new();
-    let said = world.say(FACEBOOK, BOB, credit(FACEBOOK, &[POSTS, FEED, FEED]));
-    let entry = said.clone().done().remove(0);
-    let opened = said.opened();
-    let cause = entry.cause.as_ref().expect("a message");
-    assert_eq!(opened.direction, Direction::Credit);
-    assert_eq!(opened.authority, Authority::Plug(id("facebook")));
-    assert_eq!(opened.to, address(BOB));
-    assert_eq!((opened.count_in, opened.count_out), (3, 3));
-    assert_eq!(opened.digest_out, cause.body, "the very bytes that came");
-    assert_eq!(opened.endpoints, vec![(FEED.into(), 2), (POSTS.into(), 1)]);
-    assert_eq!(opened.deadline, world.now.plus(world.limits.deadline_default));
-    assert_eq!(opened.delivery.get_version_num(), 8);
-    assert_eq!(entry.basis.len(), 3, "approval, key, connection");
-    let (to, outcome, first) = told(&entry).remove(0);
-    assert_eq!((to.as_str(), outcome.status, first), (FACEBOOK, Status::Accepted, true));
-    assert_eq!((outcome.exchange, outcome.delivery, outcome.count), (cause.id, Some(opened.delivery), 3));
-    assert!(effects_of(&entry).contains(&Effect::Deliver(opened.clone())));
-
-    let entry = world.receipt(BOB, &opened, Verdict::Accepted).done().remove(0);
-    assert!(matches!(entry.event, Event::Settled(_)));
-    let told = told(&entry);
-    let receipt = entry.cause.as_ref().expect("a receipt").id;
-    assert_eq!(told.len(), 2);
-    assert_eq!(
-        (told[0].0.as_str(), told[0].1.status, told[0].1.exchange, told[0].2),
-        (BOB, Status::Settled, receipt, true)
-    );
-    assert_eq!((told[1].0.as_str(), told[1].1.exchange, told[1].2), (FACEBOOK, opened.exchange, false));
-    assert_eq!(closes(&entry), vec![opened.delivery]);
-    assert!(world.hat().open.is_empty());
-
-    let late = world.receipt(BOB, &opened, Verdict::Refused).done().remove(0);
-    assert!(matches!(late.event, Event::LateReceipt { .. }));
-    assert!(closes(&late).is_empty());
+fn a_release_delivers_what_the_bundle_selects_and_settles_by_its_receipt() {
+    let mut w = World::new();
+    w.must(BOB, BOB, release());
+    let opened = w.last_opened();
+    let content = w.ledger.last().unwrap().1.clone().expect("content is spooled");
+    assert_eq!((opened.count_in, opened.count_out), (3, 1));
+    assert_eq!(opened.digest_out, Digest::of(&content));
+    assert_ne!(opened.digest_out, opened.digest_in);
+    assert_eq!(opened.endpoints, vec![("facebook/feed".into(), 1)]);
+    assert_eq!(opened.to, a("org:acme"));
 }
 
 #[test]
-fn an_exchange_expires_at_its_deadline_and_not_before() {
-    let mut world = World::new();
-    let opened = world.say(FACEBOOK, BOB, credit(FACEBOOK, &[FEED])).opened();
-    let deadline = Action::Deadline { delivery: opened.delivery };
-    world.now = opened.deadline.plus(-1);
-    assert_eq!(world.local(BOB, deadline.clone()), Said::Nothing);
-    world.now = opened.deadline;
-    let late = world.receipt(BOB, &opened, Verdict::Accepted).event();
-    assert!(matches!(late, Event::LateReceipt { .. }), "late although it has not been seen to expire");
-    let entry = world.local(BOB, deadline.clone()).done().remove(0);
-    let told = told(&entry);
-    assert_eq!(told.len(), 1);
-    assert_eq!((told[0].0.as_str(), told[0].1.status, told[0].2), (FACEBOOK, Status::Expired, false));
-    assert_eq!(told[0].1.reason, Some(Reason::DeadlinePassed));
-    assert_eq!(closes(&entry), vec![opened.delivery]);
-    assert_eq!(world.local(BOB, deadline), Said::Nothing);
-}
-
-#[test]
-fn a_recalled_exchange_ends_by_its_return_or_is_settled_all_the_same() {
-    for verdict in [Verdict::Returned, Verdict::Accepted] {
-        let mut world = World::new();
-        let opened = world.say(FACEBOOK, BOB, credit(FACEBOOK, &[FEED])).opened();
-        let recall = || Action::Recall { exchange: opened.exchange };
-        assert_eq!(world.say(NOTABLES, BOB, recall()).refused(), Reason::NotFound, "not its sender");
-        let entry = world.say(FACEBOOK, BOB, recall()).done().remove(0);
-        let ask = Effect::RecallRequest { to: address(BOB), exchange: opened.exchange, delivery: opened.delivery };
-        assert!(effects_of(&entry).contains(&ask));
-        assert_eq!(world.say(FACEBOOK, BOB, recall()).refused(), Reason::WrongState);
-        let entry = world.receipt(BOB, &opened, verdict).done().remove(0);
-        let expected = if verdict == Verdict::Returned { Status::Recalled } else { Status::Settled };
-        assert_eq!(told(&entry)[1].1.status, expected);
-        assert_eq!(world.say(FACEBOOK, BOB, recall()).refused(), Reason::NotFound, "final");
+fn receipts_end_an_exchange_as_they_say() {
+    type Change = fn(&mut crate::domain::command::Receipt);
+    let cases: [(Change, Status, Option<Reason>); 4] = [
+        (|_| {}, Status::Settled, None),
+        (|r| r.digest = Digest::of(b"x"), Status::Disputed, Some(Reason::DigestMismatch)),
+        (|r| r.count += 1, Status::Disputed, Some(Reason::CountMismatch)),
+        (|r| r.verdict = Verdict::Refused, Status::Disputed, Some(Reason::RefusedByRecipient)),
+    ];
+    for (change, status, reason) in cases {
+        let mut w = World::new();
+        w.must(BOB, BOB, release());
+        let opened = w.last_opened();
+        let mut receipt = agreeing(&opened);
+        change(&mut receipt);
+        let message = w.message(&a("lane:a7"), &a("org:acme"), Action::Receipt(receipt.clone()));
+        w.run(&a(BOB), message.clone());
+        assert_eq!(finals(&w), vec![(a(BOB), status, reason)]);
+        let first = &w.outcomes[w.outcomes.len() - 2];
+        assert_eq!((&first.0, first.1.status, first.2), (&a("org:acme"), status, true));
+        assert_eq!(first.1.exchange, message.cause.as_ref().unwrap().id);
+        assert!(w.hat(BOB).open.is_empty());
+        assert_eq!(w.run(&a(BOB), message), Decision::Repeat);
+        let again = w.must(BOB, "org:acme", Action::Receipt(receipt));
+        assert!(matches!(again[0], Event::LateReceipt { .. }));
+        assert_eq!(finals(&w).len(), 1);
     }
 }
 
 #[test]
-fn a_release_holds_only_what_the_bundle_names() {
-    let mut world = World::new();
-    world.debit("d1", ACME, &[FEED]);
-    let said = world.say(BOB, BOB, release("d1", &[POSTS, FEED]));
-    let entry = said.clone().done().remove(0);
-    let opened = said.opened();
-    assert_eq!((opened.count_in, opened.count_out), (2, 1));
-    assert_eq!(opened.endpoints, vec![(FEED.into(), 1)]);
-    let (_, content) = world.log.last().expect("an entry");
-    let content = content.as_ref().expect("content");
-    assert_eq!(Digest::of(content), opened.digest_out);
-    assert_eq!(content, &format!("[{}]", r#"{"endpoint":"facebook/feed","data":{"v":1}}"#));
-    assert_eq!(opened.bytes_out as usize, content.len());
-    let enabled = world.hat().debits[&id("d1")].revisions[0].enabled_n;
-    assert!(entry.basis.contains(&Basis { entity: address(BOB), n: enabled }));
-    assert!(entry.basis.iter().any(|basis| basis.entity == address(ACME)));
-    assert_eq!(world.say(BOB, BOB, release("d1", &[POSTS])).refused(), Reason::NothingSelected);
-    let event = world.receipt(ACME, &opened, Verdict::Accepted).event();
-    assert!(matches!(event, Event::Settled(_)));
-}
-
-#[test]
-fn a_fan_out_is_one_exchange_for_each_debit_that_selects_anything() {
-    let mut world = World::new();
-    world.debit("d1", ACME, &[FEED]);
-    world.debit("d2", NOTABLES, &[FEED, POSTS]);
-    world.debit("d3", ACME, &["fitbit/sleep"]);
-    let message = world.message(BOB, BOB, data(&[FEED, POSTS]));
-    let entries = world.put(&message).done();
-    let (first, parts) = entries.split_first().expect("entries");
-    let Event::Fanned { parts: named, count: 2, .. } = &first.event else { panic!("{:?}", first.event) };
-    assert_eq!(named.iter().map(|part| part.debit.as_str()).collect::<Vec<_>>(), ["d1", "d2"]);
-    assert_eq!(parts.len(), 2);
-    for (entry, named) in parts.iter().zip(named) {
-        let Event::Opened(opened) = &entry.event else { panic!("{:?}", entry.event) };
-        assert_eq!((opened.exchange, &opened.authority), (named.exchange, &Authority::Debit(named.debit.clone())));
-        assert_eq!(opened.parent, Some(first.cause.as_ref().expect("a message").id));
-        assert!(entry.cause.is_none());
-        assert_eq!(effects_of(entry), vec![Effect::Deliver((**opened).clone())], "a part has no first outcome");
+fn a_receipt_counts_before_the_deadline_and_is_late_at_it() {
+    for (early, settled) in [(1, true), (0, false)] {
+        let mut w = World::new();
+        w.must(BOB, BOB, release());
+        let opened = w.last_opened();
+        w.now = opened.deadline.plus(-early);
+        let delivery = opened.delivery;
+        if early > 0 {
+            assert_eq!(w.local(&a(BOB), Action::Deadline { delivery }), Decision::Nothing);
+        }
+        let events = w.must(BOB, "org:acme", Action::Receipt(agreeing(&opened)));
+        assert_eq!(matches!(events[0], Event::Settled(_)), settled);
+        w.now = opened.deadline;
+        let decision = w.local(&a(BOB), Action::Deadline { delivery });
+        assert_eq!(decision == Decision::Nothing, settled);
+        if !settled {
+            let expired = (a(BOB), Status::Expired, Some(Reason::DeadlinePassed));
+            assert_eq!(finals(&w), vec![expired]);
+        }
     }
-    let (to, outcome, _) = told(first).remove(0);
-    assert_eq!((to.as_str(), outcome.status, &outcome.parts), (BOB, Status::Accepted, named));
-    assert_eq!(effects_of(first).len(), 1);
-
-    world.say(BOB, BOB, Action::DebitDisable { debit: id("d1"), at_period_end: false }).done();
-    assert_eq!(world.put(&message), Said::Repeat, "whatever has changed since");
-    world.say(OPERATOR, NOTABLES, Action::Suspend).done();
-    assert_eq!(world.say(BOB, BOB, data(&[FEED])).refused(), Reason::NothingSelected);
 }
 
 #[test]
-fn two_recipients_cannot_link_their_deliveries() {
-    let mut world = World::new();
-    world.debit("d1", ACME, &[FEED]);
-    world.debit("d2", NOTABLES, &[FEED]);
-    let entries = world.say(BOB, BOB, data(&[FEED])).done();
-    let mut tails: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| match &entry.event {
-            Event::Opened(opened) => Some(opened.delivery.as_bytes()[6..].to_vec()),
-            _ => None,
-        })
-        .collect();
-    tails.dedup();
-    assert_eq!(tails.len(), 2);
+fn a_recall_asks_the_recipient_who_gives_it_back() {
+    let mut w = World::new();
+    w.must(BOB, BOB, release());
+    let opened = w.last_opened();
+    let exchange = opened.exchange;
+    let mut returned = agreeing(&opened);
+    returned.verdict = Verdict::Returned;
+    let early = Action::Receipt(returned.clone());
+    assert_eq!(w.refuses(BOB, "org:acme", early), Reason::WrongState);
+    w.must(BOB, BOB, Action::Recall { exchange });
+    assert_eq!(w.refuses(BOB, BOB, Action::Recall { exchange }), Reason::WrongState);
+    let back = w.must(BOB, "org:acme", Action::Receipt(returned));
+    assert!(matches!(back[0], Event::Recalled(_)));
+    assert_eq!(w.refuses(BOB, BOB, Action::Recall { exchange }), Reason::NotFound);
+    let recalled = (a(BOB), Status::Recalled, Some(Reason::RecalledBySender));
+    assert_eq!(finals(&w), vec![recalled]);
 }
 
 #[test]
-fn a_pull_is_settled_by_the_release_that_answers_it() {
-    let mut world = World::new();
-    world.debit("d1", ACME, &[FEED]);
-    let ask = PullAsk { since: Some(world.now), limit: Some(5) };
-    let pull = |debit: &str| Action::Pull { debit: id(debit), ask: ask.clone() };
-    assert_eq!(world.say(NOTABLES, BOB, pull("d1")).refused(), Reason::DebitNotFound, "not its client");
-    assert_eq!(world.say(ACME, BOB, pull("d2")).refused(), Reason::DebitNotFound);
-    let said = world.say(ACME, BOB, pull("d1"));
-    let entry = said.clone().done().remove(0);
-    let asked = said.opened();
-    assert_eq!((asked.direction, asked.to.clone(), asked.limit), (Direction::Pull, address(BOB), Some(5)));
-    assert!(effects_of(&entry).contains(&Effect::Request(asked.clone())));
-
-    let answer = world.message(BOB, BOB, release("d1", &[FEED])).answers(asked.exchange);
-    let entries = world.put(&answer).done();
-    assert_eq!(entries.len(), 2);
-    let Event::Opened(opened) = &entries[0].event else { panic!("{:?}", entries[0]) };
-    assert_eq!(opened.pull, Some(asked.exchange));
-    assert_eq!(closes(&entries[1]), vec![asked.delivery]);
-    let told = told(&entries[1]);
-    assert_eq!(told.len(), 1);
-    assert_eq!((told[0].0.as_str(), told[0].1.exchange, told[0].1.status), (ACME, asked.exchange, Status::Settled));
-    let again = world.message(BOB, BOB, release("d1", &[FEED])).answers(asked.exchange);
-    assert_eq!(world.put(&again).refused(), Reason::NotFound, "answered");
+fn data_fans_out_to_each_debit_that_selects_any() {
+    let mut w = World::new();
+    w.debit("d2", "org:other", terms("org:other", &["rumpel/a", "rumpel/b"]));
+    w.debit("d3", "app:notables", terms("app:notables", &["no/thing"]));
+    let records = records(&["rumpel/a", "facebook/feed", "rumpel/b"]);
+    let command = w.message(&a(BOB), &a(BOB), Action::Data { records });
+    let decision = w.run(&a(BOB), command.clone());
+    let Decision::Record(drafts) = decision else { panic!("{decision:?}") };
+    let Event::Fanned { parts, count: 3, .. } = &drafts[0].event else { panic!("{drafts:?}") };
+    assert_eq!(parts.iter().map(|p| p.debit.as_str()).collect::<Vec<_>>(), ["d1", "d2"]);
+    assert_eq!(drafts.len(), 3);
+    for (part, draft) in parts.iter().zip(&drafts[1..]) {
+        let Event::Opened(opened) = &draft.event else { panic!("{draft:?}") };
+        assert_eq!(opened.parent, Some(command.cause.as_ref().unwrap().id));
+        assert_eq!(opened.exchange, part.exchange);
+        assert_eq!(opened.exchange.0.get_version_num(), 8);
+        assert!(draft.content.is_some() && !draft.with_cause);
+    }
+    let (to, outcome, first) = w.outcomes.last().unwrap();
+    assert_eq!((to, outcome.status, *first), (&a(BOB), Status::Accepted, true));
+    assert_eq!(&outcome.parts, parts);
+    let own = command.cause.as_ref().unwrap().id;
+    assert_eq!(w.outcomes.iter().filter(|(_, o, _)| o.exchange == own).count(), 1);
+    w.limits.active_debits_per_hat = 1;
+    let again = w.message(&a(BOB), &a(BOB), command.action);
+    assert_eq!(reason(&w.run(&a(BOB), again)), Reason::OverQuota);
 }
 
 #[test]
-fn a_pull_past_its_deadline_is_answered_by_nothing() {
-    let mut world = World::new();
-    world.debit("d1", ACME, &[FEED]);
-    let asked = world.say(ACME, BOB, Action::Pull { debit: id("d1"), ask: PullAsk::default() }).opened();
-    let receipt = Receipt {
-        delivery: asked.delivery,
-        digest: asked.digest_out,
-        count: 0,
-        verdict: Verdict::Accepted,
-        reason: None,
-    };
-    assert_eq!(world.receipt_of(BOB, receipt).refused(), Reason::NotPermitted, "a request has no receipt");
-    world.now = asked.deadline;
-    let answer = world.message(BOB, BOB, release("d1", &[FEED])).answers(asked.exchange);
-    assert_eq!(world.put(&answer).refused(), Reason::NotFound);
-    world.local(BOB, Action::Deadline { delivery: asked.delivery }).done();
+fn a_pull_is_asked_of_the_hat_and_settled_by_its_release() {
+    let mut w = World::new();
+    let ask = PullAsk { since: None, limit: Some(10) };
+    let pull = Action::Pull { debit: id("d1"), ask };
+    w.must(BOB, "org:acme", pull);
+    let asked = w.last_opened();
+    assert_eq!((asked.direction, &asked.to), (Direction::Pull, &a(BOB)));
+    assert_eq!(asked.digest_out, Digest::of(br#"{"limit":10}"#));
+    let receipt = Action::Receipt(agreeing(&asked));
+    assert_eq!(w.refuses(BOB, BOB, receipt), Reason::WrongState);
+    let mut command = w.message(&a(BOB), &a(BOB), release());
+    command.pull = Some(MessageId(uuid::Uuid::from_u128(1)));
+    assert_eq!(reason(&w.run(&a(BOB), command)), Reason::NotFound);
+    let mut command = w.message(&a(BOB), &a(BOB), release());
+    command.pull = Some(asked.exchange);
+    w.run(&a(BOB), command);
+    assert_eq!(w.last_opened().pull, Some(asked.exchange));
+    assert_eq!(finals(&w), vec![(a("org:acme"), Status::Settled, None)]);
+    assert_eq!(w.hat(BOB).open.len(), 1);
+    let mut command = w.message(&a(BOB), &a(BOB), release());
+    command.pull = Some(asked.exchange);
+    assert_eq!(reason(&w.run(&a(BOB), command)), Reason::NotFound, "answered once");
+    for limit in [0, 10_001] {
+        let ask = PullAsk { since: None, limit: Some(limit) };
+        let pull = Action::Pull { debit: id("d1"), ask };
+        assert_eq!(w.refuses(BOB, "org:acme", pull), Reason::Malformed);
+    }
 }
 
 #[test]
-fn a_refusal_is_told_with_its_reason_and_nothing_else_follows() {
-    let mut world = World::new();
-    let Said::Recorded(entries) = world.say(FACEBOOK, ANN, credit(FACEBOOK, &[FEED])) else { panic!("not recorded") };
-    let effects = effects_of(&entries[0]);
-    assert_eq!(effects.len(), 1);
-    let Effect::Outcome { outcome, first: true, .. } = &effects[0] else { panic!("{effects:?}") };
-    assert_eq!((outcome.status, outcome.reason), (Status::Rejected, Some(Reason::NotConnected)));
+fn a_receipt_that_leads_nowhere_is_recorded_on_the_lane() {
+    let mut w = World::new();
+    w.must(BOB, BOB, release());
+    let receipt = Action::Receipt(agreeing(&w.last_opened()));
+    assert_eq!(w.refuses("lane:a7", "org:acme", receipt), Reason::NotFound);
+    let draft = lane::refused_unauthenticated(Reason::BadSignature, 3, START.plus(SECOND - 1));
+    let second = START.0 / SECOND;
+    let (reason, count) = (Reason::BadSignature, 3);
+    assert_eq!(draft.event, Event::RefusedUnauthenticated { reason, count, second });
 }

@@ -1,9 +1,15 @@
-//! The core as a whole: every reason once, debits and offers through their lives, and the laws.
+//! Tests of the core: plain ones for each reason, and laws over random histories.
 
 mod debits;
 mod exchanges;
+mod history;
+mod ids;
+mod keys;
 mod laws;
 mod offers;
+mod oracle;
+mod order;
 mod reasons;
-mod registrations;
+mod registry;
+mod total;
 mod world;

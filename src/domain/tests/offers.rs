@@ -1,164 +1,121 @@
-//! Offers and claims: the exact maximum, and both sides in step.
+//! Offers and claims.
 
 use super::world::*;
-use crate::domain::event::{Event, OfferTerms};
-use crate::domain::offer::{Offer, OfferStanding};
-use crate::domain::time::SECOND;
-use crate::domain::{Action, Reason};
+use crate::domain::*;
 
-const FEED: &str = "facebook/feed";
-const OFFER: &str = "offer:o1";
+const OFFER: &str = "offer:o";
+const BOB: &str = "hat:bob.hubat.net";
+const EVE: &str = "hat:eve.hubat.net";
 
-fn offer_terms(world: &World, max_claims: u32) -> OfferTerms {
-    OfferTerms {
-        owner: address(ACME),
-        title: "A voucher".into(),
-        starts: world.now,
-        expires: world.now.plus(1000 * SECOND),
-        max_claims,
-        min_claims: 1,
-        debit: terms(ACME, &[FEED]),
+fn offered(max: u32) -> World {
+    let mut w = World::new();
+    let terms = offer_terms("org:acme", max);
+    w.must(OFFER, "org:acme", Action::OfferRegister { terms });
+    w
+}
+
+fn approved(max: u32) -> World {
+    let mut w = offered(max);
+    w.must(OFFER, "operator:root", Action::Approve { key: None });
+    w
+}
+
+fn claim(w: &mut World, hat: &str) {
+    w.must(hat, hat, Action::Claim { offer: id("o") });
+    w.settle_sends();
+}
+
+fn last(w: &World, to: &str) -> (Status, Option<Reason>, bool) {
+    let (_, outcome, first) = w.outcomes.iter().rev().find(|(t, ..)| *t == a(to)).unwrap();
+    (outcome.status, outcome.reason, *first)
+}
+
+#[test]
+fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
+    let mut w = approved(1);
+    claim(&mut w, BOB);
+    assert_eq!(last(&w, BOB), (Status::Settled, None, false));
+    assert!(w.offer(OFFER).reserved.contains(&id("bob.hubat.net")));
+    let debit = &w.hat(BOB).debits[&id("o")];
+    assert_eq!((&debit.client, &debit.offer), (&a("org:acme"), &Some(id("o"))));
+    assert!(w.hat(BOB).claims.is_empty());
+    claim(&mut w, EVE);
+    assert_eq!(last(&w, EVE), (Status::Rejected, Some(Reason::OfferFull), false));
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("o") });
+    w.settle_sends();
+    assert!(w.offer(OFFER).confirmed.contains(&id("bob.hubat.net")));
+    assert_eq!(w.offer(OFFER).taken(), 1);
+    assert_eq!(w.refuses(BOB, BOB, Action::Claim { offer: id("o") }), Reason::AlreadyExists);
+}
+
+#[test]
+fn reserving_twice_takes_one_place() {
+    let mut w = approved(2);
+    for _ in 0..3 {
+        let hat = id("bob.hubat.net");
+        w.send(a(OFFER), Action::OfferReserve { hat });
     }
+    assert_eq!(w.offer(OFFER).taken(), 1);
+    let hat = id("eve.hubat.net");
+    let confirm = w.send(a(OFFER), Action::OfferConfirm { hat });
+    assert_eq!(reason(&confirm), Reason::WrongState);
 }
 
-fn offered(max_claims: u32) -> World {
-    let mut world = World::new();
-    let terms = offer_terms(&world, max_claims);
-    world.say(ACME, OFFER, Action::OfferRegister { terms }).done();
-    world.say(OPERATOR, OFFER, Action::Approve { key: None }).done();
-    world
-}
-
-fn claim(world: &mut World, hat: &str) {
-    let entries = world.say(hat, hat, Action::Claim { offer: id("o1") }).done();
-    world.carry(&entries);
-}
-
-fn offer(world: &World) -> &Offer {
-    match &world.states[&address(OFFER)] {
-        State::Offer(offer) => offer,
-        other => panic!("no offer: {other:?}"),
+#[test]
+fn offers_not_open_give_no_place() {
+    fn refusal(w: &mut World) -> Reason {
+        let hat = id("bob.hubat.net");
+        match w.send(a(OFFER), Action::OfferReserve { hat }) {
+            Decision::Record(drafts) => match &drafts[0].event {
+                Event::OfferRefused { reason, .. } => *reason,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
     }
+    assert_eq!(refusal(&mut World::new()), Reason::NotFound);
+    assert_eq!(refusal(&mut offered(1)), Reason::NotApproved);
+    let mut w = World::new();
+    let mut terms = offer_terms("org:acme", 1);
+    terms.starts = START.plus(1);
+    w.must(OFFER, "org:acme", Action::OfferRegister { terms });
+    w.must(OFFER, "operator:root", Action::Approve { key: None });
+    assert_eq!(refusal(&mut w), Reason::WrongState);
+    w.pass(30 * 86_400);
+    assert_eq!(refusal(&mut w), Reason::WrongState);
+    let mut w = approved(1);
+    w.must("org:acme", "operator:root", Action::Suspend);
+    assert_eq!(refusal(&mut w), Reason::Suspended);
+    w.must("org:acme", "operator:root", Action::Resume);
+    w.must(OFFER, "org:acme", Action::OfferClose);
+    assert_eq!(refusal(&mut w), Reason::WrongState);
+    assert_eq!(w.refuses(OFFER, "org:acme", Action::OfferClose), Reason::WrongState);
+    let mut w = offered(1);
+    w.must(OFFER, "operator:root", Action::OfferReject);
+    assert_eq!(refusal(&mut w), Reason::NotApproved);
+    let approve = Action::Approve { key: None };
+    assert_eq!(w.refuses(OFFER, "operator:root", approve), Reason::WrongState);
 }
 
 #[test]
-fn a_claim_is_reserved_proposed_enabled_and_confirmed() {
-    let mut world = offered(1);
-    claim(&mut world, BOB);
-    assert_eq!(offer(&world).places[&id("bob.hubat.net")], false);
-    assert!(world.hat().claims.is_empty());
-    assert_eq!(world.hat().debits[&id("o1")].offer, Some(id("o1")));
-    assert_eq!(world.say(BOB, BOB, release("o1", &[FEED])).refused(), Reason::DebitNotActive);
-    let entries = world.say(BOB, BOB, Action::DebitEnable { debit: id("o1") }).done();
-    world.carry(&entries);
-    assert!(offer(&world).places[&id("bob.hubat.net")]);
-    world.say(BOB, BOB, release("o1", &[FEED])).opened();
-    assert_eq!(world.say(BOB, BOB, Action::Claim { offer: id("o1") }).refused(), Reason::AlreadyExists);
-}
-
-#[test]
-fn the_maximum_is_exact_and_who_finds_no_place_is_told() {
-    let mut world = offered(1);
-    claim(&mut world, ANN);
-    let entries = world.say(BOB, BOB, Action::Claim { offer: id("o1") }).done();
-    assert_eq!(world.say(BOB, BOB, Action::Claim { offer: id("o1") }).refused(), Reason::AlreadyExists);
-    world.carry(&entries);
-    assert_eq!(offer(&world).places.len(), 1);
-    let refused = world
-        .log
-        .iter()
-        .any(|(entry, _)| entry.event == Event::OfferRefused { hat: id("bob.hubat.net"), reason: Reason::OfferFull });
-    assert!(refused);
-    assert!(world.hat().claims.is_empty() && world.hat().debits.is_empty());
-}
-
-#[test]
-fn a_place_asked_for_twice_is_one_place() {
-    let mut world = offered(1);
-    for _ in 0..2 {
-        let event = world.say(DEX, OFFER, Action::OfferReserve { hat: id("ann.hubat.net") }).event();
-        assert!(matches!(event, Event::OfferReserved { .. }));
+fn terms_that_cannot_be_held_are_refused() {
+    let mut w = World::new();
+    let good = offer_terms("org:acme", 5);
+    let mut never = good.clone();
+    never.expires = never.starts;
+    let mut none = good.clone();
+    none.max_claims = 0;
+    let mut many = good.clone();
+    many.max_claims = offer::CLAIMS_MAX + 1;
+    let mut minimum = good.clone();
+    minimum.min_claims = 2;
+    let mut foreign = good.clone();
+    foreign.debit.client = a("org:other");
+    for terms in [never, none, many, minimum, foreign] {
+        let register = Action::OfferRegister { terms };
+        assert_eq!(w.refuses(OFFER, "org:acme", register), Reason::Malformed);
     }
-    assert_eq!(offer(&world).places.len(), 1);
-}
-
-#[test]
-fn only_the_exchange_reserves_and_confirms() {
-    let mut world = offered(1);
-    let hat = || id("ann.hubat.net");
-    assert_eq!(world.say(ANN, OFFER, Action::OfferReserve { hat: hat() }).refused(), Reason::NotPermitted);
-    assert_eq!(world.say(DEX, OFFER, Action::OfferConfirm { hat: hat() }).refused(), Reason::NotFound);
-    world.say(DEX, OFFER, Action::OfferReserve { hat: hat() }).done();
-    assert_eq!(world.say(ACME, OFFER, Action::OfferConfirm { hat: hat() }).refused(), Reason::NotPermitted);
-    world.say(DEX, OFFER, Action::OfferConfirm { hat: hat() }).done();
-    assert_eq!(world.say(DEX, OFFER, Action::OfferConfirm { hat: hat() }).refused(), Reason::AlreadyExists);
-}
-
-#[test]
-fn claims_are_taken_within_the_window_of_an_approved_offer() {
-    let mut world = World::new();
-    let terms = offer_terms(&world, 9);
-    let reserve = || Action::OfferReserve { hat: id("ann.hubat.net") };
-    let why = |said: Said| match said.event() {
-        Event::OfferRefused { reason, .. } => Some(reason),
-        _ => None,
-    };
-    assert_eq!(why(world.say(DEX, OFFER, reserve())), Some(Reason::NotFound));
-    world.say(ACME, OFFER, Action::OfferRegister { terms }).done();
-    assert_eq!(why(world.say(DEX, OFFER, reserve())), Some(Reason::NotApproved));
-    world.say(OPERATOR, OFFER, Action::Approve { key: None }).done();
-    world.pass(1000);
-    assert_eq!(why(world.say(DEX, OFFER, reserve())), Some(Reason::WrongState));
-    world.pass(-1);
-    assert_eq!(why(world.say(DEX, OFFER, reserve())), None);
-    world.say(ACME, OFFER, Action::OfferClose).done();
-    assert_eq!(
-        why(world.say(DEX, OFFER, Action::OfferReserve { hat: id("bob.hubat.net") })),
-        Some(Reason::NotApproved)
-    );
-    assert_eq!(offer(&world).standing, OfferStanding::Closed);
-}
-
-#[test]
-fn an_offer_is_its_owners_and_the_operators() {
-    let mut world = World::new();
-    let terms = offer_terms(&world, 1);
-    let register = |terms| Action::OfferRegister { terms };
-    assert_eq!(world.say(OPERATOR, OFFER, Action::Approve { key: None }).refused(), Reason::NotFound);
-    assert_eq!(world.say(NOTABLES, OFFER, register(terms.clone())).refused(), Reason::NotPermitted);
-    let none = OfferTerms { max_claims: 0, min_claims: 0, ..terms.clone() };
-    assert_eq!(world.say(ACME, OFFER, register(none)).refused(), Reason::Malformed);
-    world.say(ACME, OFFER, register(terms.clone())).done();
-    assert_eq!(world.say(ACME, OFFER, register(terms)).refused(), Reason::AlreadyExists);
-    assert_eq!(world.say(ACME, OFFER, Action::Approve { key: None }).refused(), Reason::NotPermitted);
-    assert_eq!(world.say(BOB, OFFER, Action::OfferClose).refused(), Reason::NotPermitted);
-    world.say(OPERATOR, OFFER, Action::OfferReject).done();
-    assert_eq!(world.say(OPERATOR, OFFER, Action::Approve { key: None }).refused(), Reason::WrongState);
-}
-
-#[test]
-fn a_debit_cannot_take_the_name_of_a_claim_on_its_way() {
-    let mut world = offered(1);
-    let entries = world.say(BOB, BOB, Action::Claim { offer: id("o1") }).done();
-    let sly = Action::DebitPropose { debit: id("o1"), terms: terms(NOTABLES, &[FEED]) };
-    assert_eq!(world.say(NOTABLES, BOB, sly).refused(), Reason::AlreadyExists);
-    world.carry(&entries);
-    assert_eq!(*world.hat().debits[&id("o1")].client(), address(ACME));
-}
-
-#[test]
-fn the_exchanges_own_messages_are_never_stale() {
-    let mut world = offered(1);
-    let message = world.message(DEX, OFFER, Action::OfferReserve { hat: id("ann.hubat.net") });
-    world.pass(900);
-    let mut late = message;
-    late.command.stored_at = world.now.plus(-SECOND);
-    late.cause().id = {
-        let now = world.now;
-        world.pass(-30 * 86_400);
-        let id = world.fresh();
-        world.now = now;
-        id
-    };
-    assert!(matches!(world.put(&late).event(), Event::OfferReserved { .. }));
+    w.must(OFFER, "org:acme", Action::OfferRegister { terms: good.clone() });
+    let again = Action::OfferRegister { terms: good };
+    assert_eq!(w.refuses(OFFER, "org:acme", again), Reason::AlreadyExists);
 }

@@ -41,7 +41,10 @@ pub struct EntityQuarantined {
 impl EntityQuarantined {
     /// Logs and counts.
     pub fn emit(self) {
-        tracing::error!(kind = self.kind, "an entity failed too often: its messages are answered internal until it is released");
+        tracing::error!(
+            kind = self.kind,
+            "an entity failed too often: its messages are answered internal until it is released"
+        );
         metrics::counter!(names::QUARANTINES_TOTAL, "kind" => self.kind).increment(1);
     }
 }

@@ -1,3 +1,4 @@
 //! What several integration tests share.
 
+pub mod exchange;
 pub mod nats_server;

@@ -1,0 +1,218 @@
+//! What is alike in the registrations of all parties: approval, suspension, keys.
+
+use std::collections::BTreeMap;
+
+use super::bytes::Key;
+use super::command::{Action, Command};
+use super::entity::{Context, Decision, Draft, Known};
+use super::entry::Basis;
+use super::event::Event;
+use super::exchange::check::{self, Case, permit};
+use super::id::Kind;
+use super::registration::{Profile, Registration, Standing};
+use super::time::Timestamp;
+use super::verdict::Reason;
+
+/// The registration of what never registers.
+pub(crate) static UNREGISTERED: Registration = Registration {
+    standing: Standing::Unknown,
+    keys: Vec::new(),
+    profile: None,
+    pending: BTreeMap::new(),
+    standing_n: 0,
+};
+
+/// Decides for an entity that is a registration and nothing more.
+pub(crate) fn decide(own: &Registration, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
+    let Some(cause) = &command.cause else {
+        return match &command.action {
+            Action::OperatorDeclare { keys } => declare(own, ctx, keys),
+            _ => Decision::Nothing,
+        };
+    };
+    match check::authenticate(own, ctx, command, cause, known) {
+        Ok(case) => Decision::of(judge(own, &case)),
+        Err(decision) => decision,
+    }
+}
+
+fn judge(own: &Registration, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
+    // Operators and the exchange itself are as the configuration says.
+    let registers = match case.ctx.entity.kind {
+        Kind::Plug | Kind::App | Kind::Org => true,
+        Kind::Platform => false,
+        _ => return Err(Reason::NotPermitted),
+    };
+    let operator = case.is_operator();
+    match &case.command.action {
+        Action::Register { key, profile } if registers => register(own, case, *key, profile),
+        Action::Register { key, profile } => certify(own, case, *key, profile),
+        Action::Approve { key } if registers => approve(own, case, *key),
+        Action::Suspend => suspend(own, case, operator),
+        Action::Resume => resume(own, case, operator),
+        Action::RotateKey { key } => rotate_key(own, case, *key),
+        Action::RevokeKey { key, since } => revoke_key(own, case, operator, *key, *since),
+        _ => Err(Reason::NotPermitted),
+    }
+}
+
+/// The configuration's keys of an operator or of the exchange itself.
+fn declare(own: &Registration, ctx: &Context<'_>, keys: &[Key]) -> Decision {
+    if !matches!(ctx.entity.kind, Kind::Operator | Kind::Dex) {
+        return Decision::Nothing;
+    }
+    let mut declared = keys.to_vec();
+    declared.sort_unstable();
+    declared.dedup();
+    let current = own.keys.iter().filter(|held| held.until.is_none());
+    let mut current: Vec<Key> = current.map(|held| held.key).collect();
+    current.sort_unstable();
+    if own.standing == Standing::Active && current == declared {
+        return Decision::Nothing;
+    }
+    Decision::one(Draft::further(Event::OperatorDeclared { keys: declared }))
+}
+
+fn is_of_kind(profile: &Profile, kind: Kind) -> bool {
+    matches!(
+        (profile, kind),
+        (Profile::Plug { .. }, Kind::Plug)
+            | (Profile::App { .. }, Kind::App)
+            | (Profile::Org { .. }, Kind::Org)
+            | (Profile::Platform { .. }, Kind::Platform)
+    )
+}
+
+/// A plug, an app or an org registers itself, again too: with another key, or with another profile.
+fn register(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    match own.standing {
+        Standing::Suspended => return Err(Reason::Suspended),
+        Standing::Retired => return Err(Reason::Retired),
+        Standing::Unknown | Standing::Pending | Standing::Active => {}
+    }
+    let at = case.at();
+    let approved = own.standing == Standing::Active;
+    let waits = own.pending.get(&key);
+    if own.keys.iter().any(|held| held.key == key) && !own.keys_at(at).any(|k| k.key == key) {
+        return Err(Reason::RevokedKey);
+    }
+    if waits.is_none() && own.pending.len() >= case.ctx.limits.pending_per_id {
+        return Err(Reason::OverQuota);
+    }
+    if !is_of_kind(profile, case.ctx.entity.kind) {
+        return Err(Reason::Malformed);
+    }
+    let in_force = approved && own.keys_at(at).any(|held| held.key == key) && own.profile.as_ref() == Some(profile);
+    if in_force || waits.is_some_and(|pending| pending.profile == *profile) {
+        return Err(Reason::AlreadyExists);
+    }
+    Ok(vec![registered(case, key, profile)])
+}
+
+fn registered(case: &Case<'_>, key: Key, profile: &Profile) -> Draft {
+    Draft::caused(Event::Registered { key, profile: profile.clone(), by: case.from().clone() })
+}
+
+/// The operator's word for it, as a basis.
+fn operator_basis(case: &Case<'_>) -> Vec<Basis> {
+    case.key_basis().into_iter().collect()
+}
+
+/// An operator certifies a platform: in force at once.
+fn certify(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_operator())?;
+    case.sender_approved()?;
+    if !is_of_kind(profile, case.ctx.entity.kind) {
+        return Err(Reason::Malformed);
+    }
+    if own.standing != Standing::Unknown {
+        return Err(Reason::AlreadyExists);
+    }
+    let draft = registered(case, key, profile);
+    Ok(vec![draft.on(operator_basis(case))])
+}
+
+/// An operator approves the pending registration that `key` names.
+fn approve(own: &Registration, case: &Case<'_>, key: Option<Key>) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_operator())?;
+    match own.standing {
+        Standing::Pending | Standing::Active => {}
+        Standing::Unknown => return Err(Reason::UnknownParty),
+        Standing::Suspended => return Err(Reason::Suspended),
+        Standing::Retired => return Err(Reason::Retired),
+    }
+    case.sender_approved()?;
+    let key = key.ok_or(Reason::Malformed)?;
+    let held = own.keys.iter().any(|held| held.key == key);
+    let Some(pending) = own.pending.get(&key) else {
+        return Err(if held { Reason::AlreadyExists } else { Reason::NotFound });
+    };
+    if !held && own.keys.len() >= case.ctx.limits.keys_per_party {
+        return Err(Reason::OverQuota);
+    }
+    let mut basis = operator_basis(case);
+    basis.push(Basis { entity: case.ctx.entity.clone(), n: pending.n });
+    Ok(vec![Draft::caused(Event::Approved { key: Some(key) }).on(basis)])
+}
+
+/// Suspends; `guardian` says whether the sender may.
+pub(crate) fn suspend(own: &Registration, case: &Case<'_>, guardian: bool) -> Result<Vec<Draft>, Reason> {
+    permit(guardian)?;
+    case.sender_approved()?;
+    match own.active() {
+        Ok(_) => Ok(vec![Draft::caused(Event::Suspended).on(operator_basis(case))]),
+        Err(Reason::Suspended | Reason::NotApproved) => Err(Reason::WrongState),
+        Err(reason) => Err(reason),
+    }
+}
+
+/// Ends a suspension; `guardian` says whether the sender may.
+pub(crate) fn resume(own: &Registration, case: &Case<'_>, guardian: bool) -> Result<Vec<Draft>, Reason> {
+    permit(guardian)?;
+    case.sender_approved()?;
+    match own.active() {
+        Err(Reason::Suspended) => Ok(vec![Draft::caused(Event::Resumed).on(operator_basis(case))]),
+        Ok(_) | Err(Reason::NotApproved) => Err(Reason::WrongState),
+        Err(reason) => Err(reason),
+    }
+}
+
+/// The party takes another key. One that it held before never comes back.
+pub(crate) fn rotate_key(own: &Registration, case: &Case<'_>, key: Key) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self())?;
+    own.active()?;
+    if own.keys.len() >= case.ctx.limits.keys_per_party {
+        return Err(Reason::OverQuota);
+    }
+    if own.keys.iter().any(|held| held.key == key) {
+        return Err(Reason::AlreadyExists);
+    }
+    Ok(vec![Draft::caused(Event::KeyRotated { key }).on(operator_basis(case))])
+}
+
+/// A key is not in force from `since` on; a registration that waits with it falls. By the party itself,
+/// or by whom `guardian` allows.
+pub(crate) fn revoke_key(
+    own: &Registration,
+    case: &Case<'_>,
+    guardian: bool,
+    key: Key,
+    since: Timestamp,
+) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_self() || guardian)?;
+    if !case.is_self() {
+        case.sender_approved()?;
+    }
+    if own.standing == Standing::Unknown {
+        return Err(Reason::UnknownParty);
+    }
+    let held = own.keys.iter().any(|held| held.key == key);
+    if !held && !own.pending.contains_key(&key) {
+        return Err(Reason::NotFound);
+    }
+    if since > case.at() {
+        return Err(Reason::Malformed);
+    }
+    Ok(vec![Draft::caused(Event::KeyRevoked { key, since }).on(operator_basis(case))])
+}

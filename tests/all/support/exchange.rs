@@ -1,0 +1,122 @@
+//! A real exchange for one test: `dex serve` as a child with its own nats-server, on ports of the system's choice.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use dex::client::{Client, ClientOptions, keys};
+use dex::domain::{Address, Key};
+use dex::wire::Signer;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::nats_server::binary;
+
+/// A running exchange with one operator, `operator:main`. Dropping it ends it.
+pub struct Exchange {
+    folder: TempDir,
+    child: Child,
+    /// Address of its broker.
+    pub nats: String,
+    /// Address of its metrics, `host:port`.
+    pub http: String,
+}
+
+#[allow(dead_code)]
+impl Exchange {
+    /// Starts one and waits until it is ready.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let operator = keys::load_or_make(&folder.path().join("operator.key")).expect("a key");
+        let config = folder.path().join("dex.toml");
+        let text = format!(
+            "[exchange]\norigin = \"dex.test\"\nstate_dir = {state:?}\n[[operator]]\nname = \"main\"\nkeys = [\"{key}\"]\n\
+             [nats.embedded]\nport = 0\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
+            state = folder.path().join("state"),
+            key = operator.public(),
+        );
+        std::fs::write(&config, text).expect("written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dex"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .env("DEX_NATS_SERVER", binary())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let (said, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // The test may be over.
+                let _ = said.send(line);
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut log = Vec::new();
+        let (nats, http) = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = heard.recv_timeout(left) else {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("the daemon did not get ready: {}", log.join("\n"));
+            };
+            let event: Value = serde_json::from_str(&line).unwrap_or_default();
+            let fields = &event["fields"];
+            if fields["message"] == "ready" {
+                let text = |name: &str| fields[name].as_str().expect("named by ready").to_owned();
+                break (text("nats"), text("http"));
+            }
+            log.push(line);
+        };
+        Exchange { folder, child, nats, http }
+    }
+
+    /// A file in the test's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The operator's address and key.
+    pub fn operator(&self) -> (Address, Signer) {
+        let key = keys::load(&self.path("operator.key")).expect("made at start");
+        ("operator:main".parse().expect("an address"), key)
+    }
+
+    /// A client that speaks for the operator.
+    pub async fn client(&self) -> Client {
+        let (address, signer) = self.operator();
+        let options = ClientOptions::new(&self.nats, address).signer(signer);
+        Client::connect(options).await.expect("connects")
+    }
+
+    /// The key in `<name>.key` of the test's folder, made when there is none.
+    pub fn key(&self, name: &str) -> (Signer, Key) {
+        let signer = keys::load_or_make(&self.path(&format!("{name}.key"))).expect("a key");
+        let public = signer.public();
+        (signer, public)
+    }
+
+    /// Its metrics page.
+    pub async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("http://{}/metrics", self.http)).await.expect("answers");
+        answer.text().await.expect("a page")
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        // SAFETY: a signal to a child that was started here and not yet waited for.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline && self.child.try_wait().ok().flatten().is_none() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
