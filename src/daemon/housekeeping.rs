@@ -25,12 +25,15 @@ pub async fn run(shared: Arc<Shared>, link: Link, bucket: async_nats::jetstream:
     let mut purged_at = Instant::now();
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
+    let prometheus = crate::telemetry::recorder();
     while !stop.is_cancelled() {
         tokio::select! {
             _ = tick.tick() => {}
             () = stop.cancelled() => break,
         }
         gauges(&shared, &link);
+        // The exporter keeps observations until this is called, or somebody scrapes.
+        prometheus.run_upkeep();
         let size = shared.reader.tree_size();
         if size != stored_size && stored_at.elapsed() >= CHECKPOINT_EVERY {
             stored_at = Instant::now();
