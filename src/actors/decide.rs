@@ -1,18 +1,19 @@
 //! Step 3: each entity decides its part under a guard; a part that panicked is held back for a fresh
 //! state.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::entity::{Answer, Ask, Panicked, guarded};
+use super::entity::{Answer, Ask, Panicked, guarded, judge};
 use super::partition::Partition;
 use super::route::Routed;
 use super::supervisor::{Exit, hand};
 use super::work::Work;
 use crate::domain::entry::ENTRY_VERSION;
-use crate::domain::{Address, Entry, Event, Reason};
+use crate::domain::{Address, Decision, Entity as _, Entry, Event, Reason, seal};
 use crate::store::IndexKey;
 
 /// What a round came to.
@@ -173,13 +174,28 @@ impl Partition {
         }
     }
 
-    /// A message that cannot be worked on: `rejected internal` and a dead letter, by the partition.
+    /// A message that cannot be worked on: `rejected internal` and a dead letter, by the partition. Its
+    /// sender is authenticated all the same: nobody else gets an entry, or an answer in another's name.
     fn give_up(&mut self, work: &Work, decided: &mut Decided) {
         let command = &work.ask.command;
         let Some(cause) = &command.cause else { return };
-        if work.ask.known == crate::domain::Known::Same {
-            decided.repeats.push(work.clone());
-            return;
+        let lane = self.lane.clone();
+        let judged =
+            catch_unwind(AssertUnwindSafe(|| judge(&self.shared, &lane, &self.lane_state, &work.ask, self.now)));
+        match judged {
+            // What a lane says of a message that is well in order.
+            Ok(decision) if [Reason::NotFound, Reason::NotPermitted].map(Decision::rejected).contains(&decision) => {}
+            Ok(Decision::Record(drafts)) => {
+                let sealed = seal(&lane, self.lane_state.n() + 1, command, drafts);
+                for (entry, _) in &sealed {
+                    self.lane_state.apply(entry);
+                }
+                return self.book(work.clone(), Answer::Record(sealed), decided);
+            }
+            Ok(Decision::Repeat) => return self.book(work.clone(), Answer::Repeat, decided),
+            Ok(Decision::Anonymous(reason)) => return self.book(work.clone(), Answer::Anonymous(reason), decided),
+            Ok(Decision::Nothing) => return,
+            Err(_) => return self.book(work.clone(), Answer::Anonymous(Reason::Internal), decided),
         }
         let dead = Event::DeadLetter {
             subject: cause.subject.clone(),
@@ -207,7 +223,6 @@ impl Partition {
         at: crate::domain::Timestamp,
         cause: Option<crate::domain::Cause>,
     ) -> Entry {
-        use crate::domain::Entity as _;
         let entry = Entry {
             v: ENTRY_VERSION,
             entity: self.lane.clone(),

@@ -54,6 +54,21 @@ pub struct Answers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Panicked;
 
+/// Decides one command; changes nothing.
+pub fn judge<E: Entity>(shared: &Shared, entity: &Address, state: &E, ask: &Ask, now: Timestamp) -> Decision {
+    let limits = shared.limits.load();
+    let ground = Ground {
+        origin: &shared.origin,
+        delivery_key: &shared.delivery_key,
+        limits: &limits,
+        registry: &shared.registry,
+        entity,
+        now,
+        trusted_broker: shared.trusted_broker,
+    };
+    state.decide(&ground, &ask.command, ask.known)
+}
+
 /// Decides one command under a guard and folds its entries into `state`.
 ///
 /// # Errors
@@ -65,21 +80,11 @@ pub fn guarded<E: Entity>(
     ask: &Ask,
     now: Timestamp,
 ) -> Result<Answer, Panicked> {
-    let limits = shared.limits.load();
     catch_unwind(AssertUnwindSafe(|| {
         if let Some(fault) = &shared.fault {
             fault(&ask.command);
         }
-        let ground = Ground {
-            origin: &shared.origin,
-            delivery_key: &shared.delivery_key,
-            limits: &limits,
-            registry: &shared.registry,
-            entity,
-            now,
-            trusted_broker: shared.trusted_broker,
-        };
-        match state.decide(&ground, &ask.command, ask.known) {
+        match judge(shared, entity, state, ask, now) {
             Decision::Record(drafts) => {
                 let sealed = seal(entity, state.n() + 1, &ask.command, drafts);
                 for (entry, _) in &sealed {

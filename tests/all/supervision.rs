@@ -123,6 +123,12 @@ async fn an_entity_over_its_budget_is_quarantined_alone_until_released() {
     assert_eq!(daemon.shared.directory.census().quarantined, 1);
     assert_eq!(refused(cast.plug.credit(&bob, RECORD).await), Reason::Internal, "good messages too");
     assert_eq!(cast.plug.credit(&ann, RECORD).await.expect("accepted").outcome.status, Status::Accepted);
+    // Who is not the plug gets no entry in its name, quarantine or not.
+    let size = daemon.shared.reader.tree_size();
+    let forger = cast.operator.speaking(cast.plug.party().clone(), dex::client::keys::generate());
+    assert_eq!(refused(forger.credit(&bob, RECORD).await), Reason::BadSignature);
+    let new: Vec<_> = entries(&daemon.shared).into_iter().skip(usize::try_from(size).expect("few")).collect();
+    assert!(new.iter().all(|entry| entry.cause.is_none()), "{new:?}");
     assert!(daemon.shared.directory.release(cast.hats[0].party()));
     assert_eq!(cast.plug.credit(&bob, RECORD).await.expect("accepted").outcome.status, Status::Accepted);
     sound(&entries(&daemon.shared));
