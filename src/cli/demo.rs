@@ -29,7 +29,7 @@ use table::{Show, Sight};
 pub const EXAMPLES: &str = "Examples:
   dex demo                                until Ctrl-C
   dex demo --seconds 20 --rate 1000 --hats 200
-  dex demo --state-dir /tmp/demo          keeps what the exchange wrote, to look at it afterwards
+  dex demo --state-dir demo-state         keeps what the exchange wrote, to look at it afterwards
 
 Everything is real: `dex serve` as a child process with its own nats-server, ledger and state.
 Exit code 1: the sums do not balance.";

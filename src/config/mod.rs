@@ -2,13 +2,17 @@
 
 mod check;
 mod load;
+mod reload;
 mod sections;
 mod span;
+#[cfg(test)]
+mod tests;
+mod wrong;
 
 pub use load::{Problem, load, load_with};
 pub use sections::{
-    Actors, Config, Dispatch, Embedded, Exchange, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator, Signatures, Snapshot,
-    Streams,
+    Actors, Config, Dispatch, Embedded, Exchange, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator,
+    Signatures, Snapshot, Streams,
 };
 pub use span::Span;
 

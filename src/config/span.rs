@@ -23,7 +23,9 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no length of time: write a whole number and a unit out of ms, s, m, h, d, like 90s");
+        let wrong = || {
+            format!("{text:?} is no length of time: write a whole number and a unit out of ms, s, m, h, d, like 90s")
+        };
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
         let (_, unit) = UNITS.iter().find(|(unit, _)| *unit == &text[digits..]).ok_or_else(wrong)?;
@@ -34,10 +36,7 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (unit, size) = UNITS
-            .into_iter()
-            .find(|(_, size)| ms >= *size && ms % size == 0)
-            .unwrap_or(("ms", 1));
+        let (unit, size) = UNITS.into_iter().find(|(_, size)| ms >= *size && ms % size == 0).unwrap_or(("ms", 1));
         write!(f, "{}{unit}", ms / size)
     }
 }

@@ -73,18 +73,20 @@ impl Running {
         let connect = settings::connect(&config, &nats_url)?;
         let link = connect.open().await.context("the NATS server")?;
         let partitions = prepare(&config, &link).await?;
-        let (bucket, _) = streams::prepare_state(&link.jetstream, settings::STATE_BYTES, 1)
-            .await
-            .context("the state bucket")?;
+        let (bucket, _) =
+            streams::prepare_state(&link.jetstream, settings::STATE_BYTES, 1).await.context("the state bucket")?;
         let note = bucket.get(housekeeping::CHECKPOINT_KEY).await.context("the stored checkpoint")?;
         let note = note.map(|note| String::from_utf8_lossy(&note).into_owned());
 
         let origin = config.exchange.origin.clone();
         let key = CheckpointKey::from_seed(&origin, identity::seed(&signer)?).context("the checkpoint key")?;
-        let (ledger, recovered) = Ledger::open(settings::ledger(&config, &state), key, note.as_deref())
-            .context("the ledger")?;
+        let (ledger, recovered) =
+            Ledger::open(settings::ledger(&config, &state), key, note.as_deref()).context("the ledger")?;
         if recovered.cut_bytes > 0 {
-            tracing::warn!(bytes = recovered.cut_bytes, "a torn tail of the ledger was cut: nothing of it was promised to anybody");
+            tracing::warn!(
+                bytes = recovered.cut_bytes,
+                "a torn tail of the ledger was cut: nothing of it was promised to anybody"
+            );
         }
         let db = StateDb::open(state.join("state.redb"), &origin).context("the state database")?;
         db.check_ledger(recovered.tree_size).context("the state database")?;
@@ -97,12 +99,7 @@ impl Running {
             .context("the lanes")?;
         let positions: BTreeMap<u16, _> = recovered.positions.clone();
         let marks = (0..partitions).map(|p| positions.get(&p).map_or(0, |at| at.sequence)).collect();
-        let progress = Progress::new(
-            recovered.dispatched_through,
-            db.known_through(),
-            recovered.tree_size,
-            marks,
-        );
+        let progress = Progress::new(recovered.dispatched_through, db.known_through(), recovered.tree_size, marks);
         let bounds = settings::bounds(&config);
         let shared = Arc::new(Shared {
             delivery_key: identity::delivery_key(&signer),
@@ -131,17 +128,11 @@ impl Running {
             // The daemon ends on the first; nobody reads the later ones.
             drop(failed.send(error.to_string()));
         });
-        let actors = start(
-            Arc::clone(&shared),
-            connect,
-            beginning,
-            settings::arbiters(&config),
-            stop.clone(),
-            on_fatal,
-        )
-        .await
-        .context("the actors")?;
-        actix::spawn(housekeeping::run(Arc::clone(&shared), link.clone(), bucket, stop.clone()));
+        let actors =
+            start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone(), on_fatal)
+                .await
+                .context("the actors")?;
+        actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
         actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
         let (server, http_address) = crate::http::serve(
             config.http.listen,
@@ -244,8 +235,10 @@ impl Running {
 
 /// Makes or verifies the streams; returns the number of partitions.
 async fn prepare(config: &Config, link: &Link) -> anyhow::Result<u16> {
-    let input = streams::prepare_in(&link.jetstream, &settings::in_limits(config)).await.context("the stream DEX_IN")?;
-    let output = streams::prepare_out(&link.jetstream, &settings::out_limits(config)).await.context("the stream DEX_OUT")?;
+    let input =
+        streams::prepare_in(&link.jetstream, &settings::in_limits(config)).await.context("the stream DEX_IN")?;
+    let output =
+        streams::prepare_out(&link.jetstream, &settings::out_limits(config)).await.context("the stream DEX_OUT")?;
     for difference in input.differences.iter().chain(&output.differences) {
         tracing::warn!(%difference, "a stream differs from the configuration and was left as it is");
     }
@@ -313,7 +306,10 @@ fn begin(
         .collect();
     let missing = shared.spool.retain_only(&refs).context("the spool")?;
     if !missing.is_empty() {
-        tracing::error!(contents = missing.len(), "contents of open exchanges are missing in the spool: they will expire");
+        tracing::error!(
+            contents = missing.len(),
+            "contents of open exchanges are missing in the spool: they will expire"
+        );
     }
     Ok(Beginning { ledger, positions, open, recent, operators })
 }

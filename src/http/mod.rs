@@ -27,9 +27,7 @@ struct Report {
 }
 
 async fn metrics(state: web::Data<HttpState>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(state.prometheus.render())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.prometheus.render())
 }
 
 /// The process answers: it is alive.
@@ -41,11 +39,7 @@ async fn live() -> HttpResponse {
 async fn ready(state: web::Data<HttpState>) -> HttpResponse {
     let now = Instant::now();
     let report = Report { ready: state.health.ready(now), checks: state.health.checks(now) };
-    if report.ready {
-        HttpResponse::Ok().json(report)
-    } else {
-        HttpResponse::ServiceUnavailable().json(report)
-    }
+    if report.ready { HttpResponse::Ok().json(report) } else { HttpResponse::ServiceUnavailable().json(report) }
 }
 
 /// Binds and prepares the server; the caller runs it. Port 0 takes any free port.

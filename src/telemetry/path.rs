@@ -40,8 +40,7 @@ pub enum Published {
 
 impl Published {
     /// The closed set of label values.
-    pub const ALL: [Published; 4] =
-        [Published::Delivery, Published::Outcomes, Published::Request, Published::Message];
+    pub const ALL: [Published; 4] = [Published::Delivery, Published::Outcomes, Published::Request, Published::Message];
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {

@@ -105,9 +105,8 @@ fn has_word(line: &str, word: &str) -> bool {
 /// Layers of ours that a line names: `crate::x`, and every x of `crate::{x, y::z}`.
 fn named_layers(line: &str) -> Vec<&'static str> {
     let known = |word: &str| LAYERS.into_iter().find(|layer| *layer == word);
-    let word = |text: &str| -> String {
-        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-    };
+    let word =
+        |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
     let mut found = Vec::new();
     for (at, path) in line.match_indices("crate::") {
         let rest = &line[at + path.len()..];
@@ -171,15 +170,14 @@ fn pure_layers_are_pure(source: &Source) -> Vec<String> {
 
 fn time_is_read_in_one_place(source: &Source) -> Vec<String> {
     // People's tools and the simulated world are outside of the exchange: they live in wall-clock time.
-    let exempt = source.path == "src/actors/clock.rs" || matches!(source.layer(), None | Some("cli" | "client" | "simulation"));
+    let exempt =
+        source.path == "src/actors/clock.rs" || matches!(source.layer(), None | Some("cli" | "client" | "simulation"));
     if exempt {
         return Vec::new();
     }
     source
         .code()
-        .filter(|(_, text)| {
-            ["SystemTime::now", "Timestamp::now", "Zoned::now"].iter().any(|word| has_word(text, word))
-        })
+        .filter(|(_, text)| ["SystemTime::now", "Timestamp::now", "Zoned::now"].iter().any(|word| has_word(text, word)))
         .map(|(line, _)| source.finding(line, "wall-clock time comes from actors/clock.rs"))
         .collect()
 }
@@ -213,7 +211,8 @@ fn nothing_unfinished_or_local(source: &Source) -> Vec<String> {
     for (number, text) in source.text.lines().enumerate() {
         for (first, second, why) in NEVER {
             let word = format!("{first}{second}");
-            let hit = if word.chars().all(char::is_alphanumeric) { has_word(text, &word) } else { text.contains(&word) };
+            let hit =
+                if word.chars().all(char::is_alphanumeric) { has_word(text, &word) } else { text.contains(&word) };
             if hit {
                 found.push(source.finding(number + 1, format_args!("{word}: {why}")));
             }
@@ -245,9 +244,7 @@ fn metric_names_are_constants(source: &Source) -> Vec<String> {
     }
     source
         .code()
-        .filter(|(_, text)| {
-            ["counter!(\"", "gauge!(\"", "histogram!(\""].iter().any(|call| text.contains(call))
-        })
+        .filter(|(_, text)| ["counter!(\"", "gauge!(\"", "histogram!(\""].iter().any(|call| text.contains(call)))
         .map(|(line, _)| source.finding(line, "metrics are named by telemetry::names"))
         .collect()
 }

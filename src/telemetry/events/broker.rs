@@ -29,7 +29,11 @@ pub struct IntakeReopened {
 impl IntakeReopened {
     /// Logs and counts.
     pub fn emit(self) {
-        tracing::warn!(partition = self.partition, detail = self.detail, "the input is opened again from our own position");
+        tracing::warn!(
+            partition = self.partition,
+            detail = self.detail,
+            "the input is opened again from our own position"
+        );
         metrics::counter!(names::INTAKE_REOPENED_TOTAL).increment(1);
     }
 }
