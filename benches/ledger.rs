@@ -10,32 +10,18 @@ const ORIGIN: &str = "dex.test/bench";
 
 fn open(dir: &std::path::Path) -> Ledger {
     let key = CheckpointKey::from_seed(ORIGIN, [1; 32]).expect("the name is good");
-    Ledger::open(Options::new(dir, ORIGIN), key, None)
-        .expect("a fresh folder opens")
-        .0
+    Ledger::open(Options::new(dir, ORIGIN), key, None).expect("a fresh folder opens").0
 }
 
 fn group(time_ns: i64, count: usize, content: Option<&Bytes>) -> Group {
-    let record = |i: usize| NewRecord {
-        salt: [i as u8; 32],
-        entry: vec![i as u8; 400],
-        content: content.cloned(),
-    };
-    Group {
-        time_ns,
-        positions: Vec::new(),
-        dispatched_through: 0,
-        records: (0..count).map(record).collect(),
-    }
+    let record = |i: usize| NewRecord { salt: [i as u8; 32], entry: vec![i as u8; 400], content: content.cloned() };
+    Group { time_ns, positions: Vec::new(), dispatched_through: 0, records: (0..count).map(record).collect() }
 }
 
 fn commit(c: &mut Criterion) {
     let content = Bytes::from(vec![7; 2048]);
     // The disk, and memory: the second shows what is ours and not the disk's.
-    for (place, root) in [
-        ("disk", std::env::temp_dir()),
-        ("memory", "/dev/shm".into()),
-    ] {
+    for (place, root) in [("disk", std::env::temp_dir()), ("memory", "/dev/shm".into())] {
         for (kind, content) in [("bare", None), ("with 2 KiB content", Some(&content))] {
             let mut bench = c.benchmark_group(format!("commit on {place}, {kind}"));
             for count in [1, 64, 512] {
@@ -76,9 +62,7 @@ fn read(c: &mut Criterion) {
         leaf = (leaf + 7919) % size;
         leaf
     };
-    c.bench_function("read one of a group of 512", |b| {
-        b.iter(|| reader.read(next()).expect("a leaf"))
-    });
+    c.bench_function("read one of a group of 512", |b| b.iter(|| reader.read(next()).expect("a leaf")));
     c.bench_function("inclusion proof in 102400", |b| {
         b.iter(|| reader.inclusion_proof(next(), size).expect("a proof"))
     });
@@ -86,11 +70,7 @@ fn read(c: &mut Criterion) {
     bench.throughput(Throughput::Elements(size));
     bench.sample_size(10);
     bench.bench_function("102400", |b| {
-        b.iter(|| {
-            reader
-                .scan(0)
-                .fold(0, |n, r| n + black_box(r.expect("a record")).entry.len())
-        })
+        b.iter(|| reader.scan(0).fold(0, |n, r| n + black_box(r.expect("a record")).entry.len()))
     });
     bench.finish();
 }

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use dex::domain::{
-    Address, Command, Context, Decision, Entity, Entry, Event, Known, Reason, Timestamp,
-};
+use dex::domain::{Address, Command, Context, Decision, Entity, Entry, Event, Known, Reason, Timestamp};
 use dex::store::{
-    Batch, FORMAT, Header, IndexKey, RegistryFold, Row, Sealed, StateDb, Tail, fold_entity,
-    fold_rows, load,
+    Batch, FORMAT, Header, IndexKey, RegistryFold, Row, Sealed, StateDb, Tail, fold_entity, fold_rows, load,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -42,17 +39,13 @@ impl Entity for Account {
 }
 
 fn hat(i: u64) -> Address {
-    format!("hat:person-{i}.hubat.net")
-        .parse()
-        .expect("an address")
+    format!("hat:person-{i}.hubat.net").parse().expect("an address")
 }
 
 /// A UUIDv7-like id: time in front, the rest spread by a multiplicative hash.
 fn uuid(i: u64) -> Uuid {
     let spread = u128::from(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    Uuid::from_u128(
-        (u128::from(1_790_000_000_000 + i / 50) << 80) | (7 << 76) | (0b10 << 62) | (spread >> 2),
-    )
+    Uuid::from_u128((u128::from(1_790_000_000_000 + i / 50) << 80) | (7 << 76) | (0b10 << 62) | (spread >> 2))
 }
 
 fn entry(i: u64, n: u64) -> Entry {
@@ -63,41 +56,27 @@ fn entry(i: u64, n: u64) -> Entry {
         at: Timestamp(1),
         cause: None,
         basis: Vec::new(),
-        event: Event::Rejected {
-            reason: Reason::NotPermitted,
-        },
+        event: Event::Rejected { reason: Reason::NotPermitted },
     }
 }
 
 fn account(i: u64, n: u64) -> Row {
     let mut state = Account::default();
     state.apply(&entry(i, n));
-    Row {
-        n,
-        state: rmp_serde::to_vec_named(&state).expect("packs"),
-    }
+    Row { n, state: rmp_serde::to_vec_named(&state).expect("packs") }
 }
 
 /// Snapshot `round`: every row again, new index keys.
 fn batch(round: u64) -> Batch {
-    let mut batch = Batch::new(Header {
-        format: FORMAT,
-        origin: ORIGIN.into(),
-        through: round * KEYS,
-        made_at: Timestamp(1),
-    });
+    let mut batch =
+        Batch::new(Header { format: FORMAT, origin: ORIGIN.into(), through: round * KEYS, made_at: Timestamp(1) });
     batch.rows = (0..ROWS).map(|i| (hat(i), account(i, round))).collect();
-    batch.index = (round * KEYS..(round + 1) * KEYS)
-        .map(|leaf| (IndexKey::delivery(uuid(leaf)), leaf))
-        .collect();
+    batch.index = (round * KEYS..(round + 1) * KEYS).map(|leaf| (IndexKey::delivery(uuid(leaf)), leaf)).collect();
     batch
 }
 
 fn registry() -> RegistryFold {
-    RegistryFold {
-        touches: |_| false,
-        apply: |_, _| {},
-    }
+    RegistryFold { touches: |_| false, apply: |_, _| {} }
 }
 
 fn store(c: &mut Criterion) {
@@ -110,9 +89,7 @@ fn store(c: &mut Criterion) {
     }
 
     let mut group = c.benchmark_group("store");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(10));
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
     group.throughput(Throughput::Elements(ROWS + KEYS));
     group.bench_function("write 10,000 rows and 50,000 index keys", |b| {
         b.iter_custom(|times| {
@@ -161,9 +138,7 @@ fn store(c: &mut Criterion) {
     group.throughput(Throughput::Elements(512));
     let newest = round * KEYS;
     for (name, base) in [("known", newest - 512), ("unknown", newest + KEYS + 512)] {
-        let keys: Vec<IndexKey> = (base..base + 512)
-            .map(|leaf| IndexKey::delivery(uuid(leaf)))
-            .collect();
+        let keys: Vec<IndexKey> = (base..base + 512).map(|leaf| IndexKey::delivery(uuid(leaf))).collect();
         group.bench_function(format!("look up 512 {name} index keys"), |b| {
             b.iter(|| db.index(black_box(&keys)).expect("reads"));
         });

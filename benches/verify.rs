@@ -16,21 +16,9 @@ fn message(signer: &Signer, n: u64, body: &Bytes) -> Outgoing {
     let from: Address = "plug:fitbit".parse().expect("an address");
     let to: Address = format!("hat:h{n}.hubat.net").parse().expect("an address");
     let id = message_id_v7(1_767_225_600_000 + n, [7; 10]);
-    let options = MessageOptions {
-        reply: Some("_INBOX.Nq8sVf2kTz.1".into()),
-        ..MessageOptions::default()
-    };
+    let options = MessageOptions { reply: Some("_INBOX.Nq8sVf2kTz.1".into()), ..MessageOptions::default() };
     let action = ["credit", "fitbit"];
-    message_in(
-        signer,
-        ORIGIN,
-        &from,
-        &to,
-        &action,
-        id,
-        &options,
-        body.clone(),
-    )
+    message_in(signer, ORIGIN, &from, &to, &action, id, &options, body.clone())
 }
 
 fn body(bytes: usize) -> Bytes {
@@ -99,10 +87,7 @@ fn signatures(c: &mut Criterion) {
         }
         let mut one_bad = signed.clone();
         one_bad[100].1 = one_bad[101].1;
-        let all_bad: Vec<_> = signed
-            .iter()
-            .map(|(k, s, _)| (*k, *s, &b"other"[..]))
-            .collect();
+        let all_bad: Vec<_> = signed.iter().map(|(k, s, _)| (*k, *s, &b"other"[..])).collect();
         if senders > 1 {
             group.bench_function("batch of 512 with one bad", |b| {
                 b.iter(|| verify_batch(black_box(&one_bad), &mut rng));

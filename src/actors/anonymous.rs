@@ -32,10 +32,7 @@ impl Anonymous {
 
     /// True when the second of the first refusal is over at `now`, or the bound is reached.
     pub fn due(&self, now: Timestamp) -> bool {
-        self.held >= HELD_MAX
-            || self
-                .first
-                .is_some_and(|(_, at)| now.0.div_euclid(SECOND) > at.0.div_euclid(SECOND))
+        self.held >= HELD_MAX || self.first.is_some_and(|(_, at)| now.0.div_euclid(SECOND) > at.0.div_euclid(SECOND))
     }
 
     /// Hands out the events of all that is held.

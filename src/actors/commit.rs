@@ -51,14 +51,8 @@ impl Partition {
         }
         let (reply, landed) = oneshot::channel();
         let commit = Commit { partition: self.number, position, records, reply };
-        let flight = Flight {
-            landed,
-            entries,
-            repeats: decided.repeats,
-            refusals,
-            entities: decided.entities,
-            position,
-        };
+        let flight =
+            Flight { landed, entries, repeats: decided.repeats, refusals, entities: decided.entities, position };
         self.departed += 1;
         // Room for one more in flight first: the ledger's mailbox is sized for it.
         let Ok(place) = self.flights.reserve().await else {

@@ -52,9 +52,7 @@ impl Directory {
 
     /// Lets a quarantined entity work again; false when it was not quarantined.
     pub fn release(&self, entity: &Address) -> bool {
-        self.seats
-            .remove_if(entity, |_, seat| matches!(seat, Seat::Quarantined { .. }))
-            .is_some()
+        self.seats.remove_if(entity, |_, seat| matches!(seat, Seat::Quarantined { .. })).is_some()
     }
 
     /// Counts the seats.

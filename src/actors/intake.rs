@@ -8,8 +8,8 @@ use super::source::Pulled;
 use super::work::{Refusal, Work};
 use crate::domain::{Key, Known, MessageId, Reason, Signature, Timestamp};
 use crate::ledger::Position;
-use crate::store::IndexKey;
 use crate::nats::HeaderView;
+use crate::store::IndexKey;
 use crate::telemetry::events;
 use crate::wire::{HeaderSource, Incoming, Raw, Refused, decode, header, verify_batch};
 

@@ -23,10 +23,7 @@ pub type OfferActor = EntityActor<Offer>;
 /// One app, organisation, platform or operator.
 pub type RegistryActor = EntityActor<Member>;
 
-fn start<E: Entity + Unpin + 'static>(
-    shared: &Arc<Shared>,
-    entity: &Address,
-) -> Result<Recipient<Batch>, StoreError> {
+fn start<E: Entity + Unpin + 'static>(shared: &Arc<Shared>, entity: &Address) -> Result<Recipient<Batch>, StoreError> {
     let state: E = load(&shared.db, &shared.tail, entity)?;
     Ok(EntityActor::new(entity.clone(), state, Arc::clone(shared)).start().recipient())
 }
@@ -40,18 +37,12 @@ pub fn spawn(shared: &Arc<Shared>, entity: &Address) -> Result<Recipient<Batch>,
         Kind::Hat => start::<Hat>(shared, entity),
         Kind::Plug => start::<Plug>(shared, entity),
         Kind::Offer => start::<Offer>(shared, entity),
-        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => {
-            start::<Member>(shared, entity)
-        }
+        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => start::<Member>(shared, entity),
         Kind::Lane => start::<Lane>(shared, entity),
     }
 }
 
-fn fold_as<E: Entity>(
-    entity: &Address,
-    row: Option<&Row>,
-    tail: &[Arc<Sealed>],
-) -> Result<Row, StoreError> {
+fn fold_as<E: Entity>(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result<Row, StoreError> {
     crate::store::fold_entity::<E>(entity, row, tail)
 }
 
@@ -59,18 +50,12 @@ fn fold_as<E: Entity>(
 ///
 /// # Errors
 /// [`StoreError`] when the row cannot be read or an entry is missing.
-pub fn fold(
-    entity: &Address,
-    row: Option<&Row>,
-    tail: &[Arc<Sealed>],
-) -> Result<Row, StoreError> {
+pub fn fold(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result<Row, StoreError> {
     match entity.kind {
         Kind::Hat => fold_as::<Hat>(entity, row, tail),
         Kind::Plug => fold_as::<Plug>(entity, row, tail),
         Kind::Offer => fold_as::<Offer>(entity, row, tail),
-        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => {
-            fold_as::<Member>(entity, row, tail)
-        }
+        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => fold_as::<Member>(entity, row, tail),
         Kind::Lane => fold_as::<Lane>(entity, row, tail),
     }
 }

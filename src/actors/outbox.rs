@@ -20,9 +20,7 @@ use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::Published;
 use crate::telemetry::events::{EffectFailed, Redelivered};
-use crate::wire::{
-    Leaf, MessageOptions, Outgoing, OutcomeOut, Problem, Proof, effect_id, header, outgoing, subject,
-};
+use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
 
 /// Most re-deliveries in one go.
 const REDELIVER_MAX: usize = 500;
@@ -146,7 +144,12 @@ impl Outbox {
                     let id = effect_id(&self.shared.origin, &entry.entity, entry.n, 0, entry.at);
                     let receipt_to = self.receipt_to(&entry.entity, &to, publish.lane);
                     let out = outgoing::recall_request(
-                        &self.shared.signer, &self.shared.origin, &to, id, delivery, &receipt_to,
+                        &self.shared.signer,
+                        &self.shared.origin,
+                        &to,
+                        id,
+                        delivery,
+                        &receipt_to,
                     );
                     self.send(Published::Request, out, None).await;
                 }
@@ -237,11 +240,7 @@ impl Outbox {
 
     fn proof(&self, leaf: u64, publish: &Publish) -> Result<Proof, String> {
         let stored = self.shared.reader.read(leaf).map_err(|error| error.to_string())?;
-        let path = self
-            .shared
-            .reader
-            .inclusion_proof(leaf, publish.tree_size)
-            .map_err(|error| error.to_string())?;
+        let path = self.shared.reader.inclusion_proof(leaf, publish.tree_size).map_err(|error| error.to_string())?;
         Ok(Proof {
             entry: BASE64.encode(&stored.entry),
             salt: BASE64.encode(&stored.salt),
@@ -388,12 +387,7 @@ impl Outbox {
 }
 
 /// Moves the mark of dispatched leaves on as acknowledgements come.
-async fn follow(
-    shared: Arc<Shared>,
-    publisher: Arc<BatchPublisher>,
-    mut marked: mpsc::Receiver<Mark>,
-    done: u64,
-) {
+async fn follow(shared: Arc<Shared>, publisher: Arc<BatchPublisher>, mut marked: mpsc::Receiver<Mark>, done: u64) {
     let mut prefix = Prefix::from(done);
     while let Some(mark) = marked.recv().await {
         if mark.ticket > 0 && publisher.acked(mark.ticket).await.is_err() {

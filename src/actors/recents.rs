@@ -40,22 +40,14 @@ impl Recents {
     /// What is known of `key`; `None` when this table does not hold it.
     pub fn look(&self, key: &IndexKey, subject: &str, body: &Digest) -> Option<(Known, First)> {
         let found = self.ids.get(key)?;
-        let known = if found.subject == subject && found.body == *body {
-            Known::Same
-        } else {
-            Known::Other
-        };
+        let known = if found.subject == subject && found.body == *body { Known::Same } else { Known::Other };
         let first = found.entry.clone().map_or(First::Flying, First::Landed);
         Some((known, first))
     }
 
     /// A decision about `key` is on its way to the ledger. The first one counts.
     pub fn fly(&mut self, key: IndexKey, cause: &Cause) {
-        self.ids.entry(key).or_insert_with(|| Flying {
-            subject: cause.subject.clone(),
-            body: cause.body,
-            entry: None,
-        });
+        self.ids.entry(key).or_insert_with(|| Flying { subject: cause.subject.clone(), body: cause.body, entry: None });
     }
 
     /// It is committed.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use crate::domain::{Address, Entry, RegistryView, Registration};
+use crate::domain::{Address, Entry, Registration, RegistryView};
 
 /// Registrations by party. Written by the partition that owns the party, read by all; values are
 /// cheap clones and no guard leaves a method.

@@ -99,9 +99,7 @@ impl Partition {
                 self.shared
                     .entry(*leaf)
                     .and_then(|sealed| sealed.entry.cause.clone())
-                    .is_some_and(|first| {
-                        first.id == cause.id && same(&first, &cause.subject, &cause.body)
-                    })
+                    .is_some_and(|first| first.id == cause.id && same(&first, &cause.subject, &cause.body))
             });
             work.ask.known = if known { Known::Same } else { Known::Other };
         }

@@ -1,15 +1,15 @@
 //! What every actor of one daemon holds in common: identities, bounds, stores, progress marks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smol_str::SmolStr;
 
 use super::clock::Clock;
 use super::directory::Directory;
-use super::registry::Registry;
 use super::prefix::Prefix;
 use super::recents::same;
+use super::registry::Registry;
 use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits};
 use crate::ledger::{LedgerReader, SpoolHandle, Stored};
 use crate::store::{IndexKey, Sealed, StateDb, Tail};

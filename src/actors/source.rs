@@ -103,9 +103,10 @@ impl Source {
             },
         };
         let options = IntakeOptions { idle: IDLE, ..IntakeOptions::default() };
-        let intake = Intake::open(&self.link.jetstream, &self.link.client, DEX_IN, u32::from(partition), start, options)
-            .await
-            .map_err(|error| error.to_string())?;
+        let intake =
+            Intake::open(&self.link.jetstream, &self.link.client, DEX_IN, u32::from(partition), start, options)
+                .await
+                .map_err(|error| error.to_string())?;
         self.created = identity.created_ns;
         self.intake = Some(intake);
         Ok(())

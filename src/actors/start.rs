@@ -74,10 +74,7 @@ async fn on<T: Send + 'static, F: Future<Output = Result<T, StartError>> + 'stat
 async fn link(connect: &Connect, who: &str) -> Result<crate::nats::Link, StartError> {
     let mut connect = connect.clone();
     connect.name = format!("{} {who}", connect.name);
-    connect.open().await.map_err(|error| StartError::Connection {
-        who: who.to_owned(),
-        detail: error.to_string(),
-    })
+    connect.open().await.map_err(|error| StartError::Connection { who: who.to_owned(), detail: error.to_string() })
 }
 
 /// Starts everything. `on_fatal` is called when a write or sync of the ledger failed.
@@ -166,9 +163,8 @@ pub async fn start(
 
 /// Open exchanges of the snapshot and the entries after it: delivery, leaf, content.
 fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u64, Option<SpoolRef>)> {
-    let place = |spool: Option<crate::store::SpoolPlace>| {
-        spool.map(|(segment, offset, len)| SpoolRef { segment, offset, len })
-    };
+    let place =
+        |spool: Option<crate::store::SpoolPlace>| spool.map(|(segment, offset, len)| SpoolRef { segment, offset, len });
     let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
         open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
     for sealed in recent {

@@ -51,13 +51,7 @@ impl Exit {
     }
 
     /// Every way to end.
-    pub const ALL: [Exit; 5] = [
-        Exit::Passivated,
-        Exit::Panicked,
-        Exit::Lost,
-        Exit::Frozen,
-        Exit::LoadFailed,
-    ];
+    pub const ALL: [Exit; 5] = [Exit::Passivated, Exit::Panicked, Exit::Lost, Exit::Frozen, Exit::LoadFailed];
 }
 
 struct Live {
@@ -125,10 +119,7 @@ impl Supervisor {
             Ok(recipient) => {
                 crate::telemetry::path().loads.increment(1);
                 self.shared.directory.put(entity.clone(), Seat::Live(recipient.clone()));
-                self.live.insert(
-                    entity.clone(),
-                    Live { recipient: recipient.clone(), in_flight: 0, used: now },
-                );
+                self.live.insert(entity.clone(), Live { recipient: recipient.clone(), in_flight: 0, used: now });
                 Some(recipient)
             }
             Err(error) => {
@@ -209,9 +200,8 @@ impl Supervisor {
             self.shared.directory.clear(&entity);
             Passivated { kind: entity.kind.as_str() }.emit();
         }
-        self.restarts.retain(|_, restarts| {
-            restarts.at.back().is_some_and(|at| now.duration_since(*at) <= RESTART_WINDOW)
-        });
+        self.restarts
+            .retain(|_, restarts| restarts.at.back().is_some_and(|at| now.duration_since(*at) <= RESTART_WINDOW));
     }
 
     /// True when live actors are over the bound, so that [`Supervisor::passivate`] should run now.
@@ -221,12 +211,7 @@ impl Supervisor {
 }
 
 /// Hands `asks` to an entity's mailbox, in strides so that the arbiter serves others in between.
-pub async fn hand(
-    recipient: Recipient<Batch>,
-    asks: Vec<Ask>,
-    now: Timestamp,
-    stride: usize,
-) -> Result<Answers, Exit> {
+pub async fn hand(recipient: Recipient<Batch>, asks: Vec<Ask>, now: Timestamp, stride: usize) -> Result<Answers, Exit> {
     let mut all = Answers { answers: Vec::with_capacity(asks.len()), panicked: false };
     let mut rest = asks.into_iter().peekable();
     while rest.peek().is_some() {
@@ -240,8 +225,22 @@ pub async fn hand(
                     break;
                 }
             }
-            Ok(Err(_)) => return if all.answers.is_empty() { Err(Exit::Lost) } else { all.panicked = true; Ok(all) },
-            Err(_) => return if all.answers.is_empty() { Err(Exit::Frozen) } else { all.panicked = true; Ok(all) },
+            Ok(Err(_)) => {
+                return if all.answers.is_empty() {
+                    Err(Exit::Lost)
+                } else {
+                    all.panicked = true;
+                    Ok(all)
+                };
+            }
+            Err(_) => {
+                return if all.answers.is_empty() {
+                    Err(Exit::Frozen)
+                } else {
+                    all.panicked = true;
+                    Ok(all)
+                };
+            }
         }
     }
     Ok(all)

@@ -16,8 +16,9 @@ use crate::wire::Signer;
 /// # Errors
 /// When the folder cannot be made, or another daemon holds it.
 pub fn lock(state: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(state)
-        .with_context(|| format!("the state folder {} cannot be made: check exchange.state_dir and its owner", state.display()))?;
+    std::fs::create_dir_all(state).with_context(|| {
+        format!("the state folder {} cannot be made: check exchange.state_dir and its owner", state.display())
+    })?;
     let path = state.join("lock");
     let file = OpenOptions::new()
         .create(true)

@@ -135,9 +135,5 @@ pub fn trusted_broker(config: &Config) -> bool {
 /// # Errors
 /// When a name is no id, which the configuration's check has excluded.
 pub fn operators(config: &Config) -> anyhow::Result<Vec<(Id, Vec<Key>)>> {
-    config
-        .operator
-        .iter()
-        .map(|operator| Ok((Id::new(&operator.name)?, operator.keys.clone())))
-        .collect()
+    config.operator.iter().map(|operator| Ok((Id::new(&operator.name)?, operator.keys.clone()))).collect()
 }

@@ -42,13 +42,12 @@ const USER_PREFIX: u8 = 20 << 3;
 /// CRC-16/XMODEM, the checksum of nkeys.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0u16, |crc, &byte| {
-        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-            if crc & 0x8000 != 0 {
-                (crc << 1) ^ 0x1021
-            } else {
-                crc << 1
-            }
-        })
+        (0..8).fold(
+            crc ^ (u16::from(byte) << 8),
+            |crc, _| {
+                if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 }
+            },
+        )
     })
 }
 
@@ -73,9 +72,7 @@ impl FromStr for Digest {
     type Err = BytesError;
 
     fn from_str(text: &str) -> Result<Self, BytesError> {
-        let bytes = HEXLOWER
-            .decode(text.as_bytes())
-            .map_err(|_| BytesError::Digest)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| BytesError::Digest)?;
         bytes.try_into().map(Digest).map_err(|_| BytesError::Digest)
     }
 }
@@ -99,9 +96,7 @@ impl FromStr for Key {
         if text.len() != 56 {
             return Err(BytesError::Key);
         }
-        let len = BASE32_NOPAD
-            .decode_mut(text.as_bytes(), &mut raw)
-            .map_err(|_| BytesError::Key)?;
+        let len = BASE32_NOPAD.decode_mut(text.as_bytes(), &mut raw).map_err(|_| BytesError::Key)?;
         let crc = u16::from_le_bytes([raw[33], raw[34]]);
         if len != 35 || raw[0] != USER_PREFIX || crc16(&raw[..33]) != crc {
             return Err(BytesError::Key);
@@ -194,9 +189,6 @@ mod tests {
         let signature = Signature([7; 64]);
         assert_eq!(signature.to_string().parse(), Ok(signature));
         let packed = rmp_serde::to_vec_named(&signature).expect("packs");
-        assert_eq!(
-            rmp_serde::from_slice::<Signature>(&packed).expect("reads"),
-            signature
-        );
+        assert_eq!(rmp_serde::from_slice::<Signature>(&packed).expect("reads"), signature);
     }
 }

@@ -81,10 +81,7 @@ impl Debit {
         let (revision, _) = self.accepted()?;
         let start = self.start()?;
         let period = i64::from(revision.terms.period_seconds.max(1)).saturating_mul(SECOND);
-        let own = revision
-            .terms
-            .cancel_at_period_end
-            .then(|| start.plus(period));
+        let own = revision.terms.cancel_at_period_end.then(|| start.plus(period));
         let by_owner = self.cancelled.map(|cancelled| {
             if !cancelled.at_period_end {
                 return cancelled.at;
@@ -131,7 +128,6 @@ pub fn well_formed(terms: &DebitTerms) -> bool {
     terms.period_seconds >= 1
         && !properties.is_empty()
         && properties.values().all(|property| {
-            !property.endpoints.is_empty()
-                && property.endpoints.iter().all(|q| is_endpoint(&q.endpoint))
+            !property.endpoints.is_empty() && property.endpoints.iter().all(|q| is_endpoint(&q.endpoint))
         })
 }

@@ -45,28 +45,15 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Tell `to`. `first`: also plainly to the waiting caller's `Dex-Reply`, when the entry's cause has one.
-    Outcome {
-        to: Address,
-        outcome: Outcome,
-        first: bool,
-    },
+    Outcome { to: Address, outcome: Outcome, first: bool },
     /// Publish the spooled content to its recipient.
     Deliver(Opened),
     /// Ask the HAT for a release.
     Request(Opened),
     /// Ask the recipient to give a delivery back.
-    RecallRequest {
-        to: Address,
-        exchange: MessageId,
-        delivery: Uuid,
-    },
+    RecallRequest { to: Address, exchange: MessageId, delivery: Uuid },
     /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
-    Send {
-        to: Address,
-        action: String,
-        body: serde_json::Value,
-        number: u16,
-    },
+    Send { to: Address, action: String, body: serde_json::Value, number: u16 },
     /// The exchange with this delivery is final: its content and deadline are dropped.
     Close { delivery: Uuid },
 }
@@ -77,9 +64,7 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
         Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
         // Asked of somebody else; the answer follows.
         Event::RecallRequested { .. } | Event::Claimed { .. } => (Status::Accepted, None),
-        Event::Rejected { reason } | Event::OfferRefused { reason, .. } => {
-            (Status::Rejected, Some(*reason))
-        }
+        Event::Rejected { reason } | Event::OfferRefused { reason, .. } => (Status::Rejected, Some(*reason)),
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
         Event::LateReceipt { .. } => (Status::Rejected, Some(Reason::WrongState)),
@@ -128,21 +113,11 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
         Event::LateReceipt { delivery, .. } => outcome.delivery = Some(*delivery),
         _ => {}
     }
-    Some(Effect::Outcome {
-        to: cause.from.clone(),
-        outcome,
-        first: true,
-    })
+    Some(Effect::Outcome { to: cause.from.clone(), outcome, first: true })
 }
 
 /// The final outcome for the sender of an exchange, and its end.
-fn finals(
-    effects: &mut Vec<Effect>,
-    closed: &Closed,
-    status: Status,
-    reason: Option<Reason>,
-    at: Timestamp,
-) {
+fn finals(effects: &mut Vec<Effect>, closed: &Closed, status: Status, reason: Option<Reason>, at: Timestamp) {
     effects.push(Effect::Outcome {
         to: closed.from.clone(),
         outcome: Outcome {
@@ -158,23 +133,13 @@ fn finals(
         },
         first: false,
     });
-    effects.push(Effect::Close {
-        delivery: closed.delivery,
-    });
+    effects.push(Effect::Close { delivery: closed.delivery });
 }
 
 /// The final outcome of a claim, which its offer answered.
-fn claim_outcome(
-    entry: &Entry,
-    claim: MessageId,
-    status: Status,
-    reason: Option<Reason>,
-) -> Effect {
+fn claim_outcome(entry: &Entry, claim: MessageId, status: Status, reason: Option<Reason>) -> Effect {
     // The claim had no content; what answers it stands for its digest.
-    let digest_in = entry
-        .cause
-        .as_ref()
-        .map_or_else(|| Digest::of(&[]), |cause| cause.body);
+    let digest_in = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
     Effect::Outcome {
         to: entry.entity.clone(),
         outcome: Outcome {
@@ -221,21 +186,15 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             let reason = Some(Reason::RecalledBySender);
             finals(&mut effects, closed, Status::Recalled, reason, at);
         }
-        Event::RecallRequested {
-            exchange,
-            delivery,
-            to,
-        } => effects.push(Effect::RecallRequest {
-            to: to.clone(),
-            exchange: *exchange,
-            delivery: *delivery,
-        }),
+        Event::RecallRequested { exchange, delivery, to } => {
+            effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery })
+        }
         Event::Claimed { offer } => {
             effects.push(send(Kind::Offer, offer, "reserve".into(), hat()));
         }
-        Event::DebitEnabled {
-            offer: Some(offer), ..
-        } => effects.push(send(Kind::Offer, offer, "confirm".into(), hat())),
+        Event::DebitEnabled { offer: Some(offer), .. } => {
+            effects.push(send(Kind::Offer, offer, "confirm".into(), hat()))
+        }
         Event::OfferReserved { hat, terms } => {
             let action = format!("claim-reserved.{}", entry.entity.id.to_token());
             let body = json!({ "terms": terms });
@@ -245,9 +204,9 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             let action = format!("claim-refused.{}", entry.entity.id.to_token());
             effects.push(send(Kind::Hat, hat, action, json!({})));
         }
-        Event::DebitProposed {
-            claim: Some(claim), ..
-        } => effects.push(claim_outcome(entry, *claim, Status::Settled, None)),
+        Event::DebitProposed { claim: Some(claim), .. } => {
+            effects.push(claim_outcome(entry, *claim, Status::Settled, None))
+        }
         Event::ClaimRefused { claim, .. } => {
             let reason = Some(Reason::OfferFull);
             effects.push(claim_outcome(entry, *claim, Status::Rejected, reason));

@@ -67,20 +67,12 @@ pub struct Draft {
 impl Draft {
     /// The first entry of a decision: it carries the message's facts.
     pub fn caused(event: Event) -> Self {
-        Draft {
-            event,
-            basis: Vec::new(),
-            content: None,
-            with_cause: true,
-        }
+        Draft { event, basis: Vec::new(), content: None, with_cause: true }
     }
 
     /// A further entry of a decision, or one that no message caused.
     pub fn further(event: Event) -> Self {
-        Draft {
-            with_cause: false,
-            ..Draft::caused(event)
-        }
+        Draft { with_cause: false, ..Draft::caused(event) }
     }
 
     /// With what it was decided on.

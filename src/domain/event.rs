@@ -157,10 +157,7 @@ pub struct Bundle {
 impl Bundle {
     /// Whether the bundle names this endpoint.
     pub fn selects(&self, endpoint: &str) -> bool {
-        self.bundle
-            .values()
-            .flat_map(|property| &property.endpoints)
-            .any(|query| query.endpoint == endpoint)
+        self.bundle.values().flat_map(|property| &property.endpoints).any(|query| query.endpoint == endpoint)
     }
 }
 
@@ -213,11 +210,7 @@ pub enum Event {
     /// An exchange was opened; its delivery (or request) is on its way.
     Opened(Box<Opened>),
     /// A `data` message was fanned out into these parts; an [`Event::Opened`] for each follows.
-    Fanned {
-        digest: Digest,
-        count: u32,
-        parts: Vec<Part>,
-    },
+    Fanned { digest: Digest, count: u32, parts: Vec<Part> },
     /// A message of an authenticated sender was refused.
     Rejected { reason: Reason },
     /// The recipient's receipt matched (or, for a pull, the release that answers it was opened).
@@ -232,21 +225,13 @@ pub enum Event {
     /// No receipt by the deadline.
     Expired(Box<Closed>),
     /// The sender wants it back; the recipient is asked.
-    RecallRequested {
-        exchange: MessageId,
-        delivery: Uuid,
-        to: Address,
-    },
+    RecallRequested { exchange: MessageId, delivery: Uuid, to: Address },
     /// Taken back.
     Recalled(Box<Closed>),
     /// A receipt for an exchange that was final already; changes nothing.
     LateReceipt { delivery: Uuid, verdict: Verdict },
     /// A party was registered. `by` vouched (a platform, an operator) or is the party itself.
-    Registered {
-        key: Key,
-        profile: Profile,
-        by: Address,
-    },
+    Registered { key: Key, profile: Profile, by: Address },
     /// A registration was approved with this key.
     Approved { key: Option<Key> },
     /// Suspended.
@@ -278,18 +263,9 @@ pub enum Event {
         claim: Option<MessageId>,
     },
     /// The owner accepted revision `revision` (from 1).
-    DebitEnabled {
-        debit: Id,
-        revision: u32,
-        client: Address,
-        offer: Option<Id>,
-    },
+    DebitEnabled { debit: Id, revision: u32, client: Address, offer: Option<Id> },
     /// The owner disabled the debit.
-    DebitDisabled {
-        debit: Id,
-        at_period_end: bool,
-        client: Address,
-    },
+    DebitDisabled { debit: Id, at_period_end: bool, client: Address },
     /// The owner wants a place in an offer; the offer is asked.
     Claimed { offer: Id },
     /// The offer had no place (or is not open).
@@ -311,16 +287,7 @@ pub enum Event {
     /// The HAT's claim is confirmed.
     OfferConfirmed { hat: Id },
     /// The partition's own: refusals before the sender was authenticated, one entry per reason and second.
-    RefusedUnauthenticated {
-        reason: Reason,
-        count: u32,
-        second: i64,
-    },
+    RefusedUnauthenticated { reason: Reason, count: u32, second: i64 },
     /// The partition's own: a message that could not be worked on, kept by its facts.
-    DeadLetter {
-        subject: SmolStr,
-        sequence: u64,
-        body: Digest,
-        reason: Reason,
-    },
+    DeadLetter { subject: SmolStr, sequence: u64, body: Digest, reason: Reason },
 }

@@ -16,9 +16,7 @@ pub enum IdError {
     #[error("an id has 1 to {ID_BYTES_MAX} bytes, this one has {0}")]
     Length(usize),
     /// The id holds a byte outside `[a-z0-9.-]` or begins or ends with a dot.
-    #[error(
-        "an id holds only a-z, 0-9, '.' and '-', and neither begins nor ends with a dot: {0:?}"
-    )]
+    #[error("an id holds only a-z, 0-9, '.' and '-', and neither begins nor ends with a dot: {0:?}")]
     Characters(SmolStr),
     /// The address lacks its kind, or the kind is none of the closed set.
     #[error(
@@ -84,10 +82,7 @@ impl FromStr for Kind {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        Kind::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| IdError::Kind(text.into()))
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| IdError::Kind(text.into()))
     }
 }
 
@@ -133,11 +128,7 @@ impl Id {
     /// # Errors
     /// [`IdError`] when the token is not that of an id (a literal dot cannot occur in a token).
     pub fn from_token(token: &str) -> Result<Self, IdError> {
-        if token.contains('_') {
-            Id::new(&token.replace('_', "."))
-        } else {
-            Id::new(token)
-        }
+        if token.contains('_') { Id::new(&token.replace('_', ".")) } else { Id::new(token) }
     }
 }
 
@@ -194,9 +185,7 @@ impl FromStr for Address {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let (kind, id) = text
-            .split_once(':')
-            .ok_or_else(|| IdError::Kind(text.into()))?;
+        let (kind, id) = text.split_once(':').ok_or_else(|| IdError::Kind(text.into()))?;
         Ok(Address::new(kind.parse()?, Id::new(id)?))
     }
 }

@@ -22,21 +22,12 @@ pub struct Lane {
 
 /// Refusals before the sender was authenticated: `count` of them with this reason in the second of `at`.
 pub fn refused_unauthenticated(reason: Reason, count: u32, at: Timestamp) -> Draft {
-    Draft::further(Event::RefusedUnauthenticated {
-        reason,
-        count,
-        second: at.0.div_euclid(SECOND),
-    })
+    Draft::further(Event::RefusedUnauthenticated { reason, count, second: at.0.div_euclid(SECOND) })
 }
 
 /// A message that could not be worked on, kept by its facts.
 pub fn dead_letter(subject: SmolStr, sequence: u64, body: Digest, reason: Reason) -> Draft {
-    Draft::further(Event::DeadLetter {
-        subject,
-        sequence,
-        body,
-        reason,
-    })
+    Draft::further(Event::DeadLetter { subject, sequence, body, reason })
 }
 
 impl Entity for Lane {

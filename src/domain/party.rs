@@ -23,12 +23,7 @@ pub(crate) static UNREGISTERED: Registration = Registration {
 };
 
 /// Decides for an entity that is a registration and nothing more.
-pub(crate) fn decide(
-    own: &Registration,
-    ctx: &Context<'_>,
-    command: &Command,
-    known: Known,
-) -> Decision {
+pub(crate) fn decide(own: &Registration, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
     let Some(cause) = &command.cause else {
         return match &command.action {
             Action::OperatorDeclare { keys } => declare(own, ctx, keys),
@@ -89,12 +84,7 @@ fn is_of_kind(profile: &Profile, kind: Kind) -> bool {
 }
 
 /// A plug, an app or an org registers itself, again too: with another key, or with another profile.
-fn register(
-    own: &Registration,
-    case: &Case<'_>,
-    key: Key,
-    profile: &Profile,
-) -> Result<Vec<Draft>, Reason> {
+fn register(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
     permit(case.is_self())?;
     match own.standing {
         Standing::Suspended => return Err(Reason::Suspended),
@@ -113,9 +103,7 @@ fn register(
     if !is_of_kind(profile, case.ctx.entity.kind) {
         return Err(Reason::Malformed);
     }
-    let in_force = approved
-        && own.keys_at(at).any(|held| held.key == key)
-        && own.profile.as_ref() == Some(profile);
+    let in_force = approved && own.keys_at(at).any(|held| held.key == key) && own.profile.as_ref() == Some(profile);
     if in_force || waits.is_some_and(|pending| pending.profile == *profile) {
         return Err(Reason::AlreadyExists);
     }
@@ -123,11 +111,7 @@ fn register(
 }
 
 fn registered(case: &Case<'_>, key: Key, profile: &Profile) -> Draft {
-    Draft::caused(Event::Registered {
-        key,
-        profile: profile.clone(),
-        by: case.from().clone(),
-    })
+    Draft::caused(Event::Registered { key, profile: profile.clone(), by: case.from().clone() })
 }
 
 /// The operator's word for it, as a basis.
@@ -136,12 +120,7 @@ fn operator_basis(case: &Case<'_>) -> Vec<Basis> {
 }
 
 /// An operator certifies a platform: in force at once.
-fn certify(
-    own: &Registration,
-    case: &Case<'_>,
-    key: Key,
-    profile: &Profile,
-) -> Result<Vec<Draft>, Reason> {
+fn certify(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
     permit(case.is_operator())?;
     case.sender_approved()?;
     if !is_of_kind(profile, case.ctx.entity.kind) {
@@ -167,48 +146,29 @@ fn approve(own: &Registration, case: &Case<'_>, key: Option<Key>) -> Result<Vec<
     let key = key.ok_or(Reason::Malformed)?;
     let held = own.keys.iter().any(|held| held.key == key);
     let Some(pending) = own.pending.get(&key) else {
-        return Err(if held {
-            Reason::AlreadyExists
-        } else {
-            Reason::NotFound
-        });
+        return Err(if held { Reason::AlreadyExists } else { Reason::NotFound });
     };
     if !held && own.keys.len() >= case.ctx.limits.keys_per_party {
         return Err(Reason::OverQuota);
     }
     let mut basis = operator_basis(case);
-    basis.push(Basis {
-        entity: case.ctx.entity.clone(),
-        n: pending.n,
-    });
-    Ok(vec![
-        Draft::caused(Event::Approved { key: Some(key) }).on(basis),
-    ])
+    basis.push(Basis { entity: case.ctx.entity.clone(), n: pending.n });
+    Ok(vec![Draft::caused(Event::Approved { key: Some(key) }).on(basis)])
 }
 
 /// Suspends; `guardian` says whether the sender may.
-pub(crate) fn suspend(
-    own: &Registration,
-    case: &Case<'_>,
-    guardian: bool,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn suspend(own: &Registration, case: &Case<'_>, guardian: bool) -> Result<Vec<Draft>, Reason> {
     permit(guardian)?;
     case.sender_approved()?;
     match own.active() {
-        Ok(_) => Ok(vec![
-            Draft::caused(Event::Suspended).on(operator_basis(case)),
-        ]),
+        Ok(_) => Ok(vec![Draft::caused(Event::Suspended).on(operator_basis(case))]),
         Err(Reason::Suspended | Reason::NotApproved) => Err(Reason::WrongState),
         Err(reason) => Err(reason),
     }
 }
 
 /// Ends a suspension; `guardian` says whether the sender may.
-pub(crate) fn resume(
-    own: &Registration,
-    case: &Case<'_>,
-    guardian: bool,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn resume(own: &Registration, case: &Case<'_>, guardian: bool) -> Result<Vec<Draft>, Reason> {
     permit(guardian)?;
     case.sender_approved()?;
     match own.active() {
@@ -219,11 +179,7 @@ pub(crate) fn resume(
 }
 
 /// The party takes another key. One that it held before never comes back.
-pub(crate) fn rotate_key(
-    own: &Registration,
-    case: &Case<'_>,
-    key: Key,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn rotate_key(own: &Registration, case: &Case<'_>, key: Key) -> Result<Vec<Draft>, Reason> {
     permit(case.is_self())?;
     own.active()?;
     if own.keys.len() >= case.ctx.limits.keys_per_party {
@@ -232,9 +188,7 @@ pub(crate) fn rotate_key(
     if own.keys.iter().any(|held| held.key == key) {
         return Err(Reason::AlreadyExists);
     }
-    Ok(vec![
-        Draft::caused(Event::KeyRotated { key }).on(operator_basis(case)),
-    ])
+    Ok(vec![Draft::caused(Event::KeyRotated { key }).on(operator_basis(case))])
 }
 
 /// A key is not in force from `since` on; a registration that waits with it falls. By the party itself,
@@ -260,7 +214,5 @@ pub(crate) fn revoke_key(
     if since > case.at() {
         return Err(Reason::Malformed);
     }
-    Ok(vec![
-        Draft::caused(Event::KeyRevoked { key, since }).on(operator_basis(case)),
-    ])
+    Ok(vec![Draft::caused(Event::KeyRevoked { key, since }).on(operator_basis(case))])
 }

@@ -15,9 +15,7 @@ pub enum RecordsError {
     #[error("the body is no record or array of records: {0}")]
     Shape(String),
     /// An endpoint outside `[0-9a-z-/]+`.
-    #[error(
-        "record {0} has an endpoint that is not made of 0-9, a-z, '-' and '/' as namespace/path"
-    )]
+    #[error("record {0} has an endpoint that is not made of 0-9, a-z, '-' and '/' as namespace/path")]
     Endpoint(usize),
     /// More records than allowed.
     #[error("{0} records are more than the {1} allowed in one body")]
@@ -67,9 +65,7 @@ struct RecordShape<'a> {
 /// True for `namespace/path` made of `0-9 a-z - /`, neither part empty.
 pub fn is_endpoint(text: &str) -> bool {
     text.len() <= 256
-        && text
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'-' | b'/'))
+        && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'-' | b'/'))
         && text.split('/').count() >= 2
         && text.split('/').all(|part| !part.is_empty())
 }
@@ -81,8 +77,7 @@ impl Records {
     /// [`RecordsError`] naming what is wrong and in which record.
     pub fn parse(body: Bytes, most: usize) -> Result<Self, RecordsError> {
         let shape = |e: serde_json::Error| RecordsError::Shape(e.to_string());
-        let text =
-            std::str::from_utf8(&body).map_err(|_| RecordsError::Shape("not UTF-8".into()))?;
+        let text = std::str::from_utf8(&body).map_err(|_| RecordsError::Shape("not UTF-8".into()))?;
         let raws: Vec<&RawValue> = if text.trim_start().starts_with('[') {
             serde_json::from_str(text).map_err(shape)?
         } else {
@@ -97,14 +92,13 @@ impl Records {
         let base = text.as_ptr() as usize;
         let mut items = Vec::with_capacity(raws.len());
         for (number, raw) in raws.iter().enumerate() {
-            let record: RecordShape<'_> = serde_json::from_str(raw.get())
-                .map_err(|e| RecordsError::Shape(format!("record {number}: {e}")))?;
+            let record: RecordShape<'_> =
+                serde_json::from_str(raw.get()).map_err(|e| RecordsError::Shape(format!("record {number}: {e}")))?;
             if !is_endpoint(&record.endpoint) {
                 return Err(RecordsError::Endpoint(number));
             }
             let start = raw.get().as_ptr() as usize - base;
-            let place =
-                |at: usize| u32::try_from(at).map_err(|_| RecordsError::Shape("over 4 GiB".into()));
+            let place = |at: usize| u32::try_from(at).map_err(|_| RecordsError::Shape("over 4 GiB".into()));
             items.push(RecordSpan {
                 endpoint: SmolStr::new(&record.endpoint),
                 start: place(start)?,

@@ -57,11 +57,7 @@ pub enum Profile {
     /// A plug and the namespace that it may write.
     Plug { name: SmolStr, namespace: SmolStr },
     /// An app and the namespaces that it may write.
-    App {
-        name: SmolStr,
-        version: SmolStr,
-        namespaces: Vec<SmolStr>,
-    },
+    App { name: SmolStr, version: SmolStr, namespaces: Vec<SmolStr> },
     /// An organisation.
     Org { name: SmolStr },
     /// A HAT provider for a domain (its id).
@@ -106,13 +102,8 @@ impl Registration {
 
     /// Number of the entry that brought `key`, when it is in force at `at`.
     pub fn in_force(&self, key: &Key, at: Timestamp) -> Option<u64> {
-        let held = self
-            .keys
-            .iter()
-            .rev()
-            .find(|held| held.key == *key && held.covers(at));
-        held.map(|held| held.n)
-            .or_else(|| self.waiting(key).map(|pending| pending.n))
+        let held = self.keys.iter().rev().find(|held| held.key == *key && held.covers(at));
+        held.map(|held| held.n).or_else(|| self.waiting(key).map(|pending| pending.n))
     }
 
     /// The keys in force at `at`, oldest first.
@@ -166,11 +157,7 @@ impl Registration {
                 }
                 // The approval settles whose the id is: other claims on it fall.
                 self.pending.clear();
-                if !self
-                    .keys
-                    .iter()
-                    .any(|k| k.key == *key && k.covers(entry.at))
-                {
+                if !self.keys.iter().any(|k| k.key == *key && k.covers(entry.at)) {
                     self.end_keys(entry.at);
                     self.add_key(*key, entry);
                 }
@@ -193,8 +180,7 @@ impl Registration {
 
     fn wait(&mut self, key: Key, profile: Profile, entry: &Entry) {
         let (at, n) = (entry.at, entry.n);
-        self.pending
-            .insert(key, PendingRegistration { profile, at, n });
+        self.pending.insert(key, PendingRegistration { profile, at, n });
         if self.standing == Standing::Unknown {
             self.stand(Standing::Pending, entry);
         }
@@ -237,12 +223,7 @@ impl Registration {
             let ended = self.keys.iter().position(|held| held.until.is_some());
             self.keys.remove(ended.unwrap_or(0));
         }
-        self.keys.push(KeyRecord {
-            key,
-            from: entry.at,
-            until: None,
-            n: entry.n,
-        });
+        self.keys.push(KeyRecord { key, from: entry.at, until: None, n: entry.n });
     }
 
     fn end_keys(&mut self, at: Timestamp) {

@@ -35,11 +35,7 @@ impl Timestamp {
 
     /// An instant from milliseconds since the Unix epoch.
     pub fn from_unix_ms(ms: u64) -> Self {
-        Timestamp(
-            i64::try_from(ms)
-                .unwrap_or(i64::MAX)
-                .saturating_mul(1_000_000),
-        )
+        Timestamp(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000))
     }
 }
 
@@ -58,27 +54,18 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, TimeError> {
         // jiff also reads local forms and annotations, which would be ambiguous on the wire.
         let bytes = text.as_bytes();
-        let shape = bytes.len() >= 20
-            && bytes.len() <= 35
-            && bytes[bytes.len() - 1] == b'Z'
-            && bytes[10] == b'T';
+        let shape = bytes.len() >= 20 && bytes.len() <= 35 && bytes[bytes.len() - 1] == b'Z' && bytes[10] == b'T';
         if !shape {
             return Err(TimeError);
         }
         let time: jiff::Timestamp = text.parse().map_err(|_| TimeError)?;
-        i64::try_from(time.as_nanosecond())
-            .map(Timestamp)
-            .map_err(|_| TimeError)
+        i64::try_from(time.as_nanosecond()).map(Timestamp).map_err(|_| TimeError)
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_i64(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 

@@ -202,9 +202,7 @@ impl Reason {
             Reason::Malformed => "The message or its body is not of the protocol's form.",
             Reason::TooLarge => "Body or headers are over their limit.",
             Reason::UnknownParty => "The sender or the addressed party is not registered.",
-            Reason::BadSignature => {
-                "The signature does not fit, or its key was never the sender's."
-            }
+            Reason::BadSignature => "The signature does not fit, or its key was never the sender's.",
             Reason::RevokedKey => "The key was not in force when the message was stored.",
             Reason::NotPermitted => "The sender may not do this on this subject.",
             Reason::NotApproved => "The plug, app, org or offer has no approval in force.",
@@ -216,17 +214,13 @@ impl Reason {
             Reason::DebitNotActive => "The data debit is not enabled or has not started.",
             Reason::DebitEnded => "The data debit has ended.",
             Reason::NothingSelected => "No active debit selects any of the records.",
-            Reason::PiiNotGranted => {
-                "The records hold a class of personal data that was not granted."
-            }
+            Reason::PiiNotGranted => "The records hold a class of personal data that was not granted.",
             Reason::Conflict => "The id was used before for another message.",
             Reason::Stale => "The id's time lies outside the id horizon.",
             Reason::OverQuota => "The sender is over its quota.",
             Reason::RecipientOverQuota => "The recipient is over its quota.",
             Reason::DigestMismatch => "The receipt names another digest than was delivered.",
-            Reason::CountMismatch => {
-                "The receipt names another number of records than was delivered."
-            }
+            Reason::CountMismatch => "The receipt names another number of records than was delivered.",
             Reason::RefusedByRecipient => "The recipient refused the delivery.",
             Reason::DeadlinePassed => "No receipt came by the deadline.",
             Reason::RecalledBySender => "The sender recalled the exchange.",

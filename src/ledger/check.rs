@@ -58,11 +58,7 @@ impl Report {
     fn add(&mut self, path: &Path, offset: u64, what: impl Into<String>) {
         self.wrong += 1;
         if self.findings.len() < MOST_FINDINGS {
-            self.findings.push(Finding {
-                path: path.to_path_buf(),
-                offset,
-                what: what.into(),
-            });
+            self.findings.push(Finding { path: path.to_path_buf(), offset, what: what.into() });
         }
     }
 }
@@ -82,37 +78,20 @@ pub fn check(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<Report, L
     let promised = signed.keys().next_back().copied().unwrap_or(0);
     let hashes = HashFile::read_only(dir);
     if let Err(e) = &hashes {
-        report.add(
-            &HashFile::path_in(dir),
-            0,
-            format!("{e}; it is derived, the next start makes it anew"),
-        );
+        report.add(&HashFile::path_in(dir), 0, format!("{e}; it is derived, the next start makes it anew"));
     }
-    let mut audit = Audit {
-        report,
-        signed,
-        hashes: hashes.ok(),
-        edge: Some(Edge::default()),
-        leaf: 0,
-        buffer: Vec::new(),
-    };
+    let mut audit =
+        Audit { report, signed, hashes: hashes.ok(), edge: Some(Edge::default()), leaf: 0, buffer: Vec::new() };
     audit.compare_root();
 
     let segments = segment::list(dir)?;
     if segments.first() != Some(&0) {
-        audit
-            .report
-            .add(&segment::path(dir, 0), 0, "the first segment is missing");
+        audit.report.add(&segment::path(dir, 0), 0, "the first segment is missing");
         audit.edge = None;
     }
     for (i, &first) in segments.iter().enumerate() {
         audit.report.segments += 1;
-        audit.read_segment(
-            dir,
-            first,
-            verifier.name(),
-            (i + 1 == segments.len()).then_some(promised),
-        )?;
+        audit.read_segment(dir, first, verifier.name(), (i + 1 == segments.len()).then_some(promised))?;
     }
     Ok(audit.finish(dir))
 }
@@ -127,10 +106,7 @@ fn signed_checkpoints(
     let path = notes::synced_path(dir);
     for note in notes::read_synced(&path)? {
         match verifier.open(&note.text) {
-            Ok(c) => signed
-                .entry(c.size)
-                .or_default()
-                .push((c.root, path.clone(), note.offset)),
+            Ok(c) => signed.entry(c.size).or_default().push((c.root, path.clone(), note.offset)),
             Err(e) => report.add(&path, note.offset, e.to_string()),
         }
     }
@@ -157,22 +133,13 @@ struct Audit {
 }
 
 impl Audit {
-    fn read_segment(
-        &mut self,
-        dir: &Path,
-        first: u64,
-        origin: &str,
-        last: Option<u64>,
-    ) -> Result<(), LedgerError> {
+    fn read_segment(&mut self, dir: &Path, first: u64, origin: &str, last: Option<u64>) -> Result<(), LedgerError> {
         let path = segment::path(dir, first);
         if first != self.leaf {
             self.report.add(
                 &path,
                 0,
-                format!(
-                    "the segment starts with leaf {first}, the one before ends before leaf {}",
-                    self.leaf
-                ),
+                format!("the segment starts with leaf {first}, the one before ends before leaf {}", self.leaf),
             );
             (self.edge, self.leaf) = (None, first);
         }
@@ -192,8 +159,7 @@ impl Audit {
                 self.report.torn_bytes += frames.len() - offset;
                 return Ok(());
             }
-            self.report
-                .add(&path, offset, format!("leaf {}: {what}", self.leaf));
+            self.report.add(&path, offset, format!("leaf {}: {what}", self.leaf));
             self.edge = None;
             // Go on behind the damage, to name all of it.
             let Some(next) = next else { return Ok(()) };
@@ -206,10 +172,7 @@ impl Audit {
         if header.kind == Kind::Head {
             let head = frame.head()?;
             if frame.offset != 0 || head.origin != origin {
-                return Err(format!(
-                    "a segment head of the log {:?} does not belong here",
-                    head.origin
-                ));
+                return Err(format!("a segment head of the log {:?} does not belong here", head.origin));
             }
             self.report.frames += 1;
             return Ok(());
@@ -219,10 +182,7 @@ impl Audit {
             self.report.add(
                 path,
                 frame.offset,
-                format!(
-                    "the group starts with leaf {}, expected {}",
-                    header.first_leaf, self.leaf
-                ),
+                format!("the group starts with leaf {}, expected {}", header.first_leaf, self.leaf),
             );
             (self.edge, self.leaf) = (None, header.first_leaf);
         }
@@ -230,10 +190,7 @@ impl Audit {
         self.buffer.clear();
         for record in &group.records {
             if let Some(edge) = &mut self.edge {
-                edge.push(
-                    leaf_hash(&commitment(&record.salt, record.entry)),
-                    &mut self.buffer,
-                );
+                edge.push(leaf_hash(&commitment(&record.salt, record.entry)), &mut self.buffer);
                 self.compare_root();
             }
         }
@@ -253,14 +210,11 @@ impl Audit {
             if root == found {
                 self.report.checkpoints += 1;
             } else {
-                let (size, signed, found) =
-                    (edge.size(), BASE64.encode(&root), BASE64.encode(&found));
+                let (size, signed, found) = (edge.size(), BASE64.encode(&root), BASE64.encode(&found));
                 self.report.add(
                     &path,
                     offset,
-                    format!(
-                        "the first {size} entries hash to {found}, the checkpoint signed {signed}"
-                    ),
+                    format!("the first {size} entries hash to {found}, the checkpoint signed {signed}"),
                 );
             }
         }
@@ -276,16 +230,10 @@ impl Audit {
         let what = match file.read_at(&mut stored, at) {
             Ok(()) if stored == self.buffer => return,
             Ok(()) => "hashes differ from those of the entries".to_owned(),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                "hashes are missing from here on".to_owned()
-            }
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => "hashes are missing from here on".to_owned(),
             Err(e) => format!("cannot be read: {e}"),
         };
-        let differs = stored
-            .iter()
-            .zip(&self.buffer)
-            .position(|(a, b)| a != b)
-            .unwrap_or(0) as u64;
+        let differs = stored.iter().zip(&self.buffer).position(|(a, b)| a != b).unwrap_or(0) as u64;
         let path = file.path().to_path_buf();
         self.report.add(
             &path,
@@ -301,10 +249,7 @@ impl Audit {
         for (size, signed) in std::mem::take(&mut self.signed) {
             for (_, path, offset) in signed {
                 let what = if size > end {
-                    format!(
-                        "the checkpoint promises {size} entries, {} holds {end}",
-                        dir.display()
-                    )
+                    format!("the checkpoint promises {size} entries, {} holds {end}", dir.display())
                 } else {
                     format!(
                         "the checkpoint of size {size} cannot be compared: entries before it are missing or damaged"

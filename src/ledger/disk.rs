@@ -13,31 +13,18 @@ use super::error::{LedgerError, io_at};
 ///
 /// # Errors
 /// [`LedgerError::NoSpace`] if the disk, a quota or a file-size limit has no room; `Io` otherwise.
-pub(super) fn reserve(
-    file: &File,
-    path: &Path,
-    offset: u64,
-    bytes: u64,
-) -> Result<(), LedgerError> {
+pub(super) fn reserve(file: &File, path: &Path, offset: u64, bytes: u64) -> Result<(), LedgerError> {
     if bytes == 0 {
         return Ok(());
     }
-    let no_space = || LedgerError::NoSpace {
-        needed: bytes,
-        path: path.to_path_buf(),
-    };
+    let no_space = || LedgerError::NoSpace { needed: bytes, path: path.to_path_buf() };
     match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, offset, bytes) {
         Ok(()) => Ok(()),
         Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Err(no_space()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
             // A file system without reservation (NFS before 4.2, some FUSE): what is free now is the best known.
-            let stat = rustix::fs::fstatvfs(file)
-                .map_err(|e| io_at("see the free space for", path)(e.into()))?;
-            if stat.f_bavail.saturating_mul(stat.f_frsize) < bytes {
-                Err(no_space())
-            } else {
-                Ok(())
-            }
+            let stat = rustix::fs::fstatvfs(file).map_err(|e| io_at("see the free space for", path)(e.into()))?;
+            if stat.f_bavail.saturating_mul(stat.f_frsize) < bytes { Err(no_space()) } else { Ok(()) }
         }
         Err(e) => Err(io_at("reserve space in", path)(e.into())),
     }
@@ -56,9 +43,7 @@ pub(super) fn forget_cached(file: &File) -> io::Result<()> {
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), LedgerError> {
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(io_at("sync folder", dir))
+    File::open(dir).and_then(|d| d.sync_all()).map_err(io_at("sync folder", dir))
 }
 
 /// Makes a folder and its name in its parent durable.
@@ -75,13 +60,8 @@ pub(super) fn numbered(dir: &Path, prefix: &str) -> Result<Vec<u64>, LedgerError
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(io_at("list", dir))? {
         let name = entry.map_err(io_at("list", dir))?.file_name();
-        let digits = name
-            .to_str()
-            .and_then(|n| n.strip_prefix(prefix)?.strip_suffix(".dex"));
-        if let Some(n) = digits
-            .filter(|d| d.len() == 20)
-            .and_then(|d| d.parse().ok())
-        {
+        let digits = name.to_str().and_then(|n| n.strip_prefix(prefix)?.strip_suffix(".dex"));
+        if let Some(n) = digits.filter(|d| d.len() == 20).and_then(|d| d.parse().ok()) {
             found.push(n);
         }
     }

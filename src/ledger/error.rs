@@ -26,9 +26,7 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// An earlier write or sync failed; what is on disk is known again only after opening the folder anew.
-    #[error(
-        "an earlier write or sync of this ledger failed: restart the process so that it reads what is durable"
-    )]
+    #[error("an earlier write or sync of this ledger failed: restart the process so that it reads what is durable")]
     Poisoned,
     /// The group or one content is larger than the format allows. Nothing was written.
     #[error("{what} has {bytes} bytes, over the limit of {limit}")]
@@ -146,9 +144,5 @@ impl LedgerError {
 
 /// Makes the closure that `map_err` wants, naming the operation and the file.
 pub(super) fn io_at(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LedgerError {
-    move |source| LedgerError::Io {
-        op,
-        path: path.to_path_buf(),
-        source,
-    }
+    move |source| LedgerError::Io { op, path: path.to_path_buf(), source }
 }

@@ -61,13 +61,7 @@ impl Header {
             return Err("the frame header makes no sense");
         }
         let first_leaf = u64::from(u32_at(16)) | u64::from(u32_at(20)) << 32;
-        Ok(Self {
-            kind,
-            body,
-            crc: u32_at(12),
-            first_leaf,
-            count: u32_at(24),
-        })
+        Ok(Self { kind, body, crc: u32_at(12), first_leaf, count: u32_at(24) })
     }
 
     fn write(&self, b: &mut [u8]) {
@@ -144,12 +138,7 @@ struct RecordsOut<'a>(&'a [NewRecord], &'a [Option<SpoolRef>]);
 
 impl Serialize for RecordsOut<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(
-            self.0
-                .iter()
-                .zip(self.1)
-                .map(|(record, spool)| RecordOut(record, spool.as_ref())),
-        )
+        s.collect_seq(self.0.iter().zip(self.1).map(|(record, spool)| RecordOut(record, spool.as_ref())))
     }
 }
 
@@ -184,11 +173,7 @@ pub(super) fn encode_group(
 }
 
 /// Writes the first frame of a segment into `out`, which is cleared first.
-pub(super) fn encode_head(
-    out: &mut Vec<u8>,
-    first_leaf: u64,
-    head: &Head,
-) -> Result<(), LedgerError> {
+pub(super) fn encode_head(out: &mut Vec<u8>, first_leaf: u64, head: &Head) -> Result<(), LedgerError> {
     encode(out, Kind::Head, first_leaf, 0, head)
 }
 
@@ -204,20 +189,10 @@ fn encode(
     rmp_serde::encode::write_named(out, body).expect("writing plain data into memory cannot fail");
     let bytes = (out.len() - HEADER) as u64;
     if bytes > MAX_BODY {
-        return Err(LedgerError::TooLarge {
-            what: "group",
-            bytes,
-            limit: MAX_BODY,
-        });
+        return Err(LedgerError::TooLarge { what: "group", bytes, limit: MAX_BODY });
     }
     // The limit on the body bounds the count too: a record takes more than one byte.
-    let mut header = Header {
-        kind,
-        body: bytes as u32,
-        crc: 0,
-        first_leaf,
-        count: count as u32,
-    };
+    let mut header = Header { kind, body: bytes as u32, crc: 0, first_leaf, count: count as u32 };
     header.write(&mut out[..HEADER]);
     header.crc = crc32c::crc32c(out);
     header.write(&mut out[..HEADER]);
@@ -234,19 +209,14 @@ pub(super) struct Frame {
 
 impl Frame {
     pub(super) fn head(&self) -> Result<Head, String> {
-        rmp_serde::from_slice(&self.body)
-            .map_err(|e| format!("segment head cannot be decoded: {e}"))
+        rmp_serde::from_slice(&self.body).map_err(|e| format!("segment head cannot be decoded: {e}"))
     }
 
     pub(super) fn group(&self) -> Result<GroupBody<'_>, String> {
-        let group: GroupBody<'_> = rmp_serde::from_slice(&self.body)
-            .map_err(|e| format!("group cannot be decoded: {e}"))?;
+        let group: GroupBody<'_> =
+            rmp_serde::from_slice(&self.body).map_err(|e| format!("group cannot be decoded: {e}"))?;
         if group.records.len() as u64 != u64::from(self.header.count) {
-            return Err(format!(
-                "group has {} records, its header says {}",
-                group.records.len(),
-                self.header.count
-            ));
+            return Err(format!("group has {} records, its header says {}", group.records.len(), self.header.count));
         }
         Ok(group)
     }
@@ -255,9 +225,7 @@ impl Frame {
     pub(super) fn stored(&self, from: u64) -> Result<Vec<Stored>, String> {
         let group = self.group()?;
         let first = self.header.first_leaf;
-        let wanted = (first..)
-            .zip(group.records)
-            .skip_while(|(leaf, _)| *leaf < from);
+        let wanted = (first..).zip(group.records).skip_while(|(leaf, _)| *leaf < from);
         Ok(wanted
             .map(|(leaf, r)| Stored {
                 leaf,
@@ -303,19 +271,10 @@ impl Frames {
     }
 
     fn buffered(file: File, path: &Path, offset: u64, buffer: usize) -> Result<Self, LedgerError> {
-        let len = file
-            .metadata()
-            .map_err(io_at("see the length of", path))?
-            .len();
+        let len = file.metadata().map_err(io_at("see the length of", path))?.len();
         let mut file = BufReader::with_capacity(buffer, file);
-        file.seek(SeekFrom::Start(offset))
-            .map_err(io_at("seek in", path))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            offset,
-            len,
-        })
+        file.seek(SeekFrom::Start(offset)).map_err(io_at("seek in", path))?;
+        Ok(Self { file, path: path.to_path_buf(), offset, len })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -354,19 +313,13 @@ impl Frames {
         if !header.fits(&body) {
             return Ok(Step::Bad("the CRC of the frame does not fit".into()));
         }
-        let frame = Frame {
-            offset: self.offset,
-            header,
-            body: body.into(),
-        };
+        let frame = Frame { offset: self.offset, header, body: body.into() };
         self.offset += header.frame_len();
         Ok(Step::Frame(frame))
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<(), LedgerError> {
-        self.file
-            .read_exact(into)
-            .map_err(io_at("read", &self.path))
+        self.file.read_exact(into).map_err(io_at("read", &self.path))
     }
 }
 
@@ -387,18 +340,11 @@ pub(super) fn frame_after(path: &Path, from: u64, leaf: u64) -> Result<Option<u6
         if rest[at] != MAGIC[0] || rest[at..at + 4] != MAGIC {
             continue;
         }
-        let Ok(header) = Header::parse(
-            rest[at..at + HEADER]
-                .try_into()
-                .expect("the slice has that length"),
-        ) else {
+        let Ok(header) = Header::parse(rest[at..at + HEADER].try_into().expect("the slice has that length")) else {
             continue;
         };
         let likely = header.first_leaf >= leaf && header.first_leaf - leaf <= rest.len() as u64;
-        let Some(body) = rest
-            .get(at + HEADER..at + header.frame_len() as usize)
-            .filter(|_| likely)
-        else {
+        let Some(body) = rest.get(at + HEADER..at + header.frame_len() as usize).filter(|_| likely) else {
             continue;
         };
         tried += 1;

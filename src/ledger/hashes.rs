@@ -33,34 +33,18 @@ impl HashFile {
 
     pub(super) fn open(dir: &Path) -> Result<Self, LedgerError> {
         let path = Self::path_in(dir);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        Ok(Self {
-            file: Arc::new(file.map_err(io_at("open", &path))?),
-            path: Arc::new(path),
-        })
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        Ok(Self { file: Arc::new(file.map_err(io_at("open", &path))?), path: Arc::new(path) })
     }
 
     /// An existing hash file, for reading only.
     pub(super) fn read_only(dir: &Path) -> Result<Self, LedgerError> {
         let path = Self::path_in(dir);
-        Ok(Self {
-            file: Arc::new(File::open(&path).map_err(io_at("open", &path))?),
-            path: Arc::new(path),
-        })
+        Ok(Self { file: Arc::new(File::open(&path).map_err(io_at("open", &path))?), path: Arc::new(path) })
     }
 
     /// Holds room for the hashes of a tree growing from `size` to `grown` leaves; `reserved` is how far room was held before.
-    pub(super) fn reserve(
-        &self,
-        size: u64,
-        grown: u64,
-        reserved: &mut u64,
-    ) -> Result<(), LedgerError> {
+    pub(super) fn reserve(&self, size: u64, grown: u64, reserved: &mut u64) -> Result<(), LedgerError> {
         let (have, want) = (bytes(size), bytes(grown));
         if want > *reserved {
             let ahead = (want - have).max(STEP);
@@ -72,16 +56,12 @@ impl HashFile {
 
     /// Writes the hashes that follow those of a tree of `size` leaves.
     pub(super) fn append(&self, size: u64, hashes: &[u8]) -> Result<(), LedgerError> {
-        self.file
-            .write_all_at(hashes, bytes(size))
-            .map_err(io_at("write", &self.path))
+        self.file.write_all_at(hashes, bytes(size)).map_err(io_at("write", &self.path))
     }
 
     /// Drops what is beyond the hashes of a tree of `size` leaves.
     pub(super) fn truncate(&self, size: u64) -> Result<(), LedgerError> {
-        self.file
-            .set_len(bytes(size))
-            .map_err(io_at("cut", &self.path))
+        self.file.set_len(bytes(size)).map_err(io_at("cut", &self.path))
     }
 
     pub(super) fn sync(&self) -> Result<(), LedgerError> {
@@ -109,8 +89,7 @@ impl HashFile {
 impl HashSource for HashFile {
     fn hash(&self, level: u32, index: u64) -> io::Result<Hash> {
         let mut hash = [0; 32];
-        self.file
-            .read_exact_at(&mut hash, stored_index(level, index) * 32)?;
+        self.file.read_exact_at(&mut hash, stored_index(level, index) * 32)?;
         Ok(hash)
     }
 }

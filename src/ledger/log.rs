@@ -63,31 +63,18 @@ impl Ledger {
         let lock = lock(&dir)?;
 
         let (mut notes, known) = Notes::open(&dir, signer.verifier())?;
-        let external = externally_known
-            .map(|note| signer.verifier().open(note))
-            .transpose();
+        let external = externally_known.map(|note| signer.verifier().open(note)).transpose();
         let external = external.map_err(|source| LedgerError::Checkpoint {
             known_from: "the checkpoint kept outside of this folder",
             source,
         })?;
         let mut promises: Vec<Promise> = Vec::new();
-        promises.extend(
-            known
-                .synced
-                .clone()
-                .map(|c| (c, "a checkpoint stored with it")),
-        );
+        promises.extend(known.synced.clone().map(|c| (c, "a checkpoint stored with it")));
         promises.extend(known.newest.map(|c| (c, "the newest checkpoint beside it")));
         promises.extend(external.map(|c| (c, "the checkpoint kept outside of this folder")));
 
         let hashes = HashFile::open(&dir)?;
-        let mut ground = recover(
-            &dir,
-            &opts.origin,
-            &hashes,
-            known.synced.as_ref(),
-            &promises,
-        )?;
+        let mut ground = recover(&dir, &opts.origin, &hashes, known.synced.as_ref(), &promises)?;
         notes.reserve()?;
         let segment = match ground.segments.last() {
             Some(&first) => SegmentWriter::resume(&dir, first, ground.len)?,
@@ -113,16 +100,8 @@ impl Ledger {
         // The names of files that were just made.
         disk::sync_dir(&dir)?;
         let tree_size = ground.edge.size();
-        let head = CommittedHead {
-            tree_size,
-            checkpoint: note,
-        };
-        let shared = Arc::new(Shared::new(
-            dir.clone(),
-            head,
-            &ground.segments,
-            hashes.clone(),
-        ));
+        let head = CommittedHead { tree_size, checkpoint: note };
+        let shared = Arc::new(Shared::new(dir.clone(), head, &ground.segments, hashes.clone()));
         let spool = SpoolHandle::open(&opts.dir.join("spool"), ground.spool_segment)?;
         let ledger = Self {
             dir,
@@ -158,10 +137,9 @@ impl Ledger {
         if self.poisoned {
             return Err(LedgerError::Poisoned);
         }
-        let done = self
-            .prepare(group)
-            .and_then(|spool| self.write(group, spool));
-        self.poisoned = matches!(&done, Err(e) if !matches!(e, LedgerError::NoSpace { .. } | LedgerError::TooLarge { .. }));
+        let done = self.prepare(group).and_then(|spool| self.write(group, spool));
+        self.poisoned =
+            matches!(&done, Err(e) if !matches!(e, LedgerError::NoSpace { .. } | LedgerError::TooLarge { .. }));
         done
     }
 
@@ -169,14 +147,7 @@ impl Ledger {
     fn prepare(&mut self, group: &Group) -> Result<Vec<Option<SpoolRef>>, LedgerError> {
         let ahead = self.opts.reserve_bytes;
         let content = spool_write::bytes_of(&group.records)?;
-        self.within_limit(
-            content
-                + group
-                    .records
-                    .iter()
-                    .map(|r| r.entry.len() as u64)
-                    .sum::<u64>(),
-        )?;
+        self.within_limit(content + group.records.iter().map(|r| r.entry.len() as u64).sum::<u64>())?;
         let spool = self.spool.plan(&group.records, content)?;
         let size = self.edge.size();
         frame::encode_group(&mut self.frame, size, group, &spool)?;
@@ -187,16 +158,11 @@ impl Ledger {
             self.rotate(need)?;
         }
         self.segment.reserve(need, ahead)?;
-        self.hashes
-            .reserve(size, grown, &mut self.hashes_reserved)?;
+        self.hashes.reserve(size, grown, &mut self.hashes_reserved)?;
         Ok(spool)
     }
 
-    fn write(
-        &mut self,
-        group: &Group,
-        spool: Vec<Option<SpoolRef>>,
-    ) -> Result<Committed, LedgerError> {
+    fn write(&mut self, group: &Group, spool: Vec<Option<SpoolRef>>) -> Result<Committed, LedgerError> {
         let first_leaf = self.edge.size();
         self.spool.append(&group.records, &spool)?;
         self.segment.append(&self.frame)?;
@@ -207,10 +173,7 @@ impl Ledger {
 
         self.hash_buffer.clear();
         for record in &group.records {
-            self.edge.push(
-                leaf_hash(&commitment(&record.salt, &record.entry)),
-                &mut self.hash_buffer,
-            );
+            self.edge.push(leaf_hash(&commitment(&record.salt, &record.entry)), &mut self.hash_buffer);
         }
         self.hashes.append(first_leaf, &self.hash_buffer)?;
         self.positions.extend(group.positions.iter().copied());
@@ -224,17 +187,9 @@ impl Ledger {
             sign(&self.key, &self.edge).into()
         };
         self.notes.write(&checkpoint)?;
-        self.shared.head.store(Arc::new(CommittedHead {
-            tree_size,
-            checkpoint: checkpoint.clone(),
-        }));
+        self.shared.head.store(Arc::new(CommittedHead { tree_size, checkpoint: checkpoint.clone() }));
         self.store_if_due(group.time_ns)?;
-        Ok(Committed {
-            first_leaf,
-            tree_size,
-            checkpoint,
-            spool,
-        })
+        Ok(Committed { first_leaf, tree_size, checkpoint, spool })
     }
 
     /// Stores the newest checkpoint, synced, if it is not stored and the interval has passed. Commits do this themselves;
@@ -282,11 +237,7 @@ impl Ledger {
         }
         self.spool.close()?;
         self.segment.close()?;
-        if self.stored_size < self.edge.size() {
-            self.store_checkpoint()
-        } else {
-            Ok(())
-        }
+        if self.stored_size < self.edge.size() { self.store_checkpoint() } else { Ok(()) }
     }
 
     /// For reading what is committed.
@@ -304,10 +255,7 @@ impl Ledger {
     /// Bytes of ledger, hashes and spool on disk, without what is only reserved.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.closed_bytes
-            + self.segment.len
-            + hashes::bytes(self.edge.size())
-            + self.spool.handle.bytes()
+        self.closed_bytes + self.segment.len + hashes::bytes(self.edge.size()) + self.spool.handle.bytes()
     }
 
     /// Opens the next segment, whose head carries everything needed to start from it.
@@ -321,13 +269,7 @@ impl Ledger {
         };
         let mut bytes = Vec::new();
         frame::encode_head(&mut bytes, self.edge.size(), &head)?;
-        let next = SegmentWriter::create(
-            &self.dir,
-            self.edge.size(),
-            &bytes,
-            need,
-            self.opts.reserve_bytes,
-        )?;
+        let next = SegmentWriter::create(&self.dir, self.edge.size(), &bytes, need, self.opts.reserve_bytes)?;
         self.segment.close()?;
         self.closed_bytes += self.segment.len;
         self.segment = next;
@@ -337,10 +279,9 @@ impl Ledger {
 
     fn within_limit(&self, need: u64) -> Result<(), LedgerError> {
         match self.opts.max_total_bytes {
-            Some(most) if self.bytes() + need > most => Err(LedgerError::NoSpace {
-                needed: need,
-                path: self.opts.dir.clone(),
-            }),
+            Some(most) if self.bytes() + need > most => {
+                Err(LedgerError::NoSpace { needed: need, path: self.opts.dir.clone() })
+            }
             _ => Ok(()),
         }
     }
@@ -352,11 +293,7 @@ impl Ledger {
 }
 
 fn sign(key: &CheckpointKey, edge: &Edge) -> String {
-    key.sign(&Checkpoint {
-        origin: key.verifier().name().to_owned(),
-        size: edge.size(),
-        root: edge.root(),
-    })
+    key.sign(&Checkpoint { origin: key.verifier().name().to_owned(), size: edge.size(), root: edge.root() })
 }
 
 fn check_options(opts: &Options, signer: &CheckpointKey) -> Result<(), LedgerError> {
@@ -371,36 +308,23 @@ fn check_options(opts: &Options, signer: &CheckpointKey) -> Result<(), LedgerErr
             ),
         );
     }
-    for (name, bytes) in [
-        ("segment_bytes", opts.segment_bytes),
-        ("spool_segment_bytes", opts.spool_segment_bytes),
-    ] {
+    for (name, bytes) in [("segment_bytes", opts.segment_bytes), ("spool_segment_bytes", opts.spool_segment_bytes)] {
         if bytes == 0 || bytes > 1 << 30 {
             return refuse(name, format!("is {bytes}, must be from 1 byte to 1 GiB"));
         }
     }
     if opts.reserve_bytes > 1 << 30 {
-        return refuse(
-            "reserve_bytes",
-            format!("is {}, must be at most 1 GiB", opts.reserve_bytes),
-        );
+        return refuse("reserve_bytes", format!("is {}, must be at most 1 GiB", opts.reserve_bytes));
     }
     Ok(())
 }
 
 fn lock(dir: &std::path::Path) -> Result<File, LedgerError> {
     let path = dir.join("lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(io_at("open", &path))?;
+    let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(io_at("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked {
-            dir: dir.to_path_buf(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked { dir: dir.to_path_buf() }),
         Err(TryLockError::Error(e)) => Err(io_at("lock", &path)(e)),
     }
 }

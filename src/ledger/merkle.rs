@@ -10,32 +10,19 @@ pub type Hash = [u8; 32];
 /// The leaf data of an entry: `SHA-256(salt ‖ entry)`.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], entry: &[u8]) -> Hash {
-    Sha256::new()
-        .chain_update(salt)
-        .chain_update(entry)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(salt).chain_update(entry).finalize().into()
 }
 
 /// `SHA-256(0x00 ‖ data)`.
 #[must_use]
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Sha256::new()
-        .chain_update([0])
-        .chain_update(data)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([0]).chain_update(data).finalize().into()
 }
 
 /// `SHA-256(0x01 ‖ left ‖ right)`.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new()
-        .chain_update([1])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 /// Root of the tree without leaves: `SHA-256("")`.
@@ -86,10 +73,7 @@ impl Edge {
         let mut hash = leaf;
         out.extend_from_slice(&hash);
         for _ in 0..self.size.trailing_ones() {
-            let left = self
-                .stack
-                .pop()
-                .expect("one complete subtree per set bit of the size");
+            let left = self.stack.pop().expect("one complete subtree per set bit of the size");
             hash = node_hash(&left, &hash);
             out.extend_from_slice(&hash);
         }
@@ -143,10 +127,7 @@ pub fn range_root(hashes: &impl HashSource, start: u64, end: u64) -> io::Result<
         return hashes.hash(level, start >> level);
     }
     let k = split(n);
-    Ok(node_hash(
-        &range_root(hashes, start, start + k)?,
-        &range_root(hashes, start + k, end)?,
-    ))
+    Ok(node_hash(&range_root(hashes, start, start + k)?, &range_root(hashes, start + k, end)?))
 }
 
 /// The largest power of two smaller than `n` (`n` ≥ 2).
@@ -170,16 +151,8 @@ pub(super) mod tests {
     }
 
     /// The leaf inputs of the Certificate Transparency reference tests.
-    pub const LEAVES: [&str; 8] = [
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    ];
+    pub const LEAVES: [&str; 8] =
+        ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
     pub const ROOTS: [&str; 9] = [
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -197,21 +170,12 @@ pub(super) mod tests {
         let (mut edge, mut stored) = (Edge::default(), Stored(Vec::new()));
         assert_eq!(HEXLOWER.encode(&edge.root()), ROOTS[0]);
         for (i, leaf) in LEAVES.iter().enumerate() {
-            edge.push(
-                leaf_hash(&HEXLOWER.decode(leaf.as_bytes()).unwrap()),
-                &mut stored.0,
-            );
+            edge.push(leaf_hash(&HEXLOWER.decode(leaf.as_bytes()).unwrap()), &mut stored.0);
             assert_eq!(HEXLOWER.encode(&edge.root()), ROOTS[i + 1]);
         }
         for (size, root) in ROOTS.iter().enumerate() {
-            assert_eq!(
-                HEXLOWER.encode(&range_root(&stored, 0, size as u64).unwrap()),
-                *root
-            );
-            assert_eq!(
-                HEXLOWER.encode(&Edge::load(size as u64, &stored).unwrap().root()),
-                *root
-            );
+            assert_eq!(HEXLOWER.encode(&range_root(&stored, 0, size as u64).unwrap()), *root);
+            assert_eq!(HEXLOWER.encode(&Edge::load(size as u64, &stored).unwrap().root()), *root);
         }
     }
 
@@ -236,11 +200,7 @@ pub(super) mod tests {
             (3, 0),
         ];
         for (i, (level, index)) in order.into_iter().enumerate() {
-            assert_eq!(
-                stored_index(level, index),
-                i as u64,
-                "level {level} index {index}"
-            );
+            assert_eq!(stored_index(level, index), i as u64, "level {level} index {index}");
         }
         let (mut edge, mut out) = (Edge::default(), Vec::new());
         for size in 0..300u64 {

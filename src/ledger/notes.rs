@@ -47,10 +47,7 @@ pub(super) fn synced_path(dir: &Path) -> PathBuf {
 
 impl Notes {
     /// Opens both files, dropping a torn last note.
-    pub(super) fn open(
-        dir: &Path,
-        verifier: &CheckpointVerifier,
-    ) -> Result<(Self, Known), LedgerError> {
+    pub(super) fn open(dir: &Path, verifier: &CheckpointVerifier) -> Result<(Self, Known), LedgerError> {
         let (newest_path, synced_path) = (newest_path(dir), synced_path(dir));
         let open = |path: &Path| {
             OpenOptions::new()
@@ -63,10 +60,7 @@ impl Notes {
         };
         let (newest, synced) = (open(&newest_path)?, open(&synced_path)?);
 
-        let mut known = Known {
-            newest: read_newest(&newest_path, verifier)?,
-            synced: None,
-        };
+        let mut known = Known { newest: read_newest(&newest_path, verifier)?, synced: None };
         let mut len = 0;
         for note in read_synced(&synced_path)?.iter().rev() {
             match verifier.open(&note.text) {
@@ -78,32 +72,15 @@ impl Notes {
                 // Not written whole; the one before it was synced.
                 Err(CheckpointError::Malformed(_) | CheckpointError::BadSignature(_)) => {}
                 Err(source) => {
-                    return Err(LedgerError::Checkpoint {
-                        known_from: "the file of stored checkpoints",
-                        source,
-                    });
+                    return Err(LedgerError::Checkpoint { known_from: "the file of stored checkpoints", source });
                 }
             }
         }
         // Only if there is something to cut: it would give back the room that was reserved.
-        if synced
-            .metadata()
-            .map_err(io_at("see the length of", &synced_path))?
-            .len()
-            != len
-        {
+        if synced.metadata().map_err(io_at("see the length of", &synced_path))?.len() != len {
             synced.set_len(len).map_err(io_at("cut", &synced_path))?;
         }
-        Ok((
-            Self {
-                newest,
-                newest_path,
-                synced,
-                synced_path,
-                len,
-            },
-            known,
-        ))
+        Ok((Self { newest, newest_path, synced, synced_path, len }, known))
     }
 
     /// Holds room for the files, so that storing a note cannot meet a full disk.
@@ -114,28 +91,20 @@ impl Notes {
 
     /// Writes the newest note, without a sync. Sizes only grow, so a note is never shorter than the one it covers.
     pub(super) fn write(&self, note: &str) -> Result<(), LedgerError> {
-        self.newest
-            .write_all_at(note.as_bytes(), 0)
-            .map_err(io_at("write", &self.newest_path))
+        self.newest.write_all_at(note.as_bytes(), 0).map_err(io_at("write", &self.newest_path))
     }
 
     /// Writes the first note of a run: the file may hold a longer one.
     pub(super) fn restart(&self, note: &str) -> Result<(), LedgerError> {
-        self.newest
-            .set_len(note.len() as u64)
-            .map_err(io_at("cut", &self.newest_path))?;
+        self.newest.set_len(note.len() as u64).map_err(io_at("cut", &self.newest_path))?;
         self.write(note)
     }
 
     /// Appends a note and syncs it.
     pub(super) fn store(&mut self, note: &str) -> Result<(), LedgerError> {
         let line = format!("{note}\n");
-        self.synced
-            .write_all_at(line.as_bytes(), self.len)
-            .map_err(io_at("write", &self.synced_path))?;
-        self.synced
-            .sync_data()
-            .map_err(io_at("sync", &self.synced_path))?;
+        self.synced.write_all_at(line.as_bytes(), self.len).map_err(io_at("write", &self.synced_path))?;
+        self.synced.sync_data().map_err(io_at("sync", &self.synced_path))?;
         self.len += line.len() as u64;
         if self.len > MOST {
             self.thin()?;
@@ -155,12 +124,7 @@ impl Notes {
             .collect();
         let path = self.synced_path.with_extension("new");
         let write = || -> io::Result<File> {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(&path)?;
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
             file.write_all_at(kept.as_bytes(), 0)?;
             file.sync_all()?;
             fs::rename(&path, &self.synced_path)?;
@@ -174,10 +138,7 @@ impl Notes {
 }
 
 /// The newest note, if the file holds one whole.
-pub(super) fn read_newest(
-    path: &Path,
-    verifier: &CheckpointVerifier,
-) -> Result<Option<Checkpoint>, LedgerError> {
+pub(super) fn read_newest(path: &Path, verifier: &CheckpointVerifier) -> Result<Option<Checkpoint>, LedgerError> {
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -186,10 +147,7 @@ pub(super) fn read_newest(
     match verifier.open(&text) {
         Ok(checkpoint) => Ok(Some(checkpoint)),
         Err(CheckpointError::Malformed(_) | CheckpointError::BadSignature(_)) => Ok(None),
-        Err(source) => Err(LedgerError::Checkpoint {
-            known_from: "the checkpoint file",
-            source,
-        }),
+        Err(source) => Err(LedgerError::Checkpoint { known_from: "the checkpoint file", source }),
     }
 }
 
@@ -201,19 +159,10 @@ pub(super) fn read_synced(path: &Path) -> Result<Vec<Note>, LedgerError> {
         Err(e) => return Err(io_at("read", path)(e)),
     };
     let (mut notes, mut start) = (Vec::new(), 0);
-    let blank = |from: usize| {
-        bytes
-            .get(from..)?
-            .windows(2)
-            .position(|w| w == b"\n\n")
-            .map(|at| from + at)
-    };
+    let blank = |from: usize| bytes.get(from..)?.windows(2).position(|w| w == b"\n\n").map(|at| from + at);
     while let Some(end) = blank(start).and_then(|body| blank(body + 2)) {
         let text = String::from_utf8_lossy(&bytes[start..=end]).into_owned();
-        notes.push(Note {
-            offset: start as u64,
-            text,
-        });
+        notes.push(Note { offset: start as u64, text });
         start = end + 2;
     }
     Ok(notes)

@@ -56,13 +56,7 @@ pub fn consistency(hashes: &impl HashSource, old: u64, new: u64) -> io::Result<V
 
 /// RFC 9162 §2.1.3.2: is `leaf_hash` the leaf `leaf` of the tree with this size and root?
 #[must_use]
-pub fn verify_inclusion(
-    leaf_hash: &Hash,
-    leaf: u64,
-    size: u64,
-    root: &Hash,
-    path: &[Hash],
-) -> bool {
+pub fn verify_inclusion(leaf_hash: &Hash, leaf: u64, size: u64, root: &Hash, path: &[Hash]) -> bool {
     if leaf >= size {
         return false;
     }
@@ -88,13 +82,7 @@ pub fn verify_inclusion(
 
 /// RFC 9162 §2.1.4.2: does the tree of `new` leaves start with that of `old` leaves?
 #[must_use]
-pub fn verify_consistency(
-    old: u64,
-    old_root: &Hash,
-    new: u64,
-    new_root: &Hash,
-    proof: &[Hash],
-) -> bool {
+pub fn verify_consistency(old: u64, old_root: &Hash, new: u64, new_root: &Hash, proof: &[Hash]) -> bool {
     if old > new {
         return false;
     }
@@ -105,11 +93,7 @@ pub fn verify_consistency(
         return proof.is_empty() && *old_root == super::merkle::empty_root();
     }
     let mut rest = proof.iter();
-    let first = if old.is_power_of_two() {
-        Some(old_root)
-    } else {
-        rest.next()
-    };
+    let first = if old.is_power_of_two() { Some(old_root) } else { rest.next() };
     let Some(first) = first else { return false };
     let shift = (old - 1).trailing_ones();
     let (mut f, mut s) = ((old - 1) >> shift, (new - 1) >> shift);
@@ -143,8 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn tree(size: u64) -> (Stored, Vec<Hash>) {
-        let (mut edge, mut stored, mut roots) =
-            (Edge::default(), Vec::new(), vec![Edge::default().root()]);
+        let (mut edge, mut stored, mut roots) = (Edge::default(), Vec::new(), vec![Edge::default().root()]);
         for i in 0..size {
             edge.push(leaf_hash(&i.to_be_bytes()), &mut stored);
             roots.push(edge.root());
@@ -156,10 +139,7 @@ mod tests {
     fn proofs_of_the_reference_tree() {
         let (mut edge, mut stored) = (Edge::default(), Vec::new());
         for leaf in LEAVES {
-            edge.push(
-                leaf_hash(&HEXLOWER.decode(leaf.as_bytes()).unwrap()),
-                &mut stored,
-            );
+            edge.push(leaf_hash(&HEXLOWER.decode(leaf.as_bytes()).unwrap()), &mut stored);
         }
         let stored = Stored(stored);
         let hex = |p: Vec<Hash>| p.iter().map(|h| HEXLOWER.encode(h)).collect::<Vec<_>>();
@@ -180,20 +160,8 @@ mod tests {
                 "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
             ]
         );
-        let root = |n: usize| {
-            HEXLOWER
-                .decode(ROOTS[n].as_bytes())
-                .unwrap()
-                .try_into()
-                .unwrap()
-        };
-        assert!(verify_consistency(
-            6,
-            &root(6),
-            8,
-            &root(8),
-            &consistency(&stored, 6, 8).unwrap()
-        ));
+        let root = |n: usize| HEXLOWER.decode(ROOTS[n].as_bytes()).unwrap().try_into().unwrap();
+        assert!(verify_consistency(6, &root(6), 8, &root(8), &consistency(&stored, 6, 8).unwrap()));
     }
 
     #[test]
@@ -202,24 +170,12 @@ mod tests {
         for size in 1..=70u64 {
             for leaf in 0..size {
                 let path = inclusion(&stored, leaf, size).unwrap();
-                assert!(verify_inclusion(
-                    &leaf_hash(&leaf.to_be_bytes()),
-                    leaf,
-                    size,
-                    &roots[size as usize],
-                    &path
-                ));
+                assert!(verify_inclusion(&leaf_hash(&leaf.to_be_bytes()), leaf, size, &roots[size as usize], &path));
             }
             for old in 0..=size {
                 let proof = consistency(&stored, old, size).unwrap();
                 assert!(
-                    verify_consistency(
-                        old,
-                        &roots[old as usize],
-                        size,
-                        &roots[size as usize],
-                        &proof
-                    ),
+                    verify_consistency(old, &roots[old as usize], size, &roots[size as usize], &proof),
                     "{old} {size}"
                 );
             }

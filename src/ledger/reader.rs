@@ -41,29 +41,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        dir: PathBuf,
-        head: CommittedHead,
-        segments: &[u64],
-        hashes: HashFile,
-    ) -> Self {
-        let segments = segments
-            .iter()
-            .map(|first| (*first, Arc::default()))
-            .collect();
-        Self {
-            dir,
-            head: ArcSwap::from_pointee(head),
-            segments: RwLock::new(segments),
-            hashes,
-        }
+    pub(super) fn new(dir: PathBuf, head: CommittedHead, segments: &[u64], hashes: HashFile) -> Self {
+        let segments = segments.iter().map(|first| (*first, Arc::default())).collect();
+        Self { dir, head: ArcSwap::from_pointee(head), segments: RwLock::new(segments), hashes }
     }
 
     pub(super) fn add_segment(&self, first_leaf: u64) {
-        self.segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((first_leaf, Arc::default()));
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push((first_leaf, Arc::default()));
     }
 
     /// The segment that holds the leaf.
@@ -76,9 +60,7 @@ impl Shared {
     /// First leaf of the segment after the one that starts at `first`.
     fn segment_after(&self, first: u64) -> Option<u64> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
-        segments
-            .get(segments.partition_point(|(f, _)| *f <= first))
-            .map(|(f, _)| *f)
+        segments.get(segments.partition_point(|(f, _)| *f <= first)).map(|(f, _)| *f)
     }
 }
 
@@ -110,20 +92,11 @@ impl LedgerReader {
         match frames.step()? {
             Step::Frame(frame) => {
                 let offset = frame.offset;
-                let records = frame
-                    .stored(leaf)
-                    .map_err(|what| self.damaged(&frames, offset, leaf, what))?;
+                let records = frame.stored(leaf).map_err(|what| self.damaged(&frames, offset, leaf, what))?;
                 let found = records.into_iter().next().filter(|r| r.leaf == leaf);
-                found.ok_or_else(|| {
-                    self.damaged(&frames, offset, leaf, "the leaf is not in its frame".into())
-                })
+                found.ok_or_else(|| self.damaged(&frames, offset, leaf, "the leaf is not in its frame".into()))
             }
-            Step::End => Err(self.damaged(
-                &frames,
-                frames.offset(),
-                leaf,
-                "the frame is missing".into(),
-            )),
+            Step::End => Err(self.damaged(&frames, frames.offset(), leaf, "the frame is missing".into())),
             Step::Bad(what) => Err(self.damaged(&frames, frames.offset(), leaf, what)),
         }
     }
@@ -156,8 +129,7 @@ impl LedgerReader {
     pub fn inclusion_proof(&self, leaf: u64, tree_size: u64) -> Result<Vec<Hash>, LedgerError> {
         self.has("tree size", tree_size, Some(self.tree_size()))?;
         self.has("leaf", leaf, tree_size.checked_sub(1))?;
-        proof::inclusion(&self.0.hashes, leaf, tree_size)
-            .map_err(io_at("read", self.0.hashes.path()))
+        proof::inclusion(&self.0.hashes, leaf, tree_size).map_err(io_at("read", self.0.hashes.path()))
     }
 
     /// The RFC 9162 proof that the tree of `new` entries extends that of `old`.
@@ -175,10 +147,7 @@ impl LedgerReader {
     /// # Errors
     /// `OutOfRange` if the tile is not complete to that width, `Io`.
     pub fn tile(&self, level: u32, index: u64, width: u64) -> Result<Vec<u8>, LedgerError> {
-        let row = self
-            .tree_size()
-            .checked_shr(level.saturating_mul(8))
-            .unwrap_or(0);
+        let row = self.tree_size().checked_shr(level.saturating_mul(8)).unwrap_or(0);
         self.has_tile(index, width, row)?;
         self.0.hashes.row(level * 8, index * 256, width)
     }
@@ -200,15 +169,8 @@ impl LedgerReader {
     }
 
     fn has_tile(&self, index: u64, width: u64, row: u64) -> Result<(), LedgerError> {
-        let end = index
-            .checked_mul(256)
-            .and_then(|i| i.checked_add(width))
-            .unwrap_or(u64::MAX);
-        let most = if (1..=256).contains(&width) {
-            Some(row)
-        } else {
-            None
-        };
+        let end = index.checked_mul(256).and_then(|i| i.checked_add(width)).unwrap_or(u64::MAX);
+        let most = if (1..=256).contains(&width) { Some(row) } else { None };
         self.has("tile", end, most)
     }
 
@@ -217,11 +179,7 @@ impl LedgerReader {
         if highest.is_some_and(|h| asked <= h) {
             return Ok(());
         }
-        Err(LedgerError::OutOfRange {
-            what,
-            asked,
-            tree_size: self.tree_size(),
-        })
+        Err(LedgerError::OutOfRange { what, asked, tree_size: self.tree_size() })
     }
 
     /// File and offset of the frame that holds a committed leaf.
@@ -238,13 +196,7 @@ impl LedgerReader {
     }
 
     fn damaged(&self, frames: &Frames, offset: u64, leaf: u64, what: String) -> LedgerError {
-        LedgerError::Damaged {
-            path: frames.path().to_path_buf(),
-            offset,
-            leaf,
-            promised: self.tree_size(),
-            what,
-        }
+        LedgerError::Damaged { path: frames.path().to_path_buf(), offset, leaf, promised: self.tree_size(), what }
     }
 }
 
@@ -266,15 +218,9 @@ fn walk(file: &File, places: &Places, first: u64, leaf: u64) -> io::Result<u64> 
                 return Err(bad("the segment ends before the leaf"));
             }
         }
-        let header = Header::parse(
-            buffer[at..at + HEADER]
-                .try_into()
-                .expect("the slice has that length"),
-        )
-        .map_err(bad)?;
-        let end = header
-            .end_leaf()
-            .ok_or_else(|| bad("the frame header makes no sense"))?;
+        let header =
+            Header::parse(buffer[at..at + HEADER].try_into().expect("the slice has that length")).map_err(bad)?;
+        let end = header.end_leaf().ok_or_else(|| bad("the frame header makes no sense"))?;
         if header.first_leaf > leaf {
             return Err(bad("a frame is missing"));
         }
@@ -286,10 +232,7 @@ fn walk(file: &File, places: &Places, first: u64, leaf: u64) -> io::Result<u64> 
             break offset;
         }
         offset += header.frame_len();
-        at = usize::try_from(header.frame_len())
-            .ok()
-            .and_then(|n| at.checked_add(n))
-            .unwrap_or(usize::MAX - HEADER);
+        at = usize::try_from(header.frame_len()).ok().and_then(|n| at.checked_add(n)).unwrap_or(usize::MAX - HEADER);
     };
     if !passed.is_empty() {
         let mut known = places.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -314,24 +257,17 @@ impl Scan {
     /// Fetches the frame that holds `self.next`.
     fn fill(&mut self) -> Result<(), LedgerError> {
         if self.frames.is_none() {
-            let first = self
-                .reader
-                .0
-                .segment_of(self.next)
-                .map_or(0, |(first, _)| first);
+            let first = self.reader.0.segment_of(self.next).map_or(0, |(first, _)| first);
             let (path, offset) = self.reader.locate(self.next)?;
             self.frames = Some((first, Frames::open(&path, offset)?));
         }
         while let Some((first, frames)) = &mut self.frames {
             let what = match frames.step()? {
                 Step::Frame(frame)
-                    if frame.header.end_leaf().is_some_and(|end| end > self.next)
-                        && frame.header.count > 0 =>
+                    if frame.header.end_leaf().is_some_and(|end| end > self.next) && frame.header.count > 0 =>
                 {
                     let records = match frame.stored(self.next) {
-                        Ok(records) if records.first().is_some_and(|r| r.leaf == self.next) => {
-                            records
-                        }
+                        Ok(records) if records.first().is_some_and(|r| r.leaf == self.next) => records,
                         Ok(_) => return Err(self.lost(frame.offset, "leaves are missing".into())),
                         Err(what) => return Err(self.lost(frame.offset, what)),
                     };
@@ -359,13 +295,7 @@ impl Scan {
     fn lost(&self, offset: u64, what: String) -> LedgerError {
         let first = self.frames.as_ref().map_or(0, |(first, _)| *first);
         let path = segment::path(&self.reader.0.dir, first);
-        LedgerError::Damaged {
-            path,
-            offset,
-            leaf: self.next,
-            promised: self.end,
-            what,
-        }
+        LedgerError::Damaged { path, offset, leaf: self.next, promised: self.end, what }
     }
 }
 

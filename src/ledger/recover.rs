@@ -63,21 +63,13 @@ pub(super) fn recover(
         origin,
         hashes,
         promised: top.map_or(0, |(c, _)| c.size),
-        ground: Ground {
-            segments: segment::list(dir)?,
-            ..Ground::default()
-        },
+        ground: Ground { segments: segment::list(dir)?, ..Ground::default() },
         pending: Vec::new(),
         pending_at: 0,
     };
     let behind = |have| {
         let (promised, known_from) = top.map_or((0, ""), |(c, from)| (c.size, *from));
-        LedgerError::Behind {
-            dir: dir.to_path_buf(),
-            have,
-            promised,
-            known_from,
-        }
+        LedgerError::Behind { dir: dir.to_path_buf(), have, promised, known_from }
     };
     work.drop_torn_head()?;
     work.start_tree(synced)?;
@@ -114,13 +106,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn damaged(&self, path: PathBuf, offset: u64, leaf: u64, what: String) -> LedgerError {
-        LedgerError::Damaged {
-            path,
-            offset,
-            leaf,
-            promised: self.promised,
-            what,
-        }
+        LedgerError::Damaged { path, offset, leaf, promised: self.promised, what }
     }
 
     /// A crash while a segment was made leaves a file without a whole first frame: nothing was ever in it.
@@ -129,11 +115,7 @@ impl Work<'_> {
             return Ok(());
         };
         let path = segment::path(self.dir, first);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(io_at("open", &path))?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(io_at("open", &path))?;
         disk::forget_cached(&file).map_err(io_at("sync", &path))?;
         let mut frames = Frames::one(&path, 0)?;
         let what = match frames.step()? {
@@ -171,22 +153,13 @@ impl Work<'_> {
             return Ok(0);
         };
         if first != 0 {
-            return Err(self.damaged(
-                segment::path(self.dir, 0),
-                0,
-                0,
-                "the first segment is missing".into(),
-            ));
+            return Err(self.damaged(segment::path(self.dir, 0), 0, 0, "the first segment is missing".into()));
         }
         let start = segments.partition_point(|f| *f <= self.ground.edge.size()) - 1;
         let (mut leaf, mut previous) = (0, None);
         for (i, &first) in segments.iter().enumerate() {
             let path = segment::path(self.dir, first);
-            let mut frames = if i < start {
-                Frames::one(&path, 0)?
-            } else {
-                Frames::open(&path, 0)?
-            };
+            let mut frames = if i < start { Frames::one(&path, 0)? } else { Frames::open(&path, 0)? };
             let head = self.read_head(&mut frames, first, previous)?;
             previous = Some(first);
             if i + 1 < segments.len() {
@@ -204,12 +177,7 @@ impl Work<'_> {
         Ok(leaf)
     }
 
-    fn read_head(
-        &self,
-        frames: &mut Frames,
-        first: u64,
-        previous: Option<u64>,
-    ) -> Result<Head, LedgerError> {
+    fn read_head(&self, frames: &mut Frames, first: u64, previous: Option<u64>) -> Result<Head, LedgerError> {
         let bad = |what: String| self.damaged(segment::path(self.dir, first), 0, first, what);
         let frame = match frames.step()? {
             Step::Frame(f) if f.header.kind == Kind::Head && f.header.first_leaf == first => f,
@@ -219,10 +187,7 @@ impl Work<'_> {
         };
         let head = frame.head().map_err(bad)?;
         if head.origin != self.origin {
-            return Err(bad(format!(
-                "the segment is of the log {:?}, not {:?}",
-                head.origin, self.origin
-            )));
+            return Err(bad(format!("the segment is of the log {:?}, not {:?}", head.origin, self.origin)));
         }
         if head.previous != previous {
             return Err(bad(format!(
@@ -234,12 +199,7 @@ impl Work<'_> {
     }
 
     /// Folds the groups of one segment; returns the leaf after its last. Cuts a torn tail.
-    fn read_groups(
-        &mut self,
-        frames: &mut Frames,
-        first: u64,
-        next: Option<u64>,
-    ) -> Result<u64, LedgerError> {
+    fn read_groups(&mut self, frames: &mut Frames, first: u64, next: Option<u64>) -> Result<u64, LedgerError> {
         let mut leaf = first;
         loop {
             let offset = frames.offset();
@@ -262,17 +222,11 @@ impl Work<'_> {
                 Step::Bad(what) => what,
             };
             let path = frames.path().to_path_buf();
-            if next.is_some() || leaf < self.promised || frame_after(&path, offset, leaf)?.is_some()
-            {
+            if next.is_some() || leaf < self.promised || frame_after(&path, offset, leaf)?.is_some() {
                 return Err(self.damaged(path, offset, leaf, what));
             }
-            let file = OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .map_err(io_at("open", &path))?;
-            file.set_len(offset)
-                .and_then(|()| file.sync_all())
-                .map_err(io_at("cut", &path))?;
+            let file = OpenOptions::new().write(true).open(&path).map_err(io_at("open", &path))?;
+            file.set_len(offset).and_then(|()| file.sync_all()).map_err(io_at("cut", &path))?;
             self.ground.recovered.cut_bytes += frames.len() - offset;
             self.ground.len = offset;
             return Ok(leaf);
@@ -288,21 +242,13 @@ impl Work<'_> {
             ));
         }
         let group = frame.group()?;
-        let Ground {
-            recovered,
-            edge,
-            spool_segment,
-            ..
-        } = &mut self.ground;
+        let Ground { recovered, edge, spool_segment, .. } = &mut self.ground;
         recovered.positions.extend(group.positions.iter().copied());
         recovered.dispatched_through = group.dispatched_through;
         for (leaf, record) in (leaf..).zip(&group.records) {
             *spool_segment = (*spool_segment).max(record.spool.map_or(0, |s| s.segment));
             if leaf == edge.size() {
-                edge.push(
-                    leaf_hash(&commitment(&record.salt, record.entry)),
-                    &mut self.pending,
-                );
+                edge.push(leaf_hash(&commitment(&record.salt, record.entry)), &mut self.pending);
             }
         }
         Ok(leaf + u64::from(frame.header.count))

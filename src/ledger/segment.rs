@@ -31,27 +31,11 @@ pub(super) struct SegmentWriter {
 
 impl SegmentWriter {
     /// Makes a segment whose first frame is `head`, durably. Without space for it nothing is left behind.
-    pub(super) fn create(
-        dir: &Path,
-        first_leaf: u64,
-        head: &[u8],
-        need: u64,
-        ahead: u64,
-    ) -> Result<Self, LedgerError> {
+    pub(super) fn create(dir: &Path, first_leaf: u64, head: &[u8], need: u64, ahead: u64) -> Result<Self, LedgerError> {
         let path = path(dir, first_leaf);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)
-            .map_err(io_at("create", &path))?;
-        let mut segment = Self {
-            file,
-            path,
-            first_leaf,
-            len: 0,
-            reserved: 0,
-        };
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(true).open(&path).map_err(io_at("create", &path))?;
+        let mut segment = Self { file, path, first_leaf, len: 0, reserved: 0 };
         if let Err(e) = segment.reserve(head.len() as u64 + need, ahead) {
             fs::remove_file(&segment.path).map_err(io_at("remove", &segment.path))?;
             return Err(e);
@@ -64,17 +48,8 @@ impl SegmentWriter {
     /// Goes on with a segment that has `len` good bytes and nothing after them.
     pub(super) fn resume(dir: &Path, first_leaf: u64, len: u64) -> Result<Self, LedgerError> {
         let path = path(dir, first_leaf);
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .map_err(io_at("open", &path))?;
-        Ok(Self {
-            file,
-            path,
-            first_leaf,
-            len,
-            reserved: len,
-        })
+        let file = OpenOptions::new().write(true).open(&path).map_err(io_at("open", &path))?;
+        Ok(Self { file, path, first_leaf, len, reserved: len })
     }
 
     /// Holds room for `need` more bytes, reserving at least `ahead` at once.
@@ -89,9 +64,7 @@ impl SegmentWriter {
 
     /// Writes a frame and syncs it.
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), LedgerError> {
-        self.file
-            .write_all_at(frame, self.len)
-            .map_err(io_at("write", &self.path))?;
+        self.file.write_all_at(frame, self.len).map_err(io_at("write", &self.path))?;
         self.file.sync_data().map_err(io_at("sync", &self.path))?;
         self.len += frame.len() as u64;
         Ok(())
@@ -99,8 +72,6 @@ impl SegmentWriter {
 
     /// Gives back what was reserved and not used.
     pub(super) fn close(&self) -> Result<(), LedgerError> {
-        self.file
-            .set_len(self.len)
-            .map_err(io_at("close", &self.path))
+        self.file.set_len(self.len).map_err(io_at("close", &self.path))
     }
 }

@@ -43,11 +43,7 @@ impl SpoolRef {
     }
 
     fn gone(self, what: &'static str) -> LedgerError {
-        LedgerError::Content {
-            segment: self.segment,
-            offset: self.offset,
-            what,
-        }
+        LedgerError::Content { segment: self.segment, offset: self.offset, what }
     }
 }
 
@@ -66,9 +62,7 @@ pub(super) struct Segment {
 
 impl Segment {
     pub(super) fn live_bytes(&self) -> Option<u64> {
-        self.live
-            .as_ref()
-            .map(|l| l.values().map(|len| HEADER as u64 + u64::from(*len)).sum())
+        self.live.as_ref().map(|l| l.values().map(|len| HEADER as u64 + u64::from(*len)).sum())
     }
 
     fn is_done(&self) -> bool {
@@ -105,10 +99,7 @@ impl Shared {
     }
 
     pub(super) fn path(&self, segment: u64, copy: bool) -> PathBuf {
-        self.dir.join(format!(
-            "{}{segment:020}.dex",
-            if copy { COPY } else { FIRST }
-        ))
+        self.dir.join(format!("{}{segment:020}.dex", if copy { COPY } else { FIRST }))
     }
 }
 
@@ -123,30 +114,13 @@ impl SpoolHandle {
     /// Opens the folder. Segment numbers go on above those found and above `used`.
     pub(super) fn open(dir: &Path, used: u64) -> Result<Self, LedgerError> {
         disk::make_dir(dir)?;
-        let shared = Shared {
-            dir: dir.to_path_buf(),
-            inner: Mutex::default(),
-            compacting: Mutex::default(),
-        };
-        let mut inner = Inner {
-            next: used,
-            ..Inner::default()
-        };
+        let shared = Shared { dir: dir.to_path_buf(), inner: Mutex::default(), compacting: Mutex::default() };
+        let mut inner = Inner { next: used, ..Inner::default() };
         for (prefix, copy) in [(FIRST, false), (COPY, true)] {
             for n in disk::numbered(dir, prefix)? {
                 let path = shared.path(n, copy);
-                let bytes = fs::metadata(&path)
-                    .map_err(io_at("see the length of", &path))?
-                    .len();
-                inner.segments.insert(
-                    n,
-                    Segment {
-                        copy,
-                        bytes,
-                        open: false,
-                        live: None,
-                    },
-                );
+                let bytes = fs::metadata(&path).map_err(io_at("see the length of", &path))?.len();
+                inner.segments.insert(n, Segment { copy, bytes, open: false, live: None });
                 inner.next = inner.next.max(n);
                 if copy {
                     for (first, offset) in copied(&path, bytes)? {
@@ -182,9 +156,7 @@ impl SpoolHandle {
             };
             let mut record = vec![0; r.record_len() as usize];
             return match file.read_exact_at(&mut record, offset) {
-                Ok(()) if parse(&record) == Some((r.key(), r.len)) => {
-                    Ok(Bytes::from(record).slice(HEADER..))
-                }
+                Ok(()) if parse(&record) == Some((r.key(), r.len)) => Ok(Bytes::from(record).slice(HEADER..)),
                 Ok(()) => Err(r.gone("damaged, or not the content that was put there")),
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(r.gone("cut short")),
                 Err(e) => Err(io_at("read", &path)(e)),
@@ -201,10 +173,7 @@ impl SpoolHandle {
     pub fn release(&self, r: SpoolRef) -> Result<(), LedgerError> {
         let mut inner = self.0.lock();
         let (segment, _) = inner.place(r);
-        let live = inner
-            .segments
-            .get_mut(&segment)
-            .and_then(|s| s.live.as_mut());
+        let live = inner.segments.get_mut(&segment).and_then(|s| s.live.as_mut());
         if live.and_then(|l| l.remove(&r.key())).is_none() {
             return Ok(());
         }
@@ -222,44 +191,26 @@ impl SpoolHandle {
     /// If a segment file cannot be deleted.
     pub fn retain_only(&self, live: &[SpoolRef]) -> Result<Vec<SpoolRef>, LedgerError> {
         let mut inner = self.0.lock();
-        let old: Vec<u64> = inner
-            .segments
-            .iter()
-            .filter(|(_, s)| s.live.is_none())
-            .map(|(n, _)| *n)
-            .collect();
+        let old: Vec<u64> = inner.segments.iter().filter(|(_, s)| s.live.is_none()).map(|(n, _)| *n).collect();
         for n in &old {
-            inner
-                .segments
-                .get_mut(n)
-                .expect("listed under the same lock")
-                .live = Some(HashMap::new());
+            inner.segments.get_mut(n).expect("listed under the same lock").live = Some(HashMap::new());
         }
         let mut missing = Vec::new();
         for r in live {
             let (segment, offset) = inner.place(*r);
             match inner.segments.get_mut(&segment) {
-                Some(Segment {
-                    bytes,
-                    live: Some(live),
-                    ..
-                }) if offset + r.record_len() <= *bytes && old.contains(&segment) => {
+                Some(Segment { bytes, live: Some(live), .. })
+                    if offset + r.record_len() <= *bytes && old.contains(&segment) =>
+                {
                     live.insert(r.key(), r.len);
                 }
-                Some(Segment {
-                    live: Some(live), ..
-                }) if live.contains_key(&r.key()) => {}
+                Some(Segment { live: Some(live), .. }) if live.contains_key(&r.key()) => {}
                 _ => missing.push(*r),
             }
         }
-        let Inner {
-            segments, moved, ..
-        } = &mut *inner;
+        let Inner { segments, moved, .. } = &mut *inner;
         moved.retain(|first, (segment, _)| {
-            segments
-                .get(segment)
-                .and_then(|s| s.live.as_ref())
-                .is_some_and(|l| l.contains_key(first))
+            segments.get(segment).and_then(|s| s.live.as_ref()).is_some_and(|l| l.contains_key(first))
         });
         for n in old {
             self.drop_if_done(&mut inner, n)?;
@@ -313,8 +264,7 @@ pub(super) fn parse(record: &[u8]) -> Option<(Place, u32)> {
     let mut bare = [0; HEADER];
     bare.copy_from_slice(head);
     bare[12..16].fill(0);
-    let fits = content.len() == len as usize
-        && crc32c::crc32c_append(crc32c::crc32c(&bare), content) == crc;
+    let fits = content.len() == len as usize && crc32c::crc32c_append(crc32c::crc32c(&bare), content) == crc;
     fits.then_some((first, len))
 }
 
@@ -331,8 +281,7 @@ pub(super) fn copied(path: &Path, bytes: u64) -> Result<Vec<(Place, u64)>, Ledge
     let (mut found, mut offset, mut record) = (Vec::new(), 0, Vec::new());
     while offset + HEADER as u64 <= bytes {
         let mut head = [0; HEADER];
-        file.read_exact_at(&mut head, offset)
-            .map_err(io_at("read", path))?;
+        file.read_exact_at(&mut head, offset).map_err(io_at("read", path))?;
         let Some((first, len, _)) = parse_header(&head) else {
             break;
         };
@@ -341,8 +290,7 @@ pub(super) fn copied(path: &Path, bytes: u64) -> Result<Vec<(Place, u64)>, Ledge
             break;
         }
         record.resize((end - offset) as usize, 0);
-        file.read_exact_at(&mut record, offset)
-            .map_err(io_at("read", path))?;
+        file.read_exact_at(&mut record, offset).map_err(io_at("read", path))?;
         if parse(&record).is_none() {
             break;
         }

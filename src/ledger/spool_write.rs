@@ -47,11 +47,7 @@ pub(super) fn bytes_of(records: &[NewRecord]) -> Result<u64, LedgerError> {
     let mut bytes = 0;
     for content in records.iter().filter_map(|r| r.content.as_ref()) {
         if content.len() as u64 > MAX_CONTENT {
-            return Err(LedgerError::TooLarge {
-                what: "content",
-                bytes: content.len() as u64,
-                limit: MAX_CONTENT,
-            });
+            return Err(LedgerError::TooLarge { what: "content", bytes: content.len() as u64, limit: MAX_CONTENT });
         }
         bytes += (HEADER + content.len()) as u64;
     }
@@ -60,30 +56,16 @@ pub(super) fn bytes_of(records: &[NewRecord]) -> Result<u64, LedgerError> {
 
 impl SpoolWriter {
     pub(super) fn new(handle: SpoolHandle, segment_bytes: u64, ahead: u64) -> Self {
-        Self {
-            handle,
-            open: None,
-            buffer: Vec::new(),
-            segment_bytes,
-            ahead,
-        }
+        Self { handle, open: None, buffer: Vec::new(), segment_bytes, ahead }
     }
 
     /// Holds room for `need` bytes and tells where each content will be. Opens a new segment when the last one is full
     /// (and at the first content of a run: what follows a torn end is then in no one's way).
-    pub(super) fn plan(
-        &mut self,
-        records: &[NewRecord],
-        need: u64,
-    ) -> Result<Vec<Option<SpoolRef>>, LedgerError> {
+    pub(super) fn plan(&mut self, records: &[NewRecord], need: u64) -> Result<Vec<Option<SpoolRef>>, LedgerError> {
         if need == 0 {
             return Ok(vec![None; records.len()]);
         }
-        if self
-            .open
-            .as_ref()
-            .is_none_or(|o| o.len >= self.segment_bytes)
-        {
+        if self.open.as_ref().is_none_or(|o| o.len >= self.segment_bytes) {
             self.rotate(need)?;
         }
         let open = self.open.as_mut().expect("a segment was just opened");
@@ -94,53 +76,30 @@ impl SpoolWriter {
         }
         let mut offset = open.len;
         let mut place = |content: &bytes::Bytes| {
-            let r = SpoolRef {
-                segment: open.number,
-                offset,
-                len: content.len() as u32,
-            };
+            let r = SpoolRef { segment: open.number, offset, len: content.len() as u32 };
             offset += (HEADER + content.len()) as u64;
             r
         };
-        Ok(records
-            .iter()
-            .map(|r| r.content.as_ref().map(&mut place))
-            .collect())
+        Ok(records.iter().map(|r| r.content.as_ref().map(&mut place)).collect())
     }
 
     /// Writes the contents where `plan` said and syncs them; they are live from now on.
-    pub(super) fn append(
-        &mut self,
-        records: &[NewRecord],
-        refs: &[Option<SpoolRef>],
-    ) -> Result<(), LedgerError> {
-        let placed = || {
-            records
-                .iter()
-                .zip(refs)
-                .filter_map(|(record, r)| Some((record.content.as_ref()?, (*r)?)))
-        };
+    pub(super) fn append(&mut self, records: &[NewRecord], refs: &[Option<SpoolRef>]) -> Result<(), LedgerError> {
+        let placed = || records.iter().zip(refs).filter_map(|(record, r)| Some((record.content.as_ref()?, (*r)?)));
         if placed().next().is_none() {
             return Ok(());
         }
-        let open = self
-            .open
-            .as_mut()
-            .expect("plan opened a segment for the contents");
+        let open = self.open.as_mut().expect("plan opened a segment for the contents");
         self.buffer.clear();
         for (content, r) in placed() {
             encode(&mut self.buffer, (r.segment, r.offset), content);
             if self.buffer.len() >= GATHER {
-                open.file
-                    .write_all_at(&self.buffer, open.len)
-                    .map_err(io_at("write", &open.path))?;
+                open.file.write_all_at(&self.buffer, open.len).map_err(io_at("write", &open.path))?;
                 open.len += self.buffer.len() as u64;
                 self.buffer.clear();
             }
         }
-        open.file
-            .write_all_at(&self.buffer, open.len)
-            .map_err(io_at("write", &open.path))?;
+        open.file.write_all_at(&self.buffer, open.len).map_err(io_at("write", &open.path))?;
         open.len += self.buffer.len() as u64;
         // One large content must not be held for ever.
         self.buffer.shrink_to(2 * GATHER);
@@ -157,11 +116,7 @@ impl SpoolWriter {
     fn rotate(&mut self, need: u64) -> Result<(), LedgerError> {
         let number = self.handle.0.lock().next;
         let path = self.handle.0.path(number, false);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(io_at("create", &path))?;
+        let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_at("create", &path))?;
         let reserved = need.max(self.ahead);
         if let Err(e) = disk::reserve(&file, &path, 0, reserved) {
             fs::remove_file(&path).map_err(io_at("remove", &path))?;
@@ -171,22 +126,8 @@ impl SpoolWriter {
         self.close()?;
         let mut inner = self.handle.0.lock();
         inner.next = number + 1;
-        inner.segments.insert(
-            number,
-            Segment {
-                copy: false,
-                bytes: 0,
-                open: true,
-                live: Some(HashMap::new()),
-            },
-        );
-        self.open = Some(Open {
-            file,
-            path,
-            number,
-            len: 0,
-            reserved,
-        });
+        inner.segments.insert(number, Segment { copy: false, bytes: 0, open: true, live: Some(HashMap::new()) });
+        self.open = Some(Open { file, path, number, len: 0, reserved });
         Ok(())
     }
 
@@ -195,9 +136,7 @@ impl SpoolWriter {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
-        open.file
-            .set_len(open.len)
-            .map_err(io_at("close", &open.path))?;
+        open.file.set_len(open.len).map_err(io_at("close", &open.path))?;
         let mut inner = self.handle.0.lock();
         if let Some(segment) = inner.segments.get_mut(&open.number) {
             segment.open = false;
@@ -218,11 +157,7 @@ impl SpoolHandle {
     /// # Errors
     /// `NoSpace` or `Io`; nothing is lost then.
     pub fn compact(&self, most_bytes: u64) -> Result<Compacted, LedgerError> {
-        let _one = self
-            .0
-            .compacting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one = self.0.compacting.lock().unwrap_or_else(PoisonError::into_inner);
         let (number, sparse, live) = {
             let mut inner = self.0.lock();
             let (mut sparse, mut live, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -260,52 +195,23 @@ impl SpoolHandle {
         let mut live = HashMap::new();
         for (r, offset) in placed {
             let first = (r.segment, r.offset);
-            let from = inner
-                .moved
-                .get(&first)
-                .map_or(r.segment, |(segment, _)| *segment);
-            let still = inner
-                .segments
-                .get_mut(&from)
-                .and_then(|s| s.live.as_mut())
-                .and_then(|l| l.remove(&first));
+            let from = inner.moved.get(&first).map_or(r.segment, |(segment, _)| *segment);
+            let still = inner.segments.get_mut(&from).and_then(|s| s.live.as_mut()).and_then(|l| l.remove(&first));
             if still.is_some() {
                 inner.moved.insert(first, (number, offset));
                 live.insert(first, r.len);
             }
         }
-        inner.segments.insert(
-            number,
-            Segment {
-                copy: true,
-                bytes,
-                open: false,
-                live: Some(live),
-            },
-        );
+        inner.segments.insert(number, Segment { copy: true, bytes, open: false, live: Some(live) });
         for n in sparse.iter().chain([&number]) {
             self.drop_if_done(&mut inner, *n)?;
         }
-        Ok(Compacted {
-            segments: sparse.len() as u64,
-            bytes,
-        })
+        Ok(Compacted { segments: sparse.len() as u64, bytes })
     }
 
-    fn copy(
-        &self,
-        path: &std::path::Path,
-        live: Vec<SpoolRef>,
-    ) -> Result<(Vec<(SpoolRef, u64)>, u64), LedgerError> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .map_err(io_at("create", path))?;
-        let total = live
-            .iter()
-            .map(|r| (HEADER as u64) + u64::from(r.len))
-            .sum();
+    fn copy(&self, path: &std::path::Path, live: Vec<SpoolRef>) -> Result<(Vec<(SpoolRef, u64)>, u64), LedgerError> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(io_at("create", path))?;
+        let total = live.iter().map(|r| (HEADER as u64) + u64::from(r.len)).sum();
         disk::reserve(&file, path, 0, total)?;
         let (mut placed, mut at, mut record) = (Vec::with_capacity(live.len()), 0, Vec::new());
         for r in live {
@@ -317,8 +223,7 @@ impl SpoolHandle {
             };
             record.clear();
             encode(&mut record, (r.segment, r.offset), &content);
-            file.write_all_at(&record, at)
-                .map_err(io_at("write", path))?;
+            file.write_all_at(&record, at).map_err(io_at("write", path))?;
             placed.push((r, at));
             at += record.len() as u64;
         }
@@ -330,14 +235,7 @@ impl SpoolHandle {
 
     fn is_live(&self, r: SpoolRef) -> bool {
         let (inner, first) = (self.0.lock(), (r.segment, r.offset));
-        let segment = inner
-            .moved
-            .get(&first)
-            .map_or(r.segment, |(segment, _)| *segment);
-        inner
-            .segments
-            .get(&segment)
-            .and_then(|s| s.live.as_ref())
-            .is_some_and(|l| l.contains_key(&first))
+        let segment = inner.moved.get(&first).map_or(r.segment, |(segment, _)| *segment);
+        inner.segments.get(&segment).and_then(|s| s.live.as_ref()).is_some_and(|l| l.contains_key(&first))
     }
 }

@@ -96,36 +96,20 @@ impl Connect {
                     let mut jetstream = jetstream::new(client.clone());
                     jetstream.set_timeout(Duration::from_secs(10));
                     let server = requirements::check(&client, &jetstream).await?;
-                    return Ok(Link {
-                        client,
-                        jetstream,
-                        state,
-                        server,
-                    });
+                    return Ok(Link { client, jetstream, state, server });
                 }
                 Err(error) => {
                     let url = redact(&self.url);
                     match error.kind() {
-                        ConnectErrorKind::AuthorizationViolation
-                        | ConnectErrorKind::Authentication => {
-                            return Err(ConnectError::Refused {
-                                url,
-                                who: format!("{:?}", self.credentials),
-                            });
+                        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+                            return Err(ConnectError::Refused { url, who: format!("{:?}", self.credentials) });
                         }
                         ConnectErrorKind::ServerParse => {
-                            return Err(ConnectError::Address {
-                                url,
-                                reason: error.to_string(),
-                            });
+                            return Err(ConnectError::Address { url, reason: error.to_string() });
                         }
                         _ if Instant::now() + pause >= deadline => {
                             let waited = self.give_up_after;
-                            return Err(ConnectError::Unreachable {
-                                url,
-                                waited,
-                                reason: error.to_string(),
-                            });
+                            return Err(ConnectError::Unreachable { url, waited, reason: error.to_string() });
                         }
                         _ => tracing::debug!(%error, ?pause, "broker not reachable yet"),
                     }
@@ -136,10 +120,7 @@ impl Connect {
         }
     }
 
-    async fn options(
-        &self,
-        sender: watch::Sender<LinkState>,
-    ) -> Result<ConnectOptions, ConnectError> {
+    async fn options(&self, sender: watch::Sender<LinkState>) -> Result<ConnectOptions, ConnectError> {
         let mut options = ConnectOptions::new()
             .name(&self.name)
             .ping_interval(self.ping_interval)
@@ -148,9 +129,7 @@ impl Connect {
             .read_buffer_capacity(u16::MAX)
             .max_reconnects(None)
             .reconnect_delay_callback(|attempt| {
-                let exponent = u32::try_from(attempt.saturating_sub(1))
-                    .unwrap_or(u32::MAX)
-                    .min(6);
+                let exponent = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
                 Duration::from_millis(50) * 2u32.pow(exponent)
             })
             .event_callback(move |event| {
@@ -168,18 +147,11 @@ impl Connect {
                 nkeys_seed(seed)?;
                 options.nkey(seed.clone())
             }
-            Credentials::UserPassword { user, password } => {
-                options.user_and_password(user.clone(), password.clone())
-            }
-            Credentials::CredsFile(path) => {
-                options
-                    .credentials_file(path)
-                    .await
-                    .map_err(|source| ConnectError::CredsFile {
-                        path: path.clone(),
-                        source,
-                    })?
-            }
+            Credentials::UserPassword { user, password } => options.user_and_password(user.clone(), password.clone()),
+            Credentials::CredsFile(path) => options
+                .credentials_file(path)
+                .await
+                .map_err(|source| ConnectError::CredsFile { path: path.clone(), source })?,
         })
     }
 }
@@ -188,9 +160,7 @@ impl Connect {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Not an address.
-    #[error(
-        "`{url}` is no NATS address ({reason}): write nats://host:port, several separated by commas"
-    )]
+    #[error("`{url}` is no NATS address ({reason}): write nats://host:port, several separated by commas")]
     Address {
         /// What was given, without user information.
         url: String,
@@ -232,11 +202,7 @@ pub enum ConnectError {
 }
 
 fn nkeys_seed(seed: &str) -> Result<(), ConnectError> {
-    if seed.len() == 58 && seed.starts_with("SU") {
-        Ok(())
-    } else {
-        Err(ConnectError::Seed)
-    }
+    if seed.len() == 58 && seed.starts_with("SU") { Ok(()) } else { Err(ConnectError::Seed) }
 }
 
 /// The address without user information, which may hold a password.
@@ -259,18 +225,9 @@ mod tests {
 
     #[test]
     fn passwords_do_not_reach_errors() {
-        assert_eq!(
-            redact("nats://bob:secret@h:1,nats://h2:2"),
-            "nats://…@h:1,nats://h2:2"
-        );
+        assert_eq!(redact("nats://bob:secret@h:1,nats://h2:2"), "nats://…@h:1,nats://h2:2");
         assert_eq!(redact("bob:secret@h:1"), "…@h:1");
-        let debug = format!(
-            "{:?}",
-            Credentials::UserPassword {
-                user: "bob".into(),
-                password: "secret".into()
-            }
-        );
+        let debug = format!("{:?}", Credentials::UserPassword { user: "bob".into(), password: "secret".into() });
         assert!(!debug.contains("secret"));
     }
 

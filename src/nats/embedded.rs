@@ -151,34 +151,20 @@ impl EmbeddedServer {
         let mut options = options;
         config::prepare_folder(&options.store_dir)?;
         // Absolute, so that the command line of a stale server is recognised whatever our working directory is.
-        options.store_dir =
-            std::fs::canonicalize(&options.store_dir).map_err(|source| EmbeddedError::Io {
-                what: "find",
-                path: options.store_dir.clone(),
-                source,
-            })?;
+        options.store_dir = std::fs::canonicalize(&options.store_dir).map_err(|source| EmbeddedError::Io {
+            what: "find",
+            path: options.store_dir.clone(),
+            source,
+        })?;
         process::end_stale(&options.store_dir).await?;
         let (running, port) = launch(&options, &binary, options.port).await?;
         let backoff = options.min_backoff;
-        Ok(Self {
-            options,
-            binary,
-            version,
-            port,
-            running,
-            started: Instant::now(),
-            backoff,
-            restarts: 0,
-        })
+        Ok(Self { options, binary, version, port, running, started: Instant::now(), backoff, restarts: 0 })
     }
 
     /// Address for clients.
     pub fn url(&self) -> String {
-        let host = if self.options.host == "0.0.0.0" {
-            "127.0.0.1"
-        } else {
-            &self.options.host
-        };
+        let host = if self.options.host == "0.0.0.0" { "127.0.0.1" } else { &self.options.host };
         format!("nats://{host}:{}", self.port)
     }
 
@@ -237,11 +223,7 @@ impl EmbeddedServer {
     }
 }
 
-async fn launch(
-    options: &EmbeddedOptions,
-    binary: &Path,
-    port: u16,
-) -> Result<(Running, u16), EmbeddedError> {
+async fn launch(options: &EmbeddedOptions, binary: &Path, port: u16) -> Result<(Running, u16), EmbeddedError> {
     let config = config::write(options, port)?;
     let mut running = Running::spawn(binary, &config)?;
     let log = config::log_file(&options.store_dir);
@@ -252,18 +234,11 @@ async fn launch(
             return Ok((running, port));
         }
         if let Ok(exit) = tokio::time::timeout(Duration::from_millis(10), running.wait()).await {
-            return Err(EmbeddedError::Ended {
-                exit,
-                tail: config::tail(&log),
-                log,
-            });
+            return Err(EmbeddedError::Ended { exit, tail: config::tail(&log), log });
         }
         if Instant::now() >= deadline {
             running.stop(STOP_GRACE).await;
-            return Err(EmbeddedError::Slow {
-                waited: options.start_timeout,
-                log,
-            });
+            return Err(EmbeddedError::Slow { waited: options.start_timeout, log });
         }
     }
 }

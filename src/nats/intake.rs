@@ -124,8 +124,7 @@ impl Intake {
         match js.delete_consumer_from_stream(&consumer, stream).await {
             Ok(_) => {}
             Err(error) => match error.kind() {
-                ConsumerErrorKind::JetStream(inner)
-                    if inner.error_code() == ErrorCode::CONSUMER_NOT_FOUND => {}
+                ConsumerErrorKind::JetStream(inner) if inner.error_code() == ErrorCode::CONSUMER_NOT_FOUND => {}
                 _ => return Err(IntakeError::open(stream, &consumer, error)),
             },
         }
@@ -148,10 +147,8 @@ impl Intake {
             .await
             .map_err(|error| IntakeError::open(stream, &consumer, error))?;
         let inbox = client.new_inbox();
-        let subscriber = client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(|error| IntakeError::open(stream, &consumer, error))?;
+        let subscriber =
+            client.subscribe(inbox.clone()).await.map_err(|error| IntakeError::open(stream, &consumer, error))?;
         let pull = Pull::new(client, stream, &consumer, inbox, &options);
         Ok(Self {
             js: js.clone(),
@@ -174,11 +171,7 @@ impl Intake {
     /// # Errors
     /// After an error this intake is spent: open another from your own position + 1. Messages taken before the error in the
     /// same call are not handed out; they come again. Cancelling the call loses nothing but what it had taken: open anew.
-    pub async fn next_batch(
-        &mut self,
-        max: usize,
-        linger: Duration,
-    ) -> Result<Vec<Raw>, IntakeError> {
+    pub async fn next_batch(&mut self, max: usize, linger: Duration) -> Result<Vec<Raw>, IntakeError> {
         let max = max.clamp(1, MAX_BATCH);
         let idle_until = Instant::now() + self.options.idle;
         let Some(first) = self.next_until(idle_until).await? else {
@@ -215,15 +208,8 @@ impl Intake {
 
     /// Asks the server how far this consumer is.
     pub async fn info(&self) -> Result<IntakeInfo, IntakeError> {
-        let stream = self
-            .js
-            .get_stream_no_info(&self.stream)
-            .await
-            .map_err(|e| self.fault(e))?;
-        let info = stream
-            .consumer_info(&self.consumer)
-            .await
-            .map_err(|e| self.fault(e))?;
+        let stream = self.js.get_stream_no_info(&self.stream).await.map_err(|e| self.fault(e))?;
+        let info = stream.consumer_info(&self.consumer).await.map_err(|e| self.fault(e))?;
         Ok(IntakeInfo {
             pending: info.num_pending,
             delivered_consumer_sequence: info.delivered.consumer_sequence,
@@ -243,27 +229,20 @@ impl Intake {
                     let now = Instant::now();
                     let silent_until = *self.silent_since.get_or_insert(now) + self.silence();
                     if connects(&self.client) != self.connects {
-                        return Err(IntakeError::Reconnected {
-                            consumer: self.consumer.clone(),
-                        });
+                        return Err(IntakeError::Reconnected { consumer: self.consumer.clone() });
                     }
                     match timeout_at(until.min(silent_until), self.subscriber.next()).await {
                         Ok(next) => next,
                         Err(_) if Instant::now() >= silent_until => {
                             let waited = self.silence();
-                            return Err(IntakeError::MissedHeartbeat {
-                                consumer: self.consumer.clone(),
-                                waited,
-                            });
+                            return Err(IntakeError::MissedHeartbeat { consumer: self.consumer.clone(), waited });
                         }
                         Err(_) => return Ok(None),
                     }
                 }
             };
             self.silent_since = None;
-            let message = next.ok_or_else(|| IntakeError::Closed {
-                consumer: self.consumer.clone(),
-            })?;
+            let message = next.ok_or_else(|| IntakeError::Closed { consumer: self.consumer.clone() })?;
             match message.status {
                 None | Some(StatusCode::OK) => return self.take(message).map(Some),
                 Some(status) => self.note_status(status, &message)?,
@@ -280,11 +259,7 @@ impl Intake {
         })?;
         if at.consumer_sequence != self.taken + 1 {
             let (expected, got) = (self.taken + 1, at.consumer_sequence);
-            return Err(IntakeError::Gap {
-                consumer: self.consumer.clone(),
-                expected,
-                got,
-            });
+            return Err(IntakeError::Gap { consumer: self.consumer.clone(), expected, got });
         }
         self.taken = at.consumer_sequence;
         self.pending = at.pending;
@@ -302,33 +277,22 @@ impl Intake {
     fn note_status(&mut self, status: StatusCode, message: &Message) -> Result<(), IntakeError> {
         let consumer = || self.consumer.clone();
         let description = message.description.as_deref().unwrap_or_default();
-        let number = |name: &str| -> Option<u64> {
-            message.headers.as_ref()?.get(name)?.as_str().parse().ok()
-        };
+        let number = |name: &str| -> Option<u64> { message.headers.as_ref()?.get(name)?.as_str().parse().ok() };
         match status {
             StatusCode::IDLE_HEARTBEAT => match number("Nats-Last-Consumer") {
                 // What the server sent last never reached us: the library dropped it, and nothing newer will show the hole.
-                Some(sent) if sent > self.taken => Err(IntakeError::Gap {
-                    consumer: consumer(),
-                    expected: self.taken + 1,
-                    got: sent,
-                }),
+                Some(sent) if sent > self.taken => {
+                    Err(IntakeError::Gap { consumer: consumer(), expected: self.taken + 1, got: sent })
+                }
                 _ => Ok(()),
             },
-            StatusCode::NO_RESPONDERS => Err(IntakeError::ConsumerGone {
-                consumer: consumer(),
-            }),
+            StatusCode::NO_RESPONDERS => Err(IntakeError::ConsumerGone { consumer: consumer() }),
             _ if description.eq_ignore_ascii_case("Consumer Deleted") => {
-                Err(IntakeError::ConsumerGone {
-                    consumer: consumer(),
-                })
+                Err(IntakeError::ConsumerGone { consumer: consumer() })
             }
             _ => match number("Nats-Pending-Messages") {
                 // Asking again would end the same way, for ever.
-                Some(left)
-                    if description.starts_with("Message Size Exceeds")
-                        && self.pull.was_barren(left) =>
-                {
+                Some(left) if description.starts_with("Message Size Exceeds") && self.pull.was_barren(left) => {
                     Err(IntakeError::Protocol {
                         consumer: consumer(),
                         what: "a stored message is larger than a whole request: raise options.request_bytes",
@@ -338,10 +302,7 @@ impl Intake {
                     self.pull.ended(left);
                     Ok(())
                 }
-                None => Err(IntakeError::Server {
-                    consumer: consumer(),
-                    reason: format!("{status} {description}"),
-                }),
+                None => Err(IntakeError::Server { consumer: consumer(), reason: format!("{status} {description}") }),
             },
         }
     }
@@ -351,16 +312,10 @@ impl Intake {
     }
 
     fn fault(&self, error: impl ToString) -> IntakeError {
-        IntakeError::Server {
-            consumer: self.consumer.clone(),
-            reason: error.to_string(),
-        }
+        IntakeError::Server { consumer: self.consumer.clone(), reason: error.to_string() }
     }
 }
 
 fn connects(client: &Client) -> u64 {
-    client
-        .statistics()
-        .connects
-        .load(std::sync::atomic::Ordering::Relaxed)
+    client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
 }

@@ -88,19 +88,11 @@ mod tests {
     #[test]
     fn counts_survive_coalescing() {
         let mut state = LinkState::default();
-        for event in [
-            LinkEvent::Connected,
-            LinkEvent::Disconnected,
-            LinkEvent::SlowConsumer,
-            LinkEvent::Connected,
-        ] {
+        for event in [LinkEvent::Connected, LinkEvent::Disconnected, LinkEvent::SlowConsumer, LinkEvent::Connected] {
             state.note(event);
         }
         assert!(state.connected);
-        assert_eq!(
-            (state.connects, state.disconnects, state.slow_consumers),
-            (2, 1, 1)
-        );
+        assert_eq!((state.connects, state.disconnects, state.slow_consumers), (2, 1, 1));
         assert_eq!(state.last, Some(LinkEvent::Connected));
     }
 }

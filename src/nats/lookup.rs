@@ -31,11 +31,7 @@ pub struct LookupError {
 
 impl LookupError {
     fn new(what: &'static str, stream: &str, reason: impl ToString) -> Self {
-        Self {
-            what,
-            stream: stream.to_string(),
-            reason: reason.to_string(),
-        }
+        Self { what, stream: stream.to_string(), reason: reason.to_string() }
     }
 }
 
@@ -48,70 +44,39 @@ pub async fn message_at(
     sequence: u64,
 ) -> Result<Option<StoredMessage>, LookupError> {
     let what = "look-up of a message";
-    let handle = js
-        .get_stream_no_info(stream)
-        .await
-        .map_err(|e| LookupError::new(what, stream, e))?;
+    let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
     match handle.get_raw_message(sequence).await {
         Ok(message) => Ok(Some(StoredMessage {
             sequence: message.sequence,
-            dex_id: message
-                .headers
-                .get_last("Dex-Id")
-                .map(|id| id.as_str().to_string()),
+            dex_id: message.headers.get_last("Dex-Id").map(|id| id.as_str().to_string()),
             stored_at_ns: nanos(message.time),
             subject: message.subject.to_string(),
         })),
         Err(error) => match error.kind() {
             RawMessageErrorKind::NoMessageFound => Ok(None),
-            RawMessageErrorKind::JetStream(inner)
-                if inner.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
-            {
-                Ok(None)
-            }
+            RawMessageErrorKind::JetStream(inner) if inner.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
             _ => Err(LookupError::new(what, stream, error)),
         },
     }
 }
 
 /// Identity and ends of a stream.
-pub async fn identity(
-    js: &jetstream::Context,
-    stream: &str,
-) -> Result<StreamIdentity, LookupError> {
+pub async fn identity(js: &jetstream::Context, stream: &str) -> Result<StreamIdentity, LookupError> {
     let what = "state";
-    let handle = js
-        .get_stream_no_info(stream)
-        .await
-        .map_err(|e| LookupError::new(what, stream, e))?;
-    let info = handle
-        .get_info()
-        .await
-        .map_err(|e| LookupError::new(what, stream, e))?;
+    let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
+    let info = handle.get_info().await.map_err(|e| LookupError::new(what, stream, e))?;
     Ok(StreamIdentity::from(&info))
 }
 
 /// Removes all messages up to and including `sequence`; returns how many went.
-pub async fn purge_up_to(
-    js: &jetstream::Context,
-    stream: &str,
-    sequence: u64,
-) -> Result<u64, LookupError> {
+pub async fn purge_up_to(js: &jetstream::Context, stream: &str, sequence: u64) -> Result<u64, LookupError> {
     let what = "purge";
-    let handle = js
-        .get_stream_no_info(stream)
-        .await
-        .map_err(|e| LookupError::new(what, stream, e))?;
+    let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
     let done = handle.purge().sequence(sequence.saturating_add(1)).await;
-    done.map(|done| done.purged)
-        .map_err(|e| LookupError::new(what, stream, e))
+    done.map(|done| done.purged).map_err(|e| LookupError::new(what, stream, e))
 }
 
 /// Nanoseconds since 1970; a time that does not fit (before 1678 or after 2262) is clamped.
 pub(super) fn nanos(time: async_nats::datetime::DateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos()).unwrap_or(if time.unix_timestamp() < 0 {
-        i64::MIN
-    } else {
-        i64::MAX
-    })
+    i64::try_from(time.unix_timestamp_nanos()).unwrap_or(if time.unix_timestamp() < 0 { i64::MIN } else { i64::MAX })
 }

@@ -3,8 +3,8 @@
 //! Objects are made on the thread that uses them and run on a `current_thread` runtime.
 
 pub mod connect;
-pub mod headers;
 pub mod embedded;
+pub mod headers;
 pub mod intake;
 pub mod link;
 pub mod lookup;
@@ -14,14 +14,12 @@ pub mod requirements;
 pub mod streams;
 
 pub use connect::{Connect, ConnectError, Credentials};
-pub use headers::{HeaderView, header_map};
 pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit};
+pub use headers::{HeaderView, header_map};
 pub use intake::{Intake, IntakeError, IntakeOptions, Raw};
 pub use link::{Link, LinkEvent, LinkState};
 pub use lookup::{LookupError, StoredMessage};
 pub use partition::{lane_tokens, partition_of};
-pub use publish::{
-    BatchPublisher, Outgoing, PublishError, PublishStatus, PublisherOptions, Ticket,
-};
+pub use publish::{BatchPublisher, Outgoing, PublishError, PublishStatus, PublisherOptions, Ticket};
 pub use requirements::{RequirementError, ServerFacts};
 pub use streams::{Difference, Prepared, StreamError, StreamIdentity};

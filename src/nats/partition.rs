@@ -5,9 +5,7 @@ const PRIME: u32 = 0x0100_0193;
 
 /// FNV-1a, 32 bits (draft-eastlake-fnv), of `token`.
 pub fn fnv1a_32(token: &[u8]) -> u32 {
-    token.iter().fold(OFFSET_BASIS, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(PRIME)
-    })
+    token.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(PRIME))
 }
 
 /// The partition (0 ≤ n < `partitions`) in which the server stores a message whose partitioned subject token is `token`.
@@ -17,10 +15,7 @@ pub fn fnv1a_32(token: &[u8]) -> u32 {
 /// # Panics
 /// When `partitions` is 0: an exchange without partitions does not exist.
 pub fn partition_of(token: &str, partitions: u32) -> u32 {
-    assert!(
-        partitions > 0,
-        "the number of partitions must be at least 1"
-    );
+    assert!(partitions > 0, "the number of partitions must be at least 1");
     fnv1a_32(token.as_bytes()) % partitions
 }
 

@@ -95,9 +95,7 @@ pub struct PublishCounts {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// Headers and body exceed what the server takes.
-    #[error(
-        "message of {size} bytes for {subject} exceeds the server's max_payload of {limit} bytes"
-    )]
+    #[error("message of {size} bytes for {subject} exceeds the server's max_payload of {limit} bytes")]
     TooLarge {
         /// Subject.
         subject: String,
@@ -107,9 +105,7 @@ pub enum PublishError {
         limit: usize,
     },
     /// Not a subject one can publish to.
-    #[error(
-        "`{subject}` is no subject to publish to: tokens must be non-empty and without wildcards or spaces"
-    )]
+    #[error("`{subject}` is no subject to publish to: tokens must be non-empty and without wildcards or spaces")]
     Subject {
         /// The subject.
         subject: String,
@@ -150,32 +146,12 @@ impl BatchPublisher {
     /// Subscribes the ack inbox and starts the driver on the current runtime.
     pub async fn start(client: &Client, options: PublisherOptions) -> Result<Self, PublishError> {
         let inbox = client.new_inbox();
-        let acks = client
-            .subscribe(format!("{inbox}.*"))
-            .await
-            .map_err(|_| PublishError::Closed)?;
+        let acks = client.subscribe(format!("{inbox}.*")).await.map_err(|_| PublishError::Closed)?;
         let (status_sender, status) = watch::channel(PublishStatus::Healthy);
         let (acked_sender, acked) = watch::channel(0);
-        let shared = Arc::new(Shared::new(Window::new(
-            options.max_messages,
-            options.max_bytes,
-        )));
-        let driver = driver::Driver::new(
-            client,
-            inbox,
-            acks,
-            shared.clone(),
-            options,
-            status_sender,
-            acked_sender,
-        );
-        Ok(Self {
-            client: client.clone(),
-            shared,
-            status,
-            acked,
-            driver: tokio::spawn(driver.run()),
-        })
+        let shared = Arc::new(Shared::new(Window::new(options.max_messages, options.max_bytes)));
+        let driver = driver::Driver::new(client, inbox, acks, shared.clone(), options, status_sender, acked_sender);
+        Ok(Self { client: client.clone(), shared, status, acked, driver: tokio::spawn(driver.run()) })
     }
 
     /// Puts a message into the window, waiting while it is full, and returns its ticket. Its ack comes later.
@@ -200,17 +176,12 @@ impl BatchPublisher {
     }
 
     /// Like [`BatchPublisher::publish`], but gives the message back when the window is full.
-    pub fn try_publish(
-        &self,
-        outgoing: Outgoing,
-    ) -> Result<Result<Ticket, Outgoing>, PublishError> {
+    pub fn try_publish(&self, outgoing: Outgoing) -> Result<Result<Ticket, Outgoing>, PublishError> {
         let size = self.check(&outgoing)?;
         let mut slot = Some(self.with_ttl(outgoing));
         match self.shared.push(&mut slot, size)? {
             Some(ticket) => Ok(Ok(ticket)),
-            None => Ok(Err(slot
-                .take()
-                .expect("a message that was not pushed is still in its slot"))),
+            None => Ok(Err(slot.take().expect("a message that was not pushed is still in its slot"))),
         }
     }
 
@@ -229,11 +200,7 @@ impl BatchPublisher {
     /// # Errors
     /// `Refused` when `ticket` itself was refused (of refusals the last 1024 are known), `Closed` when the publisher ended.
     pub async fn acked(&self, ticket: Ticket) -> Result<(), PublishError> {
-        self.acked
-            .clone()
-            .wait_for(|through| *through >= ticket)
-            .await
-            .map_err(|_| PublishError::Closed)?;
+        self.acked.clone().wait_for(|through| *through >= ticket).await.map_err(|_| PublishError::Closed)?;
         match self.shared.refusal(ticket) {
             Some(error) => Err(error),
             None => Ok(()),
@@ -243,11 +210,7 @@ impl BatchPublisher {
     /// Waits until everything published so far is stored; an error names the first message refused since the last flush.
     pub async fn flush(&self) -> Result<(), PublishError> {
         let last = self.shared.last_ticket();
-        self.acked
-            .clone()
-            .wait_for(|through| *through >= last)
-            .await
-            .map_err(|_| PublishError::Closed)?;
+        self.acked.clone().wait_for(|through| *through >= last).await.map_err(|_| PublishError::Closed)?;
         match self.shared.first_unreported_refusal() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -265,12 +228,7 @@ impl BatchPublisher {
     }
 
     /// Publishes a plain message, stored nowhere and not acked: replies to `Dex-Reply`, broadcasts on `dex.v1.pub`.
-    pub async fn publish_core(
-        &self,
-        subject: Subject,
-        headers: HeaderMap,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
+    pub async fn publish_core(&self, subject: Subject, headers: HeaderMap, payload: Bytes) -> Result<(), PublishError> {
         publish_core(&self.client, subject, headers, payload).await
     }
 
@@ -279,11 +237,7 @@ impl BatchPublisher {
         let limit = self.client.max_payload();
         let subject = || outgoing.subject.to_string();
         if size > limit {
-            return Err(PublishError::TooLarge {
-                subject: subject(),
-                size,
-                limit,
-            });
+            return Err(PublishError::TooLarge { subject: subject(), size, limit });
         }
         if !publishable(&outgoing.subject) {
             return Err(PublishError::Subject { subject: subject() });
@@ -294,9 +248,7 @@ impl BatchPublisher {
     fn with_ttl(&self, mut outgoing: Outgoing) -> Outgoing {
         if let Some(ttl) = outgoing.ttl {
             let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
-            outgoing
-                .headers
-                .insert("Nats-TTL", format!("{}s", seconds.max(1)));
+            outgoing.headers.insert("Nats-TTL", format!("{}s", seconds.max(1)));
         }
         outgoing
     }
@@ -318,20 +270,13 @@ pub async fn publish_core(
     let sent = if headers.is_empty() {
         client.publish(subject.clone(), payload).await
     } else {
-        client
-            .publish_with_headers(subject.clone(), headers, payload)
-            .await
+        client.publish_with_headers(subject.clone(), headers, payload).await
     };
-    sent.map_err(|error| PublishError::Core {
-        subject: subject.to_string(),
-        reason: error.to_string(),
-    })
+    sent.map_err(|error| PublishError::Core { subject: subject.to_string(), reason: error.to_string() })
 }
 
 fn publishable(subject: &str) -> bool {
-    subject.split('.').all(|token| {
-        !token.is_empty() && !token.bytes().any(|b| b <= b' ' || b == b'*' || b == b'>')
-    })
+    subject.split('.').all(|token| !token.is_empty() && !token.bytes().any(|b| b <= b' ' || b == b'*' || b == b'>'))
 }
 
 #[cfg(test)]

@@ -83,59 +83,33 @@ pub fn parse_version(text: &str) -> Option<(u64, u64)> {
     let mut parts = text[start..].split('.');
     let major = parts.next()?.parse().ok()?;
     let minor = parts.next()?;
-    let digits = minor
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(minor.len());
+    let digits = minor.find(|c: char| !c.is_ascii_digit()).unwrap_or(minor.len());
     Some((major, minor[..digits].parse().ok()?))
 }
 
 /// Checks the connected server: version, JetStream, its API level, the payload limit.
-pub async fn check(
-    client: &Client,
-    jetstream: &jetstream::Context,
-) -> Result<ServerFacts, RequirementError> {
+pub async fn check(client: &Client, jetstream: &jetstream::Context) -> Result<ServerFacts, RequirementError> {
     let info = client.server_info();
-    let name = if info.server_name.is_empty() {
-        info.server_id
-    } else {
-        info.server_name
-    };
+    let name = if info.server_name.is_empty() { info.server_id } else { info.server_name };
     if parse_version(&info.version).is_none_or(|version| version < MINIMUM_VERSION) {
-        return Err(RequirementError::Version {
-            name,
-            found: info.version,
-        });
+        return Err(RequirementError::Version { name, found: info.version });
     }
     if !info.jetstream {
         return Err(RequirementError::NoJetStream { name });
     }
     if info.max_payload < MINIMUM_PAYLOAD {
-        return Err(RequirementError::MaxPayload {
-            name,
-            found: info.max_payload,
-        });
+        return Err(RequirementError::MaxPayload { name, found: info.max_payload });
     }
     let account = match jetstream.query_account().await {
         Ok(account) => account,
         Err(error) => {
-            return Err(RequirementError::Account {
-                name,
-                reason: error.to_string(),
-            });
+            return Err(RequirementError::Account { name, reason: error.to_string() });
         }
     };
     if account.requests.level < MINIMUM_API_LEVEL {
-        return Err(RequirementError::ApiLevel {
-            name,
-            found: account.requests.level,
-        });
+        return Err(RequirementError::ApiLevel { name, found: account.requests.level });
     }
-    Ok(ServerFacts {
-        version: info.version,
-        name,
-        api_level: account.requests.level,
-        max_payload: info.max_payload,
-    })
+    Ok(ServerFacts { version: info.version, name, api_level: account.requests.level, max_payload: info.max_payload })
 }
 
 #[cfg(test)]

@@ -117,9 +117,7 @@ pub enum StreamError {
         reason: String,
     },
     /// A `DEX_IN` is there whose transform is not ours: its messages could not be found by partition.
-    #[error(
-        "stream DEX_IN exists but its subject transform is `{found}`: it was not made by dex; rename or remove it"
-    )]
+    #[error("stream DEX_IN exists but its subject transform is `{found}`: it was not made by dex; rename or remove it")]
     ForeignTransform {
         /// The transform found.
         found: String,
@@ -127,16 +125,9 @@ pub enum StreamError {
 }
 
 /// Makes or verifies `DEX_IN`.
-pub async fn prepare_in(
-    js: &jetstream::Context,
-    limits: &InLimits,
-) -> Result<Prepared, StreamError> {
+pub async fn prepare_in(js: &jetstream::Context, limits: &InLimits) -> Result<Prepared, StreamError> {
     if !(1..=1024).contains(&limits.partitions) {
-        return Err(StreamError::Range {
-            field: "partitions",
-            range: "1 to 1024",
-            got: i64::from(limits.partitions),
-        });
+        return Err(StreamError::Range { field: "partitions", range: "1 to 1024", got: i64::from(limits.partitions) });
     }
     let config = Config {
         name: DEX_IN.into(),
@@ -158,22 +149,12 @@ pub async fn prepare_in(
         .subject_transform
         .as_ref()
         .and_then(partitions_in)
-        .ok_or_else(|| StreamError::ForeignTransform {
-            found: transform_text(&info.config),
-        })?;
-    Ok(Prepared {
-        made,
-        identity: (&info).into(),
-        partitions,
-        differences: differences(&config, &info.config),
-    })
+        .ok_or_else(|| StreamError::ForeignTransform { found: transform_text(&info.config) })?;
+    Ok(Prepared { made, identity: (&info).into(), partitions, differences: differences(&config, &info.config) })
 }
 
 /// Makes or verifies `DEX_OUT`.
-pub async fn prepare_out(
-    js: &jetstream::Context,
-    limits: &OutLimits,
-) -> Result<Prepared, StreamError> {
+pub async fn prepare_out(js: &jetstream::Context, limits: &OutLimits) -> Result<Prepared, StreamError> {
     let config = Config {
         name: DEX_OUT.into(),
         description: Some("deliveries, outcomes and requests from the exchange".into()),
@@ -186,12 +167,7 @@ pub async fn prepare_out(
         ..common()
     };
     let (made, info) = make_or_get(js, config.clone()).await?;
-    Ok(Prepared {
-        made,
-        identity: (&info).into(),
-        partitions: 0,
-        differences: differences(&config, &info.config),
-    })
+    Ok(Prepared { made, identity: (&info).into(), partitions: 0, differences: differences(&config, &info.config) })
 }
 
 /// Makes or opens the KV bucket `DEX_STATE` (file, one value per key) and reports where it differs.
@@ -200,10 +176,7 @@ pub async fn prepare_state(
     max_bytes: i64,
     replicas: usize,
 ) -> Result<(kv::Store, Vec<Difference>), StreamError> {
-    let fail = |reason: String| StreamError::Server {
-        stream: format!("KV_{DEX_STATE}"),
-        reason,
-    };
+    let fail = |reason: String| StreamError::Server { stream: format!("KV_{DEX_STATE}"), reason };
     let asked = kv::Config {
         bucket: DEX_STATE.into(),
         description: "checkpoints of the exchange".into(),
@@ -215,27 +188,14 @@ pub async fn prepare_state(
     };
     let store = match js.get_key_value(DEX_STATE).await {
         Ok(store) => store,
-        Err(_) => js
-            .create_key_value(asked)
-            .await
-            .map_err(|e| fail(e.to_string()))?,
+        Err(_) => js.create_key_value(asked).await.map_err(|e| fail(e.to_string()))?,
     };
-    let info = store
-        .stream
-        .get_info()
-        .await
-        .map_err(|e| fail(e.to_string()))?;
+    let info = store.stream.get_info().await.map_err(|e| fail(e.to_string()))?;
     let found = &info.config;
     let mut list = Vec::new();
-    let mut compare = |field, asked: String, found: String| {
-        note(&mut list, &info.config.name, field, asked, found)
-    };
+    let mut compare = |field, asked: String, found: String| note(&mut list, &info.config.name, field, asked, found);
     compare("storage", text(StorageType::File), text(found.storage));
-    compare(
-        "max_msgs_per_subject",
-        text(1),
-        text(found.max_messages_per_subject),
-    );
+    compare("max_msgs_per_subject", text(1), text(found.max_messages_per_subject));
     compare("max_bytes", text(max_bytes), text(found.max_bytes));
     compare("num_replicas", text(replicas), text(found.num_replicas));
     Ok((store, list))
@@ -251,9 +211,7 @@ fn partitions_in(transform: &SubjectTransform) -> Option<u32> {
     let destination: String = transform.destination.split_whitespace().collect();
     let rest = destination.strip_prefix("dex.v1.p.{{partition(")?;
     let partitions = rest[..rest.find(',')?].parse().ok()?;
-    let ours = transform.source == IN_SUBJECTS
-        && destination == in_destination(partitions)
-        && partitions > 0;
+    let ours = transform.source == IN_SUBJECTS && destination == in_destination(partitions) && partitions > 0;
     ours.then_some(partitions)
 }
 
@@ -272,15 +230,11 @@ fn common() -> Config {
 
 async fn make_or_get(js: &jetstream::Context, config: Config) -> Result<(bool, Info), StreamError> {
     let name = config.name.clone();
-    let fail = |reason: String| StreamError::Server {
-        stream: name.clone(),
-        reason,
-    };
+    let fail = |reason: String| StreamError::Server { stream: name.clone(), reason };
     match js.get_stream(&name).await {
         Ok(stream) => return Ok((false, stream.cached_info().clone())),
         Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(inner)
-                if inner.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
+            GetStreamErrorKind::JetStream(inner) if inner.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
             _ => return Err(fail(error.to_string())),
         },
     }
@@ -301,26 +255,11 @@ mod tests {
     #[test]
     fn the_partition_count_is_read_from_our_transform_only() {
         let of = |source: &str, destination: &str| {
-            partitions_in(&SubjectTransform {
-                source: source.into(),
-                destination: destination.into(),
-            })
+            partitions_in(&SubjectTransform { source: source.into(), destination: destination.into() })
         };
         assert_eq!(of(IN_SUBJECTS, &in_destination(16)), Some(16));
-        assert_eq!(
-            of(
-                IN_SUBJECTS,
-                "dex.v1.p.{{partition(8, 2)}}.{{wildcard(1)}}.{{wildcard(2)}}.>"
-            ),
-            Some(8)
-        );
-        assert_eq!(
-            of(
-                IN_SUBJECTS,
-                "dex.v1.p.{{partition(8,1)}}.{{wildcard(1)}}.{{wildcard(2)}}.>"
-            ),
-            None
-        );
+        assert_eq!(of(IN_SUBJECTS, "dex.v1.p.{{partition(8, 2)}}.{{wildcard(1)}}.{{wildcard(2)}}.>"), Some(8));
+        assert_eq!(of(IN_SUBJECTS, "dex.v1.p.{{partition(8,1)}}.{{wildcard(1)}}.{{wildcard(2)}}.>"), None);
         assert_eq!(of("dex.v1.in.>", &in_destination(16)), None);
     }
 }

@@ -26,9 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            cache_bytes: CACHE_BYTES,
-        }
+        Options { cache_bytes: CACHE_BYTES }
     }
 }
 
@@ -61,21 +59,12 @@ impl StateDb {
     /// # Errors
     /// [`StoreError::InUse`] when another process has it, [`StoreError::Newer`] when a newer program
     /// wrote it, [`StoreError::Origin`] when it is another exchange's, [`StoreError::Open`] otherwise.
-    pub fn open_with(
-        path: impl AsRef<Path>,
-        origin: &str,
-        options: Options,
-    ) -> Result<Self, StoreError> {
+    pub fn open_with(path: impl AsRef<Path>, origin: &str, options: Options) -> Result<Self, StoreError> {
         let path = path.as_ref().to_path_buf();
-        let database = Builder::new()
-            .set_cache_size(options.cache_bytes)
-            .create(&path)
-            .map_err(|error| match error {
+        let database =
+            Builder::new().set_cache_size(options.cache_bytes).create(&path).map_err(|error| match error {
                 DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.clone() },
-                other => StoreError::Open {
-                    path: path.clone(),
-                    source: Box::new(other.into()),
-                },
+                other => StoreError::Open { path: path.clone(), source: Box::new(other.into()) },
             })?;
         let header = match stored_header(&database)? {
             Some(bytes) => {
@@ -89,19 +78,10 @@ impl StateDb {
             None => start(&database, &path, origin)?,
         };
         if header.origin != origin {
-            return Err(StoreError::Origin {
-                path,
-                found: header.origin,
-                expected: origin.into(),
-            });
+            return Err(StoreError::Origin { path, found: header.origin, expected: origin.into() });
         }
         Ok(StateDb {
-            inner: Arc::new(Inner {
-                database,
-                path,
-                origin: header.origin,
-                through: AtomicU64::new(header.through),
-            }),
+            inner: Arc::new(Inner { database, path, origin: header.origin, through: AtomicU64::new(header.through) }),
         })
     }
 
@@ -135,14 +115,7 @@ impl StateDb {
     /// [`StoreError::Ahead`].
     pub fn check_ledger(&self, entries: u64) -> Result<(), StoreError> {
         let through = self.known_through();
-        if through <= entries {
-            Ok(())
-        } else {
-            Err(StoreError::Ahead {
-                through,
-                ledger: entries,
-            })
-        }
+        if through <= entries { Ok(()) } else { Err(StoreError::Ahead { through, ledger: entries }) }
     }
 
     /// The database at this moment, for several reads that must fit together.
@@ -208,10 +181,7 @@ impl std::fmt::Debug for StateDb {
 /// The header's bytes; none in a file that has no tables yet.
 fn stored_header(database: &Database) -> Result<Option<Vec<u8>>, StoreError> {
     let transaction = database.begin_read()?;
-    if !transaction
-        .list_tables()?
-        .any(|table| table.name() == META.name())
-    {
+    if !transaction.list_tables()?.any(|table| table.name() == META.name()) {
         return Ok(None);
     }
     let meta = transaction.open_table(META)?;
@@ -220,12 +190,7 @@ fn stored_header(database: &Database) -> Result<Option<Vec<u8>>, StoreError> {
 
 /// Makes the tables and the first header, in one transaction, and makes the file's name durable.
 fn start(database: &Database, path: &Path, origin: &str) -> Result<Header, StoreError> {
-    let header = Header {
-        format: FORMAT,
-        origin: origin.into(),
-        through: 0,
-        made_at: Timestamp::default(),
-    };
+    let header = Header { format: FORMAT, origin: origin.into(), through: 0, made_at: Timestamp::default() };
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {
@@ -243,9 +208,6 @@ fn start(database: &Database, path: &Path, origin: &str) -> Result<Header, Store
     };
     File::open(folder)
         .and_then(|folder| folder.sync_all())
-        .map_err(|error| StoreError::Open {
-            path: path.into(),
-            source: Box::new(redb::Error::Io(error)),
-        })?;
+        .map_err(|error| StoreError::Open { path: path.into(), source: Box::new(redb::Error::Io(error)) })?;
     Ok(header)
 }

@@ -5,19 +5,11 @@ use super::*;
 use crate::domain::{Kind, Timestamp};
 
 fn header(through: u64) -> Header {
-    Header {
-        format: FORMAT,
-        origin: ORIGIN.into(),
-        through,
-        made_at: Timestamp(9),
-    }
+    Header { format: FORMAT, origin: ORIGIN.into(), through, made_at: Timestamp(9) }
 }
 
 fn row(n: u64) -> Row {
-    Row {
-        n,
-        state: vec![0xc0],
-    }
+    Row { n, state: vec![0xc0] }
 }
 
 #[test]
@@ -46,10 +38,7 @@ fn a_newer_format_and_a_strange_file_are_refused() {
         format: u16,
         another: &'static str,
     }
-    let bytes = rmp_serde::to_vec_named(&Next {
-        format: FORMAT + 1,
-        another: "shape",
-    });
+    let bytes = rmp_serde::to_vec_named(&Next { format: FORMAT + 1, another: "shape" });
     let transaction = db.database().begin_write().expect("writes");
     transaction
         .open_table(super::view::META)
@@ -81,40 +70,17 @@ fn a_refused_batch_leaves_nothing_behind() {
     back.rows = vec![(hat(0), row(7)), (hat(1), row(3))];
     back.index = vec![(IndexKey::delivery(toy::uuid(2, 1, 1)), 8)];
     let error = db.write(&back).expect_err("goes back");
-    assert!(
-        matches!(
-            error,
-            StoreError::RowBack {
-                held: 4,
-                new: 3,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::RowBack { held: 4, new: 3, .. }), "{error}");
     let error = db.write(&Batch::new(header(3))).expect_err("goes back");
-    assert!(
-        matches!(error, StoreError::Backward { held: 4, new: 3 }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Backward { held: 4, new: 3 }), "{error}");
     let mut strange = header(9);
     strange.origin = "dex.other.org".into();
-    assert!(matches!(
-        db.write(&Batch::new(strange)),
-        Err(StoreError::Origin { .. })
-    ));
+    assert!(matches!(db.write(&Batch::new(strange)), Err(StoreError::Origin { .. })));
     assert_eq!(content(&db), before);
     assert_eq!(db.known_through(), 4);
-    db.check_ledger(4)
-        .expect("the ledger has what the rows hold");
+    db.check_ledger(4).expect("the ledger has what the rows hold");
     let error = db.check_ledger(3).expect_err("cut");
-    assert!(matches!(
-        error,
-        StoreError::Ahead {
-            through: 4,
-            ledger: 3
-        }
-    ));
+    assert!(matches!(error, StoreError::Ahead { through: 4, ledger: 3 }));
 }
 
 #[test]
@@ -126,16 +92,9 @@ fn rows_are_listed_by_kind_and_views_stand_still() {
         batch.rows.push((name.parse().expect("an address"), row(1)));
     }
     db.write(&batch).expect("writes");
-    let listed =
-        |rows: Rows| -> Vec<String> { rows.map(|row| row.expect("reads").0.to_string()).collect() };
-    assert_eq!(
-        listed(db.rows(Some(Kind::Hat)).expect("reads")),
-        ["hat:a", "hat:b-1"]
-    );
-    assert_eq!(
-        listed(db.rows(Some(Kind::Org)).expect("reads")),
-        ["org:acme"]
-    );
+    let listed = |rows: Rows| -> Vec<String> { rows.map(|row| row.expect("reads").0.to_string()).collect() };
+    assert_eq!(listed(db.rows(Some(Kind::Hat)).expect("reads")), ["hat:a", "hat:b-1"]);
+    assert_eq!(listed(db.rows(Some(Kind::Org)).expect("reads")), ["org:acme"]);
     assert_eq!(listed(db.rows(Some(Kind::Offer)).expect("reads")), [""; 0]);
 
     let view = db.view().expect("a view");
@@ -163,15 +122,9 @@ fn index_lookups_answer_in_order_and_keep_the_earliest_leaves() {
     let found = db.index(&[unknown, message, delivery]).expect("reads");
     assert_eq!(found, [None, Some(vec![5, 7]), Some(vec![3])]);
     assert_eq!(db.index_by_uuid(id).expect("reads"), [3, 5, 7]);
-    assert!(
-        db.index_by_uuid(toy::uuid(1, 1, 2))
-            .expect("reads")
-            .is_empty()
-    );
+    assert!(db.index_by_uuid(toy::uuid(1, 1, 2)).expect("reads").is_empty());
 
-    batch.index = (0..2 * LEAVES_MAX as u64)
-        .map(|leaf| (message, leaf))
-        .collect();
+    batch.index = (0..2 * LEAVES_MAX as u64).map(|leaf| (message, leaf)).collect();
     db.write(&batch).expect("writes");
     let leaves: Vec<u64> = (0..LEAVES_MAX as u64).collect();
     assert_eq!(db.index(&[message]).expect("reads"), [Some(leaves.clone())]);
@@ -192,10 +145,7 @@ fn open_exchanges_move_are_published_and_leave() {
     snapshot(&db, &tail, 1).expect("a snapshot");
     assert!(!tail.is_move_pending(&opened.delivery));
     let mut batch = Batch::new(header(1));
-    batch.published = vec![
-        (opened.delivery, Timestamp(77)),
-        (toy::uuid(2, 2, 2), Timestamp(1)),
-    ];
+    batch.published = vec![(opened.delivery, Timestamp(77)), (toy::uuid(2, 2, 2), Timestamp(1))];
     db.write(&batch).expect("writes");
     let row = db.open_row(opened.delivery).expect("reads").expect("open");
     assert_eq!(row.spool, Some((9, 16, 8)));

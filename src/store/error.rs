@@ -11,10 +11,7 @@ pub enum StoreError {
     #[error(
         "cannot open the state database {path}: {source}; if it is damaged, move it away and run `dex snapshot rebuild`"
     )]
-    Open {
-        path: PathBuf,
-        source: Box<redb::Error>,
-    },
+    Open { path: PathBuf, source: Box<redb::Error> },
     /// Another process has the file open.
     #[error("the state database {path} is open in another process; stop that one first")]
     InUse { path: PathBuf },
@@ -22,20 +19,12 @@ pub enum StoreError {
     #[error(
         "the state database {path} has format {found}, this program reads formats up to {known}; run the newer program, or move the file away and run `dex snapshot rebuild`"
     )]
-    Newer {
-        path: PathBuf,
-        found: u16,
-        known: u16,
-    },
+    Newer { path: PathBuf, found: u16, known: u16 },
     /// The file belongs to another exchange.
     #[error(
         "the state database {path} belongs to the exchange {found:?}, not to {expected:?}; check the data directory and the origin in the configuration"
     )]
-    Origin {
-        path: PathBuf,
-        found: String,
-        expected: String,
-    },
+    Origin { path: PathBuf, found: String, expected: String },
     /// The database holds entries that the ledger does not.
     #[error(
         "the state database holds the first {through} ledger entries, but the ledger ends at {ledger}: the ledger was cut or is another one; restore the ledger, or move the state database away and run `dex snapshot rebuild`"
@@ -48,48 +37,25 @@ pub enum StoreError {
     Backward { held: u64, new: u64 },
     /// A row would go back.
     #[error("the row of {entity} includes its entry {held} and cannot go back to entry {new}")]
-    RowBack {
-        entity: Address,
-        held: u64,
-        new: u64,
-    },
+    RowBack { entity: Address, held: u64, new: u64 },
     /// Entries of an entity are missing between its row and the tail.
     #[error(
         "{entity}: entry {expected} is missing, entry {found} came instead; the tail was cut short or the ledger has lost entries: run `dex check`"
     )]
-    Gap {
-        entity: Address,
-        expected: u64,
-        found: u64,
-    },
+    Gap { entity: Address, expected: u64, found: u64 },
     /// A folded state or row does not name the entry that it should include.
-    #[error(
-        "{entity}: the state names entry {found} as its last, but entry {expected} was folded in"
-    )]
-    Number {
-        entity: Address,
-        expected: u64,
-        found: u64,
-    },
+    #[error("{entity}: the state names entry {found} as its last, but entry {expected} was folded in")]
+    Number { entity: Address, expected: u64, found: u64 },
     /// Stored bytes cannot be read.
     #[error(
         "{what} of {key} in the state database cannot be read: {detail}; move the file away and run `dex snapshot rebuild`"
     )]
-    Decode {
-        what: &'static str,
-        key: String,
-        detail: String,
-    },
+    Decode { what: &'static str, key: String, detail: String },
     /// A value cannot be written as MessagePack.
     #[error("{what} cannot be encoded: {source}")]
-    Encode {
-        what: &'static str,
-        source: rmp_serde::encode::Error,
-    },
+    Encode { what: &'static str, source: rmp_serde::encode::Error },
     /// A rebuild was asked for into a database that holds something.
-    #[error(
-        "a rebuild needs an empty state database, this one holds the first {through} entries; move it away first"
-    )]
+    #[error("a rebuild needs an empty state database, this one holds the first {through} entries; move it away first")]
     NotEmpty { through: u64 },
     /// The ledger handed to a rebuild is out of order.
     #[error("ledger entry {found} came after entry {last}: a rebuild reads the ledger in order")]
@@ -112,10 +78,4 @@ macro_rules! from_redb {
     )+};
 }
 
-from_redb!(
-    redb::StorageError,
-    redb::TableError,
-    redb::TransactionError,
-    redb::CommitError,
-    redb::SetDurabilityError
-);
+from_redb!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::SetDurabilityError);

@@ -27,37 +27,20 @@ pub struct RegistryFold {
 ///
 /// # Errors
 /// As [`state_of`], and [`StoreError::Number`] when the state does not count along.
-pub fn fold_entity<E: Entity>(
-    entity: &Address,
-    row: Option<&Row>,
-    fresh: &[Arc<Sealed>],
-) -> Result<Row, StoreError> {
+pub fn fold_entity<E: Entity>(entity: &Address, row: Option<&Row>, fresh: &[Arc<Sealed>]) -> Result<Row, StoreError> {
     let mut state: E = state_of(entity, row)?;
     apply(entity, &mut state, fresh)?;
-    let bytes = rmp_serde::to_vec_named(&state).map_err(|source| StoreError::Encode {
-        what: "a state",
-        source,
-    })?;
-    Ok(Row {
-        n: state.n(),
-        state: bytes,
-    })
+    let bytes = rmp_serde::to_vec_named(&state).map_err(|source| StoreError::Encode { what: "a state", source })?;
+    Ok(Row { n: state.n(), state: bytes })
 }
 
 /// The next row of an entity that has entries but no state (a partition's own): its number only.
 ///
 /// # Errors
 /// None; a `Result` so that it fits where [`fold_entity`] does.
-pub fn fold_stateless(
-    _entity: &Address,
-    row: Option<&Row>,
-    fresh: &[Arc<Sealed>],
-) -> Result<Row, StoreError> {
+pub fn fold_stateless(_entity: &Address, row: Option<&Row>, fresh: &[Arc<Sealed>]) -> Result<Row, StoreError> {
     let n = row.map_or(0, |row| row.n);
-    Ok(Row {
-        n: fresh.last().map_or(n, |last| last.entry.n),
-        state: Vec::new(),
-    })
+    Ok(Row { n: fresh.last().map_or(n, |last| last.entry.n), state: Vec::new() })
 }
 
 /// What [`fold_rows`] gathers about open exchanges.
@@ -120,12 +103,7 @@ pub fn fold_rows(
         return Err(StoreError::Backward { held, new: through });
     }
     let view = db.view()?;
-    let mut batch = Batch::new(Header {
-        format: FORMAT,
-        origin: db.origin().into(),
-        through,
-        made_at,
-    });
+    let mut batch = Batch::new(Header { format: FORMAT, origin: db.origin().into(), through, made_at });
     let mut exchanges = Exchanges::default();
     for entity in tail.dirty() {
         let pending = tail.of(&entity);
@@ -148,19 +126,14 @@ pub fn fold_rows(
         };
         if fresh.iter().any(|it| (registry.touches)(&it.entry.event)) {
             let mut registration = view.registration(&entity)?.unwrap_or_default();
-            for sealed in fresh
-                .iter()
-                .filter(|it| (registry.touches)(&it.entry.event))
-            {
+            for sealed in fresh.iter().filter(|it| (registry.touches)(&it.entry.event)) {
                 (registry.apply)(&mut registration, &sealed.entry);
             }
             batch.registrations.push((entity.clone(), registration));
         }
         for sealed in fresh {
             let keys = index_keys(&sealed.entry);
-            batch
-                .index
-                .extend(keys.iter().map(|key| (*key, sealed.leaf)));
+            batch.index.extend(keys.iter().map(|key| (*key, sealed.leaf)));
             exchanges.take(sealed);
         }
         batch.rows.push((entity, next));

@@ -8,10 +8,7 @@ use super::view::{INDEX, META, OPEN, REGISTRATIONS, ROWS};
 use super::*;
 use crate::domain::{Entity, Event, Standing};
 
-const FROZEN: &[u8] = include_bytes!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/data/state-format-1.msgpack"
-));
+const FROZEN: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/state-format-1.msgpack"));
 
 /// What format 1 was made of: two open exchanges, one that ended, a registration.
 fn entries() -> Vec<std::sync::Arc<Sealed>> {
@@ -54,16 +51,10 @@ fn put<K: redb::Key + 'static>(
 fn frozen() -> (tempfile::TempDir, StateDb) {
     let frozen: Content = rmp_serde::from_slice(FROZEN).expect("the export reads");
     let (folder, db) = toy::database();
-    for (table, items) in [
-        (META, &frozen.meta),
-        (ROWS, &frozen.rows),
-        (REGISTRATIONS, &frozen.registrations),
-    ] {
+    for (table, items) in [(META, &frozen.meta), (ROWS, &frozen.rows), (REGISTRATIONS, &frozen.registrations)] {
         put(&db, table, |table| {
             for (key, value) in items {
-                table
-                    .insert(key.as_str(), value.as_slice())
-                    .expect("inserts");
+                table.insert(key.as_str(), value.as_slice()).expect("inserts");
             }
         });
     }
@@ -103,17 +94,11 @@ fn format_1_stays_readable() {
     assert_eq!(registrations[0].1.standing, Standing::Active);
     let open = db.open_rows().expect("reads");
     let deliveries: Vec<_> = open.iter().map(|(delivery, _)| *delivery).collect();
-    assert_eq!(
-        deliveries,
-        [toy::opened(2, 1).delivery, toy::opened(1, 4).delivery]
-    );
+    assert_eq!(deliveries, [toy::opened(2, 1).delivery, toy::opened(1, 4).delivery]);
     assert_eq!(open[0].1.spool, Some((1, 816, 8)));
     assert_eq!(open[0].1.deadline, toy::opened(2, 1).deadline);
     let first = toy::opened(1, 2);
-    assert_eq!(
-        db.index_by_uuid(first.exchange.0).expect("reads"),
-        [101, 103]
-    );
+    assert_eq!(db.index_by_uuid(first.exchange.0).expect("reads"), [101, 103]);
     let delivery = db.index(&[IndexKey::delivery(first.delivery)]);
     assert_eq!(delivery.expect("reads"), [Some(vec![101, 103])]);
 }
@@ -128,12 +113,7 @@ fn format_1_is_written_as_ever() {
     assert_eq!(now.index, frozen.index);
     assert_eq!(now.open, frozen.open);
     // What lies in a registration is the domain's, which may add to it: that it reads is enough.
-    let keys = |of: &Content| {
-        of.registrations
-            .iter()
-            .map(|it| it.0.clone())
-            .collect::<Vec<_>>()
-    };
+    let keys = |of: &Content| of.registrations.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
     assert_eq!(keys(&now), keys(&frozen));
 }
 
@@ -143,13 +123,7 @@ fn format_1_is_written_as_ever() {
 fn freeze_format_1() {
     let (_folder, db) = written();
     let bytes = rmp_serde::to_vec_named(&content(&db)).expect("packs");
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/data/state-format-1.msgpack"
-    );
-    assert!(
-        !std::path::Path::new(path).exists() || FROZEN.is_empty(),
-        "frozen already"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/state-format-1.msgpack");
+    assert!(!std::path::Path::new(path).exists() || FROZEN.is_empty(), "frozen already");
     std::fs::write(path, bytes).expect("writes");
 }

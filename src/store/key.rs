@@ -72,10 +72,7 @@ pub struct IndexKeys {
 
 impl IndexKeys {
     const fn empty() -> Self {
-        IndexKeys {
-            keys: [IndexKey([0; 32]); INDEX_KEYS_MAX],
-            len: 0,
-        }
+        IndexKeys { keys: [IndexKey([0; 32]); INDEX_KEYS_MAX], len: 0 }
     }
 
     fn add(&mut self, key: IndexKey) {
@@ -127,16 +124,11 @@ pub fn index_keys(entry: &Entry) -> IndexKeys {
             keys.add(IndexKey::exchange(entity, &opened.from, opened.exchange));
             keys.add(IndexKey::delivery(opened.delivery));
         }
-        Event::Settled(closed)
-        | Event::Disputed { closed, .. }
-        | Event::Expired(closed)
-        | Event::Recalled(closed) => {
+        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
             keys.add(IndexKey::exchange(entity, &closed.from, closed.exchange));
             keys.add(IndexKey::delivery(closed.delivery));
         }
-        Event::RecallRequested {
-            exchange, delivery, ..
-        } => {
+        Event::RecallRequested { exchange, delivery, .. } => {
             // Only its sender can recall an exchange.
             if let Some(cause) = cause {
                 keys.add(IndexKey::exchange(entity, &cause.from, *exchange));
@@ -157,18 +149,10 @@ mod tests {
     #[test]
     fn a_message_to_its_entity_and_the_exchange_it_opens_share_one_key() {
         let opened = toy::opened(3, 1);
-        let keys = index_keys(&toy::entry(
-            3,
-            1,
-            toy::event_opened(&opened),
-            Some(toy::hat(3)),
-        ));
+        let keys = index_keys(&toy::entry(3, 1, toy::event_opened(&opened), Some(toy::hat(3))));
         assert_eq!(keys.len(), 2);
         let exchange = IndexKey::exchange(&toy::hat(3), &opened.from, opened.exchange);
-        assert_eq!(
-            keys.to_vec(),
-            vec![exchange, IndexKey::delivery(opened.delivery)]
-        );
+        assert_eq!(keys.to_vec(), vec![exchange, IndexKey::delivery(opened.delivery)]);
         assert_eq!(keys[0].uuid(), opened.exchange.0);
     }
 

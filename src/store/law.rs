@@ -55,20 +55,10 @@ fn ledger(steps: &[(u8, u8)]) -> Vec<Arc<Sealed>> {
                 }
             }
             (8, Some(oldest)) => (
-                Event::RecallRequested {
-                    exchange: oldest.exchange,
-                    delivery: oldest.delivery,
-                    to: oldest.to,
-                },
+                Event::RecallRequested { exchange: oldest.exchange, delivery: oldest.delivery, to: oldest.to },
                 Some(hat(i)),
             ),
-            (9, _) => (
-                Event::LateReceipt {
-                    delivery: toy::uuid(2, i, 1),
-                    verdict: Verdict::Accepted,
-                },
-                lane,
-            ),
+            (9, _) => (Event::LateReceipt { delivery: toy::uuid(2, i, 1), verdict: Verdict::Accepted }, lane),
             (10, _) => (toy::registered(n), Some(hat(i))),
             (11, _) => (Event::Suspended, Some(hat(i))),
             _ => {
@@ -91,9 +81,7 @@ fn folded(entries: &[Arc<Sealed>], i: u8) -> Toy {
 
 fn rebuilt(entries: &[Arc<Sealed>], batch: usize) -> (tempfile::TempDir, StateDb, Rebuilt) {
     let (folder, db) = toy::database();
-    let entries = entries
-        .iter()
-        .map(|it| Ok::<_, Infallible>(Sealed::clone(it)));
+    let entries = entries.iter().map(|it| Ok::<_, Infallible>(Sealed::clone(it)));
     let made_at = crate::domain::Timestamp(5);
     let rebuilt = rebuild(&db, entries, toy::REGISTRY, toy::fold, batch, made_at);
     (folder, db, rebuilt.expect("rebuilds"))
@@ -171,9 +159,7 @@ proptest! {
 
 #[test]
 fn an_entity_loads_whole_while_snapshots_are_written() {
-    let steps: Vec<(u8, u8)> = (0..3000u32)
-        .map(|at| ((at % 3) as u8, (at % 13) as u8))
-        .collect();
+    let steps: Vec<(u8, u8)> = (0..3000u32).map(|at| ((at % 3) as u8, (at % 13) as u8)).collect();
     let entries = ledger(&steps);
     let (_folder, db) = toy::database();
     let tail = Tail::new(1000);

@@ -12,20 +12,12 @@ use crate::domain::{Address, Entity};
 ///
 /// # Errors
 /// [`StoreError::Gap`] when an entry is missing.
-pub(super) fn after<'a>(
-    entity: &Address,
-    n: u64,
-    pending: &'a [Arc<Sealed>],
-) -> Result<&'a [Arc<Sealed>], StoreError> {
+pub(super) fn after<'a>(entity: &Address, n: u64, pending: &'a [Arc<Sealed>]) -> Result<&'a [Arc<Sealed>], StoreError> {
     let start = pending.partition_point(|sealed| sealed.entry.n <= n);
     let fresh = &pending[start..];
     for (expected, sealed) in (n + 1..).zip(fresh) {
         if sealed.entry.n != expected {
-            return Err(StoreError::Gap {
-                entity: entity.clone(),
-                expected,
-                found: sealed.entry.n,
-            });
+            return Err(StoreError::Gap { entity: entity.clone(), expected, found: sealed.entry.n });
         }
     }
     Ok(fresh)
@@ -50,23 +42,11 @@ pub fn state_of<E: Entity>(entity: &Address, row: Option<&Row>) -> Result<E, Sto
 }
 
 pub(super) fn check_number(entity: &Address, expected: u64, found: u64) -> Result<(), StoreError> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(StoreError::Number {
-            entity: entity.clone(),
-            expected,
-            found,
-        })
-    }
+    if expected == found { Ok(()) } else { Err(StoreError::Number { entity: entity.clone(), expected, found }) }
 }
 
 /// Folds `fresh` into `state`, which must count along.
-pub(super) fn apply<E: Entity>(
-    entity: &Address,
-    state: &mut E,
-    fresh: &[Arc<Sealed>],
-) -> Result<(), StoreError> {
+pub(super) fn apply<E: Entity>(entity: &Address, state: &mut E, fresh: &[Arc<Sealed>]) -> Result<(), StoreError> {
     for sealed in fresh {
         state.apply(&sealed.entry);
     }

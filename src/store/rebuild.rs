@@ -58,10 +58,7 @@ where
     for sealed in entries {
         let sealed = sealed.map_err(|error| StoreError::Source(error.into()))?;
         if sealed.leaf < rebuilt.through {
-            return Err(StoreError::Order {
-                last: rebuilt.through - 1,
-                found: sealed.leaf,
-            });
+            return Err(StoreError::Order { last: rebuilt.through - 1, found: sealed.leaf });
         }
         rebuilt.through = sealed.leaf + 1;
         rebuilt.entries += 1;

@@ -86,11 +86,7 @@ fn read<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     version: impl Fn(&T) -> u8,
 ) -> Result<T, StoreError> {
-    let fail = |detail: String| StoreError::Decode {
-        what,
-        key: key.to_string(),
-        detail,
-    };
+    let fail = |detail: String| StoreError::Decode { what, key: key.to_string(), detail };
     let newer = |v: u8| fail(format!("its version {v} is newer than {ENVELOPE}"));
     match rmp_serde::from_slice::<T>(bytes) {
         Ok(value) if version(&value) <= ENVELOPE => Ok(value),
@@ -124,30 +120,19 @@ impl Header {
     }
 
     fn unreadable(error: &rmp_serde::decode::Error) -> StoreError {
-        StoreError::Decode {
-            what: "the header",
-            key: "the file".into(),
-            detail: error.to_string(),
-        }
+        StoreError::Decode { what: "the header", key: "the file".into(), detail: error.to_string() }
     }
 }
 
 impl Row {
     pub(super) fn pack(&self) -> Result<Vec<u8>, StoreError> {
-        let envelope = RowEnvelope {
-            v: ENVELOPE,
-            n: self.n,
-            state: &self.state,
-        };
+        let envelope = RowEnvelope { v: ENVELOPE, n: self.n, state: &self.state };
         pack("a row", &envelope)
     }
 
     pub(super) fn unpack(key: &dyn std::fmt::Display, bytes: &[u8]) -> Result<Self, StoreError> {
         let row: RowEnvelope<'_> = read("the row", key, bytes, |row: &RowEnvelope<'_>| row.v)?;
-        Ok(Row {
-            n: row.n,
-            state: row.state.to_vec(),
-        })
+        Ok(Row { n: row.n, state: row.state.to_vec() })
     }
 
     /// The entry number of a stored row, without copying its state.
@@ -162,13 +147,7 @@ pub(super) trait Enveloped: Serialize + DeserializeOwned {
     const WHAT: &'static str;
 
     fn pack(&self) -> Result<Vec<u8>, StoreError> {
-        pack(
-            Self::WHAT,
-            &Envelope {
-                v: ENVELOPE,
-                value: self,
-            },
-        )
+        pack(Self::WHAT, &Envelope { v: ENVELOPE, value: self })
     }
 
     fn unpack(key: &dyn std::fmt::Display, bytes: &[u8]) -> Result<Self, StoreError> {
@@ -197,10 +176,7 @@ mod tests {
         }
         let bytes = rmp_serde::to_vec_named(&Next { v: 2, number: 3 }).expect("packs");
         let error = Row::unpack(&"hat:bob", &bytes).expect_err("newer");
-        assert!(
-            error.to_string().contains("version 2 is newer than 1"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("version 2 is newer than 1"), "{error}");
         let error = Row::unpack(&"hat:bob", b"\xc1").expect_err("no MessagePack");
         assert!(error.to_string().contains("the row of hat:bob"), "{error}");
     }

@@ -106,10 +106,7 @@ impl Tail {
                 Some(queue) => queue,
                 None => shard.entry(entity.clone()).or_default(),
             };
-            if queue
-                .back()
-                .is_none_or(|last| last.entry.n < sealed.entry.n)
-            {
+            if queue.back().is_none_or(|last| last.entry.n < sealed.entry.n) {
                 queue.push_back(Arc::clone(sealed));
                 self.held.fetch_add(1, Ordering::Relaxed);
             }
@@ -119,10 +116,7 @@ impl Tail {
 
     /// How full it is.
     pub fn fill(&self) -> Fill {
-        Fill {
-            held: self.len(),
-            bound: self.bound,
-        }
+        Fill { held: self.len(), bound: self.bound }
     }
 
     /// The entries of one entity, in order.
@@ -178,9 +172,7 @@ impl Tail {
     /// snapshot through all of these writes it down; a segment may go only when none of the moves out of
     /// it is pending any more ([`Tail::is_move_pending`]).
     pub fn moved(&self, moves: &[(Uuid, SpoolPlace)], committed: u64) {
-        let noted = moves
-            .iter()
-            .map(|&(delivery, place)| (delivery, Move { place, committed }));
+        let noted = moves.iter().map(|&(delivery, place)| (delivery, Move { place, committed }));
         lock(&self.moves).extend(noted);
     }
 

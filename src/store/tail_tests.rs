@@ -9,10 +9,7 @@ use crate::domain::{Event, Reason, Timestamp};
 
 fn refused(i: u8, n: u64) -> Arc<Sealed> {
     let reason = Reason::NotPermitted;
-    toy::sealed(
-        n * 10 + u64::from(i),
-        toy::entry(i, n, Event::Rejected { reason }, Some(hat(i))),
-    )
+    toy::sealed(n * 10 + u64::from(i), toy::entry(i, n, Event::Rejected { reason }, Some(hat(i))))
 }
 
 fn numbers(tail: &Tail, i: u8) -> Vec<u64> {
@@ -50,10 +47,7 @@ fn a_gap_is_refused_by_load_and_fold() {
     gap(load::<Toy>(&db, &tail, &hat(1)).expect_err("2 is missing"));
     gap(fold_rows(&db, &tail, toy::REGISTRY, fold, 99, Timestamp(5)).expect_err("2 is missing"));
     // An entity without anything is at its beginning.
-    assert_eq!(
-        load::<Toy>(&db, &tail, &hat(2)).expect("loads"),
-        Toy::default()
-    );
+    assert_eq!(load::<Toy>(&db, &tail, &hat(2)).expect("loads"), Toy::default());
 }
 
 #[test]
@@ -79,17 +73,7 @@ fn a_tail_that_begins_beyond_the_row_is_refused() {
     toy::snapshot(&db, &tail, 99).expect("a snapshot");
     let _ = tail.push(&[refused(1, 3)]);
     let error = load::<Toy>(&db, &tail, &hat(1)).expect_err("2 is missing");
-    assert!(
-        matches!(
-            error,
-            StoreError::Gap {
-                expected: 2,
-                found: 3,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Gap { expected: 2, found: 3, .. }), "{error}");
 }
 
 #[test]
@@ -97,39 +81,18 @@ fn a_fold_that_does_not_count_along_is_refused() {
     let (_folder, db) = toy::database();
     let tail = Tail::default();
     let _ = tail.push(&[refused(1, 1), refused(1, 2)]);
-    let wrong = |_: &_, _: Option<&Row>, _: &[Arc<Sealed>]| {
-        Ok(Row {
-            n: 1,
-            state: Vec::new(),
-        })
-    };
+    let wrong = |_: &_, _: Option<&Row>, _: &[Arc<Sealed>]| Ok(Row { n: 1, state: Vec::new() });
     let error = fold_rows(&db, &tail, toy::REGISTRY, wrong, 99, Timestamp(5)).expect_err("1 of 2");
-    assert!(
-        matches!(
-            error,
-            StoreError::Number {
-                expected: 2,
-                found: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Number { expected: 2, found: 1, .. }), "{error}");
 }
 
 #[test]
 fn a_row_of_another_type_is_named() {
     let (_folder, db) = toy::database();
-    let row = Row {
-        n: 1,
-        state: b"\xa4text".to_vec(),
-    };
+    let row = Row { n: 1, state: b"\xa4text".to_vec() };
     let mut batch = Batch::new(db.header().expect("reads"));
     batch.rows = vec![(hat(1), row)];
     db.write(&batch).expect("writes");
     let error = load::<Toy>(&db, &Tail::default(), &hat(1)).expect_err("a text");
-    assert!(
-        error.to_string().contains("the state of hat:h1.hubat.net"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the state of hat:h1.hubat.net"), "{error}");
 }

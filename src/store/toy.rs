@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::event::{Authority, Closed, Direction, Opened};
 use crate::domain::{
-    Address, Cause, Command, Context, Decision, Digest, Entity, Entry, Event, Id, Key, Known,
-    MessageId, Profile, Registration, Standing, Timestamp,
+    Address, Cause, Command, Context, Decision, Digest, Entity, Entry, Event, Id, Key, Known, MessageId, Profile,
+    Registration, Standing, Timestamp,
 };
 
 pub const ORIGIN: &str = "dex.example.org";
@@ -41,12 +41,7 @@ impl Entity for Toy {
 }
 
 pub const REGISTRY: RegistryFold = RegistryFold {
-    touches: |event| {
-        matches!(
-            event,
-            Event::Registered { .. } | Event::Suspended | Event::Resumed
-        )
-    },
+    touches: |event| matches!(event, Event::Registered { .. } | Event::Suspended | Event::Resumed),
     apply: |registration: &mut Registration, entry| {
         registration.standing_n = entry.n;
         match &entry.event {
@@ -127,10 +122,7 @@ pub fn closed(opened: &Opened) -> Box<Closed> {
 pub fn registered(n: u64) -> Event {
     Event::Registered {
         key: Key([7; 32]),
-        profile: Profile::Plug {
-            name: format!("name {n}").into(),
-            namespace: "facebook".into(),
-        },
+        profile: Profile::Plug { name: format!("name {n}").into(), namespace: "facebook".into() },
         by: acme(),
     }
 }
@@ -153,25 +145,12 @@ pub fn entry(i: u8, n: u64, event: Event, addressed: Option<Address>) -> Entry {
         pull: None,
         body: Digest::of(b"[]"),
     });
-    Entry {
-        v: 1,
-        entity: hat(i),
-        n,
-        at: Timestamp::from_unix_ms(n),
-        cause,
-        basis: Vec::new(),
-        event,
-    }
+    Entry { v: 1, entity: hat(i), n, at: Timestamp::from_unix_ms(n), cause, basis: Vec::new(), event }
 }
 
 pub fn sealed(leaf: u64, entry: Entry) -> Arc<Sealed> {
     let spool = matches!(entry.event, Event::Opened(_)).then_some((leaf / 100, leaf * 8, 8));
-    Arc::new(Sealed {
-        leaf,
-        partition: 1,
-        entry,
-        spool,
-    })
+    Arc::new(Sealed { leaf, partition: 1, entry, spool })
 }
 
 /// A fresh database in a folder of its own.
@@ -209,10 +188,7 @@ fn texts(
     let table = transaction.open_table(table).expect("a table");
     let items = table.iter().expect("reads").map(|item| {
         let (key, value) = item.expect("reads");
-        (
-            key.value().to_owned(),
-            serde_bytes::ByteBuf::from(value.value()),
-        )
+        (key.value().to_owned(), serde_bytes::ByteBuf::from(value.value()))
     });
     items.collect()
 }
@@ -225,10 +201,7 @@ fn fixed<const N: usize>(
     let table = transaction.open_table(table).expect("a table");
     let items = table.iter().expect("reads").map(|item| {
         let (key, value) = item.expect("reads");
-        (
-            serde_bytes::ByteBuf::from(key.value().as_slice()),
-            serde_bytes::ByteBuf::from(value.value()),
-        )
+        (serde_bytes::ByteBuf::from(key.value().as_slice()), serde_bytes::ByteBuf::from(value.value()))
     });
     items.collect()
 }

@@ -9,20 +9,16 @@ use super::row::{Enveloped, Header, OpenRow, Row};
 use crate::domain::{Address, Kind, Registration};
 
 /// `header` → [`Header`].
-pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> =
-    TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
 /// `kind:id` → row.
-pub(super) const ROWS: TableDefinition<'static, &'static str, &'static [u8]> =
-    TableDefinition::new("rows");
+pub(super) const ROWS: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("rows");
 /// `kind:id` → registration.
 pub(super) const REGISTRATIONS: TableDefinition<'static, &'static str, &'static [u8]> =
     TableDefinition::new("registrations");
 /// Index key → leaves, 8 bytes big-endian each, ascending, no leaf twice.
-pub(super) const INDEX: TableDefinition<'static, &'static [u8; 32], &'static [u8]> =
-    TableDefinition::new("index");
+pub(super) const INDEX: TableDefinition<'static, &'static [u8; 32], &'static [u8]> = TableDefinition::new("index");
 /// Delivery id → open exchange.
-pub(super) const OPEN: TableDefinition<'static, &'static [u8; 16], &'static [u8]> =
-    TableDefinition::new("open");
+pub(super) const OPEN: TableDefinition<'static, &'static [u8; 16], &'static [u8]> = TableDefinition::new("open");
 /// Key of the header in [`META`].
 pub(super) const HEADER: &str = "header";
 
@@ -48,10 +44,7 @@ pub struct Rows {
 pub(super) fn leaves_of(key: &IndexKey, bytes: &[u8]) -> Result<Vec<u64>, StoreError> {
     let (chunks, rest) = bytes.as_chunks::<8>();
     if rest.is_empty() {
-        Ok(chunks
-            .iter()
-            .map(|leaf| u64::from_be_bytes(*leaf))
-            .collect())
+        Ok(chunks.iter().map(|leaf| u64::from_be_bytes(*leaf)).collect())
     } else {
         Err(StoreError::Decode {
             what: "the index",
@@ -79,20 +72,16 @@ impl View {
         let meta = self.transaction.open_table(META)?;
         match meta.get(HEADER)? {
             Some(bytes) => Header::unpack(bytes.value()),
-            None => Err(StoreError::Decode {
-                what: "the header",
-                key: "the file".into(),
-                detail: "there is none".into(),
-            }),
+            None => {
+                Err(StoreError::Decode { what: "the header", key: "the file".into(), detail: "there is none".into() })
+            }
         }
     }
 
     /// The row of one entity.
     pub fn row(&self, entity: &Address) -> Result<Option<Row>, StoreError> {
         let rows = self.transaction.open_table(ROWS)?;
-        rows.get(entity.to_string().as_str())?
-            .map(|bytes| Row::unpack(entity, bytes.value()))
-            .transpose()
+        rows.get(entity.to_string().as_str())?.map(|bytes| Row::unpack(entity, bytes.value())).transpose()
     }
 
     /// The rows of one kind, or of all.
@@ -103,23 +92,13 @@ impl View {
             Some(kind) => table.range(format!("{kind}:").as_str()..format!("{kind};").as_str())?,
             None => table.range::<&str>(..)?,
         };
-        Ok(Rows {
-            range,
-            _table: table,
-        })
+        Ok(Rows { range, _table: table })
     }
 
     /// The leaves under each key, in the order of `keys`; `None` where the key is unknown.
     pub fn index(&self, keys: &[IndexKey]) -> Result<Vec<Option<Vec<u64>>>, StoreError> {
         let table = self.transaction.open_table(INDEX)?;
-        keys.iter()
-            .map(|key| {
-                table
-                    .get(&key.0)?
-                    .map(|bytes| leaves_of(key, bytes.value()))
-                    .transpose()
-            })
-            .collect()
+        keys.iter().map(|key| table.get(&key.0)?.map(|bytes| leaves_of(key, bytes.value())).transpose()).collect()
     }
 
     /// All leaves of whatever has this UUID (message, exchange or delivery), ascending, no leaf twice;
@@ -143,10 +122,7 @@ impl View {
     /// The registration of one party.
     pub fn registration(&self, party: &Address) -> Result<Option<Registration>, StoreError> {
         let table = self.transaction.open_table(REGISTRATIONS)?;
-        table
-            .get(party.to_string().as_str())?
-            .map(|bytes| Registration::unpack(party, bytes.value()))
-            .transpose()
+        table.get(party.to_string().as_str())?.map(|bytes| Registration::unpack(party, bytes.value())).transpose()
     }
 
     /// All registrations, in the order of their addresses.
@@ -166,10 +142,7 @@ impl View {
     /// One open exchange, by its delivery's id.
     pub fn open_row(&self, delivery: Uuid) -> Result<Option<OpenRow>, StoreError> {
         let table = self.transaction.open_table(OPEN)?;
-        table
-            .get(delivery.as_bytes())?
-            .map(|bytes| OpenRow::unpack(&delivery, bytes.value()))
-            .transpose()
+        table.get(delivery.as_bytes())?.map(|bytes| OpenRow::unpack(&delivery, bytes.value())).transpose()
     }
 
     /// All open exchanges, in the order of their delivery ids.

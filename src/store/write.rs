@@ -102,11 +102,7 @@ impl StateDb {
             }
             meta.insert(HEADER, batch.header.pack()?.as_slice())?;
             put_rows(&mut transaction.open_table(ROWS)?, batch, &mut stats)?;
-            put_registrations(
-                &mut transaction.open_table(REGISTRATIONS)?,
-                batch,
-                &mut stats,
-            )?;
+            put_registrations(&mut transaction.open_table(REGISTRATIONS)?, batch, &mut stats)?;
             put_index(&mut transaction.open_table(INDEX)?, batch, &mut stats)?;
             put_open(&mut transaction.open_table(OPEN)?, batch, &mut stats)?;
         }
@@ -118,10 +114,7 @@ impl StateDb {
 
 /// References in the order of their keys as text: sorted inserts touch each page of the tree once.
 fn by_text<T>(items: &[(Address, T)]) -> Vec<(String, &Address, &T)> {
-    let mut sorted: Vec<_> = items
-        .iter()
-        .map(|(address, item)| (address.to_string(), address, item))
-        .collect();
+    let mut sorted: Vec<_> = items.iter().map(|(address, item)| (address.to_string(), address, item)).collect();
     sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     sorted
 }
@@ -134,22 +127,14 @@ fn put_rows(table: &mut Text<'_>, batch: &Batch, stats: &mut WriteStats) -> Resu
         if let Some(old) = table.insert(key.as_str(), bytes.as_slice())? {
             let held = Row::n_of(entity, old.value())?;
             if row.n < held {
-                return Err(StoreError::RowBack {
-                    entity: entity.clone(),
-                    held,
-                    new: row.n,
-                });
+                return Err(StoreError::RowBack { entity: entity.clone(), held, new: row.n });
             }
         }
     }
     Ok(())
 }
 
-fn put_registrations(
-    table: &mut Text<'_>,
-    batch: &Batch,
-    stats: &mut WriteStats,
-) -> Result<(), StoreError> {
+fn put_registrations(table: &mut Text<'_>, batch: &Batch, stats: &mut WriteStats) -> Result<(), StoreError> {
     for (key, _, registration) in by_text(&batch.registrations) {
         let bytes = registration.pack()?;
         stats.bytes += bytes.len() as u64;
@@ -159,11 +144,7 @@ fn put_registrations(
     Ok(())
 }
 
-fn put_index(
-    table: &mut Leaves<'_>,
-    batch: &Batch,
-    stats: &mut WriteStats,
-) -> Result<(), StoreError> {
+fn put_index(table: &mut Leaves<'_>, batch: &Batch, stats: &mut WriteStats) -> Result<(), StoreError> {
     let mut sorted = batch.index.clone();
     sorted.sort_unstable();
     sorted.dedup();
@@ -217,15 +198,9 @@ fn put_open(table: &mut Open<'_>, batch: &Batch, stats: &mut WriteStats) -> Resu
 }
 
 /// Changes an open exchange in place; false when it is not open.
-fn change(
-    table: &mut Open<'_>,
-    delivery: &Uuid,
-    change: impl FnOnce(&mut OpenRow),
-) -> Result<bool, StoreError> {
-    let Some(mut row) = table
-        .get(delivery.as_bytes())?
-        .map(|bytes| OpenRow::unpack(delivery, bytes.value()))
-        .transpose()?
+fn change(table: &mut Open<'_>, delivery: &Uuid, change: impl FnOnce(&mut OpenRow)) -> Result<bool, StoreError> {
+    let Some(mut row) =
+        table.get(delivery.as_bytes())?.map(|bytes| OpenRow::unpack(delivery, bytes.value())).transpose()?
     else {
         return Ok(false);
     };

@@ -94,10 +94,7 @@ pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
 
 /// The action of this name, when the kind has it.
 pub fn find(kind: Kind, verb: &str) -> Option<ActionName> {
-    actions_of(kind)
-        .iter()
-        .copied()
-        .find(|(name, _)| *name == verb)
+    actions_of(kind).iter().copied().find(|(name, _)| *name == verb)
 }
 
 /// The names of a kind's actions as one line, for people.

@@ -8,9 +8,7 @@ use smol_str::SmolStr;
 use crate::domain::command::{PullAsk, Receipt};
 use crate::domain::event::{DebitTerms, OfferTerms};
 use crate::domain::records::RecordsError;
-use crate::domain::{
-    Action, Address, Id, Key, Kind, Limits, MessageId, Profile, Reason, Records, Timestamp,
-};
+use crate::domain::{Action, Address, Id, Key, Kind, Limits, MessageId, Profile, Reason, Records, Timestamp};
 
 use super::actions::{self, Object};
 use super::form;
@@ -82,67 +80,43 @@ struct TermsOnly {
 ///
 /// # Errors
 /// [`Reason::Malformed`] or [`Reason::TooLarge`] with a sentence that says what and where.
-pub fn read(
-    to: &Address,
-    verb: &str,
-    object: Option<&str>,
-    body: &Bytes,
-    limits: &Limits,
-) -> Result<Action, Wrong> {
+pub fn read(to: &Address, verb: &str, object: Option<&str>, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     let kind = to.kind;
     let Some((_, wanted)) = actions::find(kind, verb) else {
         let detail = match actions::actions_of(kind) {
             [] => format!("the kind {kind} has no actions"),
-            _ => format!(
-                "the kind {kind} has no action {verb:?}; it has {}",
-                actions::names(kind)
-            ),
+            _ => format!("the kind {kind} has no action {verb:?}; it has {}", actions::names(kind)),
         };
         return Err((Reason::Malformed, detail));
     };
     let object = match (wanted, object) {
         (Object::None, None) => None,
         (Object::None, Some(_)) => {
-            return Err(malformed(format!(
-                "action {verb} takes no further token in the subject"
-            )));
+            return Err(malformed(format!("action {verb} takes no further token in the subject")));
         }
         (Object::Id(what), None) => {
-            return Err(malformed(format!(
-                "action {verb} needs the {what} as a further token in the subject"
-            )));
+            return Err(malformed(format!("action {verb} needs the {what} as a further token in the subject")));
         }
         (Object::Exchange, None) => {
-            return Err(malformed(format!(
-                "action {verb} needs the exchange's id as a further token in the subject"
-            )));
+            return Err(malformed(format!("action {verb} needs the exchange's id as a further token in the subject")));
         }
-        (_, Some(token)) => Some(
-            Id::from_token(token)
-                .map_err(|e| malformed(format!("the subject's last token: {e}")))?,
-        ),
+        (_, Some(token)) => {
+            Some(Id::from_token(token).map_err(|e| malformed(format!("the subject's last token: {e}")))?)
+        }
     };
     let action = of(kind, verb, object, body, limits)?;
     check(&action).map_err(malformed)?;
     Ok(action)
 }
 
-fn of(
-    kind: Kind,
-    verb: &str,
-    object: Option<Id>,
-    body: &Bytes,
-    limits: &Limits,
-) -> Result<Action, Wrong> {
+fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     // Actions with an object come first: `object` is there exactly when the table says so.
     if let Some(object) = object {
         return with_object(verb, object, body, limits);
     }
     let register = |key, profile| Ok(Action::Register { key, profile });
     match (kind, verb) {
-        (_, "data") => Ok(Action::Data {
-            records: records(body, limits)?,
-        }),
+        (_, "data") => Ok(Action::Data { records: records(body, limits)? }),
         (_, "receipt") => Ok(Action::Receipt(json::<Receipt>(body)?)),
         (Kind::Hat, "register") => register(json::<KeyOnly>(body)?.key, Profile::Hat),
         (Kind::Plug, "register") => {
@@ -153,14 +127,7 @@ fn of(
         (Kind::App, "register") => {
             let b: AppRegister = json(body)?;
             let (name, version, namespaces) = (b.name, b.version, b.namespaces);
-            register(
-                b.key,
-                Profile::App {
-                    name,
-                    version,
-                    namespaces,
-                },
-            )
+            register(b.key, Profile::App { name, version, namespaces })
         }
         (Kind::Org, "register") => {
             let b: KeyName = json(body)?;
@@ -170,59 +137,35 @@ fn of(
             let b: KeyName = json(body)?;
             register(b.key, Profile::Platform { name: b.name })
         }
-        (Kind::Offer, "register") => Ok(Action::OfferRegister {
-            terms: json::<OfferTerms>(body)?,
-        }),
+        (Kind::Offer, "register") => Ok(Action::OfferRegister { terms: json::<OfferTerms>(body)? }),
         (Kind::Offer, "approve") => nothing(body, Action::Approve { key: None }),
-        (_, "approve" | "publish") => Ok(Action::Approve {
-            key: Some(json::<KeyOnly>(body)?.key),
-        }),
+        (_, "approve" | "publish") => Ok(Action::Approve { key: Some(json::<KeyOnly>(body)?.key) }),
         (_, "suspend") => nothing(body, Action::Suspend),
         (_, "resume") => nothing(body, Action::Resume),
         (_, "retire") => nothing(body, Action::Retire),
-        (_, "rotate-key") => Ok(Action::RotateKey {
-            key: json::<KeyOnly>(body)?.key,
-        }),
+        (_, "rotate-key") => Ok(Action::RotateKey { key: json::<KeyOnly>(body)?.key }),
         (_, "revoke-key") => {
             let Revoke { key, since } = json(body)?;
             Ok(Action::RevokeKey { key, since })
         }
         (_, "reject") => nothing(body, Action::OfferReject),
         (_, "close") => nothing(body, Action::OfferClose),
-        (_, "reserve") => Ok(Action::OfferReserve {
-            hat: json::<HatOnly>(body)?.hat,
-        }),
-        (_, "confirm") => Ok(Action::OfferConfirm {
-            hat: json::<HatOnly>(body)?.hat,
-        }),
+        (_, "reserve") => Ok(Action::OfferReserve { hat: json::<HatOnly>(body)?.hat }),
+        (_, "confirm") => Ok(Action::OfferConfirm { hat: json::<HatOnly>(body)?.hat }),
         _ => Err(unread(verb)),
     }
 }
 
 fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     match verb {
-        "credit" => Ok(Action::Credit {
-            by: object,
-            records: records(body, limits)?,
-        }),
-        "release" => Ok(Action::Release {
-            debit: object,
-            records: records(body, limits)?,
-        }),
-        "pull" => Ok(Action::Pull {
-            debit: object,
-            ask: if body.is_empty() {
-                PullAsk::default()
-            } else {
-                json(body)?
-            },
-        }),
+        "credit" => Ok(Action::Credit { by: object, records: records(body, limits)? }),
+        "release" => Ok(Action::Release { debit: object, records: records(body, limits)? }),
+        "pull" => {
+            Ok(Action::Pull { debit: object, ask: if body.is_empty() { PullAsk::default() } else { json(body)? } })
+        }
         "recall" => {
             let exchange: MessageId = object.as_str().parse().map_err(|_| {
-                malformed(
-                    "the subject's last token is not the id of an exchange (a lower-case UUID)"
-                        .into(),
-                )
+                malformed("the subject's last token is not the id of an exchange (a lower-case UUID)".into())
             })?;
             nothing(body, Action::Recall { exchange })
         }
@@ -230,24 +173,15 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
         "plug-disconnect" => nothing(body, Action::PlugDisconnect { plug: object }),
         "app-setup" => nothing(body, Action::AppSetup { app: object }),
         "app-disable" => nothing(body, Action::AppDisable { app: object }),
-        "debit-propose" => Ok(Action::DebitPropose {
-            debit: object,
-            terms: json(body)?,
-        }),
-        "debit-amend" => Ok(Action::DebitAmend {
-            debit: object,
-            terms: json(body)?,
-        }),
+        "debit-propose" => Ok(Action::DebitPropose { debit: object, terms: json(body)? }),
+        "debit-amend" => Ok(Action::DebitAmend { debit: object, terms: json(body)? }),
         "debit-enable" => nothing(body, Action::DebitEnable { debit: object }),
         "debit-disable" => Ok(Action::DebitDisable {
             debit: object,
             at_period_end: !body.is_empty() && json::<Disable>(body)?.at_period_end,
         }),
         "claim" => nothing(body, Action::Claim { offer: object }),
-        "claim-reserved" => Ok(Action::ClaimReserved {
-            offer: object,
-            terms: json::<TermsOnly>(body)?.terms,
-        }),
+        "claim-reserved" => Ok(Action::ClaimReserved { offer: object, terms: json::<TermsOnly>(body)?.terms }),
         "claim-refused" => nothing(body, Action::ClaimRefused { offer: object }),
         _ => Err(unread(verb)),
     }
@@ -264,30 +198,21 @@ fn check(action: &Action) -> Result<(), String> {
                     form::name("name", name)?;
                     form::namespace("namespace", namespace)
                 }
-                Profile::App {
-                    name,
-                    version,
-                    namespaces,
-                } => {
+                Profile::App { name, version, namespaces } => {
                     form::name("name", name)?;
                     form::name("version", version)?;
                     if namespaces.len() > form::NAMESPACES_MAX {
-                        return Err(format!(
-                            "namespaces has more than {} elements",
-                            form::NAMESPACES_MAX
-                        ));
+                        return Err(format!("namespaces has more than {} elements", form::NAMESPACES_MAX));
                     }
-                    namespaces
-                        .iter()
-                        .try_for_each(|n| form::namespace("an element of namespaces", n))
+                    namespaces.iter().try_for_each(|n| form::namespace("an element of namespaces", n))
                 }
                 Profile::Org { name } | Profile::Platform { name } => form::name("name", name),
             }
         }
         Action::RotateKey { key } => form::key(key),
-        Action::DebitPropose { terms, .. }
-        | Action::DebitAmend { terms, .. }
-        | Action::ClaimReserved { terms, .. } => form::debit(terms),
+        Action::DebitPropose { terms, .. } | Action::DebitAmend { terms, .. } | Action::ClaimReserved { terms, .. } => {
+            form::debit(terms)
+        }
         Action::OfferRegister { terms } => form::offer(terms),
         Action::Pull { ask, .. } => match ask.limit {
             Some(n) if !(1..=form::PULL_RECORDS_MAX).contains(&n) => {

@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use crate::domain::{
-    Address, Cause, Command, Digest, Key, Kind, Limits, MessageId, Reason, Signature, Timestamp,
-};
+use crate::domain::{Address, Cause, Command, Digest, Key, Kind, Limits, MessageId, Reason, Signature, Timestamp};
 
 use super::header::{self, HeaderSource};
 use super::signed_text::{self, Fields};
@@ -43,10 +41,7 @@ pub struct Incoming {
 impl Incoming {
     /// The message's facts.
     pub fn cause(&self) -> &Cause {
-        self.command
-            .cause
-            .as_ref()
-            .expect("decode puts a cause into every command")
+        self.command.cause.as_ref().expect("decode puts a cause into every command")
     }
 
     /// What is to be verified; `None` when the message is unsigned (only where that is allowed).
@@ -104,10 +99,7 @@ pub fn decode<H: HeaderSource>(
             detail,
             id: readable.then(|| one(header::ID)?.parse().ok()).flatten(),
             from: readable.then(|| one(header::FROM)?.parse().ok()).flatten(),
-            reply: readable
-                .then(|| one(header::REPLY).filter(|r| header::is_inbox(r)))
-                .flatten()
-                .map(SmolStr::new),
+            reply: readable.then(|| one(header::REPLY).filter(|r| header::is_inbox(r))).flatten().map(SmolStr::new),
         })
     })
 }
@@ -133,11 +125,7 @@ fn read<H: HeaderSource>(
 
     let from: Address = parsed(header::FROM, from_text)?;
     if matches!(from.kind, Kind::Offer | Kind::Lane) {
-        return Err(malformed(format!(
-            "{} names a {}, which never speaks",
-            header::FROM,
-            from.kind
-        )));
+        return Err(malformed(format!("{} names a {}, which never speaks", header::FROM, from.kind)));
     }
     let id = message_id(id_text, from.kind)?;
     let key: Option<Key> = key_text.map(|t| parsed(header::KEY, t)).transpose()?;
@@ -148,34 +136,19 @@ fn read<H: HeaderSource>(
         (None, None) if signatures_required => return Err(missing(header::KEY)),
         _ => {}
     }
-    let deadline = deadline_text
-        .map(|t| parsed::<Timestamp>(header::DEADLINE, t))
-        .transpose()?;
-    let pull = pull_text
-        .map(|t| parsed::<MessageId>(header::PULL, t))
-        .transpose()?;
+    let deadline = deadline_text.map(|t| parsed::<Timestamp>(header::DEADLINE, t)).transpose()?;
+    let pull = pull_text.map(|t| parsed::<MessageId>(header::PULL, t)).transpose()?;
     let want_proof = match want_text {
         None => false,
         Some(header::WANT_PROOF) => true,
         Some(other) => {
-            return Err(malformed(format!(
-                "{} can be {:?} only, not {other:?}",
-                header::WANT,
-                header::WANT_PROOF
-            )));
+            return Err(malformed(format!("{} can be {:?} only, not {other:?}", header::WANT, header::WANT_PROOF)));
         }
     };
 
-    let (_, published) =
-        subject::published_of_stored(raw.stored_subject).map_err(|e| malformed(e.to_string()))?;
+    let (_, published) = subject::published_of_stored(raw.stored_subject).map_err(|e| malformed(e.to_string()))?;
     let place = subject::parse(&published).map_err(|e| malformed(e.to_string()))?;
-    let action = body::read(
-        &place.addressed,
-        place.verb,
-        place.object,
-        &raw.payload,
-        limits,
-    )?;
+    let action = body::read(&place.addressed, place.verb, place.object, &raw.payload, limits)?;
     let addressed = place.addressed;
 
     let body = Digest::of(&raw.payload);
@@ -228,23 +201,14 @@ fn read<H: HeaderSource>(
 fn sizes<H: HeaderSource>(raw: &Raw<'_, H>, limits: &Limits) -> Result<(), body::Wrong> {
     if raw.header_bytes > limits.header_bytes {
         let (is, most) = (raw.header_bytes, limits.header_bytes);
-        return Err((
-            Reason::TooLarge,
-            format!("the header block has {is} bytes, more than {most}"),
-        ));
+        return Err((Reason::TooLarge, format!("the header block has {is} bytes, more than {most}")));
     }
     if raw.payload.len() > limits.body_bytes {
         let (is, most) = (raw.payload.len(), limits.body_bytes);
-        return Err((
-            Reason::TooLarge,
-            format!("the body has {is} bytes, more than {most}"),
-        ));
+        return Err((Reason::TooLarge, format!("the body has {is} bytes, more than {most}")));
     }
     if !depth::within(&raw.payload, limits.depth) {
-        return Err(malformed(format!(
-            "the body nests deeper than {}",
-            limits.depth
-        )));
+        return Err(malformed(format!("the body nests deeper than {}", limits.depth)));
     }
     Ok(())
 }
@@ -266,10 +230,7 @@ fn message_id(text: &str, from: Kind) -> Result<MessageId, body::Wrong> {
     Ok(id)
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
-    name: &str,
-    text: &str,
-) -> Result<T, body::Wrong> {
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, body::Wrong> {
     text.parse().map_err(|e| malformed(format!("{name}: {e}")))
 }
 

@@ -54,9 +54,7 @@ fn sized(field: &str, text: &str, most: usize) -> Result<(), String> {
 pub fn namespace(field: &str, text: &str) -> Result<(), String> {
     let allowed = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'-');
     if text.is_empty() || text.len() > NAMESPACE_BYTES_MAX || !text.bytes().all(allowed) {
-        return Err(format!(
-            "{field} is not 1 to {NAMESPACE_BYTES_MAX} of 0-9, a-z and '-'"
-        ));
+        return Err(format!("{field} is not 1 to {NAMESPACE_BYTES_MAX} of 0-9, a-z and '-'"));
     }
     Ok(())
 }
@@ -67,7 +65,9 @@ pub fn namespace(field: &str, text: &str) -> Result<(), String> {
 /// A sentence when the key is weak.
 pub fn key(key: &Key) -> Result<(), String> {
     if is_weak(key) {
-        return Err("key is not a usable Ed25519 public key (not on the curve, not canonical, or of small order)".into());
+        return Err(
+            "key is not a usable Ed25519 public key (not on the curve, not canonical, or of small order)".into()
+        );
     }
     Ok(())
 }
@@ -83,10 +83,7 @@ pub fn bundle(bundle: &Bundle) -> Result<(), String> {
     }
     let parts = 1..=BUNDLE_PARTS_MAX;
     if !parts.contains(&bundle.bundle.len()) {
-        return Err(format!(
-            "bundle.bundle has {} properties, not 1 to {BUNDLE_PARTS_MAX}",
-            bundle.bundle.len()
-        ));
+        return Err(format!("bundle.bundle has {} properties, not 1 to {BUNDLE_PARTS_MAX}", bundle.bundle.len()));
     }
     for (property, query) in &bundle.bundle {
         name("a bundle's property name", property)?;

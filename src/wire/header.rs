@@ -97,21 +97,13 @@ impl HeaderList {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for HeaderList {
     fn from_iter<T: IntoIterator<Item = (N, V)>>(items: T) -> Self {
-        HeaderList(
-            items
-                .into_iter()
-                .map(|(n, v)| (n.into(), v.into()))
-                .collect(),
-        )
+        HeaderList(items.into_iter().map(|(n, v)| (n.into(), v.into())).collect())
     }
 }
 
 impl HeaderSource for HeaderList {
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.0
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -120,12 +112,9 @@ impl HeaderSource for HeaderList {
 pub fn is_inbox(text: &str) -> bool {
     text.strip_prefix("_INBOX.").is_some_and(|rest| {
         rest.len() <= 256
-            && rest.split('.').all(|token| {
-                !token.is_empty()
-                    && token
-                        .bytes()
-                        .all(|b| b.is_ascii_graphic() && b != b'*' && b != b'>')
-            })
+            && rest
+                .split('.')
+                .all(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic() && b != b'*' && b != b'>'))
     })
 }
 
@@ -135,17 +124,10 @@ mod tests {
 
     #[test]
     fn a_header_is_there_once_with_a_plain_value_or_refused() {
-        let list: HeaderList = [
-            (ID, "a"),
-            (FROM, "x"),
-            (FROM, "x"),
-            (KEY, ""),
-            (SIG, "a\nb"),
-            (WANT, "a b"),
-            (PULL, "ä"),
-        ]
-        .into_iter()
-        .collect();
+        let list: HeaderList =
+            [(ID, "a"), (FROM, "x"), (FROM, "x"), (KEY, ""), (SIG, "a\nb"), (WANT, "a b"), (PULL, "ä")]
+                .into_iter()
+                .collect();
         assert_eq!(list.one(ID), Ok(Some("a")));
         assert_eq!(list.one(REPLY), Ok(None));
         assert_eq!(list.one(FROM), Err(HeaderError::Repeated(FROM)));

@@ -25,10 +25,7 @@ pub fn message_id_v8(unix_ms: u64, hash: &[u8]) -> Uuid {
 /// whenever the effect is derived again.
 pub fn effect_id(log: &str, entity: &Address, n: u64, number: u16, at: Timestamp) -> MessageId {
     let text = format!("dex-v1-effect\n{log}\n{entity}\n{n}\n{number}");
-    MessageId(message_id_v8(
-        at.unix_ms(),
-        &Sha256::digest(text.as_bytes()),
-    ))
+    MessageId(message_id_v8(at.unix_ms(), &Sha256::digest(text.as_bytes())))
 }
 
 #[cfg(test)]

@@ -34,10 +34,7 @@ impl Outgoing {
 
     /// The headers as a list that can be read from.
     pub fn header_list(&self) -> HeaderList {
-        self.headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect()
+        self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
     }
 }
 
@@ -56,10 +53,7 @@ pub struct MessageOptions {
 
 /// A signed message to the exchange `origin`. The elements of `action` are given unescaped:
 /// `["credit", "facebook"]`.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "each is one line of the signed text"
-)]
+#[allow(clippy::too_many_arguments, reason = "each is one line of the signed text")]
 pub fn message_in(
     signer: &Signer,
     origin: &str,
@@ -92,22 +86,11 @@ pub fn message_on(
     let optional = [
         (header::DEADLINE, options.deadline.map(|t| t.to_string())),
         (header::REPLY, options.reply.clone()),
-        (
-            header::WANT,
-            options.want_proof.then(|| header::WANT_PROOF.to_owned()),
-        ),
+        (header::WANT, options.want_proof.then(|| header::WANT_PROOF.to_owned())),
         (header::PULL, options.pull.map(|id| id.to_string())),
     ];
-    headers.extend(
-        optional
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let mut message = Outgoing {
-        subject,
-        headers,
-        payload: body,
-    };
+    headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    let mut message = Outgoing { subject, headers, payload: body };
     let mut text = Vec::new();
     let digest = Digest::of(&message.payload);
     signed_text::write_in(&mut text, &fields(&message, origin, digest));
@@ -117,13 +100,7 @@ pub fn message_on(
 }
 
 /// Content for its recipient. `receipt_to` is the receipt subject of the partition's lane.
-pub fn delivery(
-    signer: &Signer,
-    origin: &str,
-    opened: &Opened,
-    receipt_to: &str,
-    content: Bytes,
-) -> Outgoing {
+pub fn delivery(signer: &Signer, origin: &str, opened: &Opened, receipt_to: &str, content: Bytes) -> Outgoing {
     let debit = match &opened.authority {
         Authority::Debit(debit) => Some(debit),
         Authority::Plug(_) | Authority::App(_) => None,
@@ -140,10 +117,7 @@ pub fn delivery(
 
 /// Asks the HAT for a release under the debit of a pull. `Dex-Pull` is what its release repeats.
 pub fn request(signer: &Signer, origin: &str, opened: &Opened) -> Outgoing {
-    let ask = PullAsk {
-        since: opened.since,
-        limit: opened.limit,
-    };
+    let ask = PullAsk { since: opened.since, limit: opened.limit };
     let body = serde_json::to_vec(&ask).expect("a time and a number are JSON");
     let mut headers = exchange_headers(signer, origin, opened);
     headers.push((header::PULL, opened.exchange.to_string()));
@@ -172,9 +146,7 @@ pub fn outcomes(to: &Address, outcomes: &[OutcomeOut]) -> Outgoing {
     Outgoing {
         subject: subject::outcome(to),
         headers: vec![(header::CONTENT_TYPE, "application/json".to_owned())],
-        payload: serde_json::to_vec(outcomes)
-            .expect("texts and numbers are JSON")
-            .into(),
+        payload: serde_json::to_vec(outcomes).expect("texts and numbers are JSON").into(),
     }
 }
 
@@ -183,9 +155,7 @@ pub fn reply_outcome(reply: &str, outcome: &OutcomeOut) -> Outgoing {
     Outgoing {
         subject: reply.to_owned(),
         headers: vec![(header::CONTENT_TYPE, "application/json".to_owned())],
-        payload: serde_json::to_vec(outcome)
-            .expect("texts and numbers are JSON")
-            .into(),
+        payload: serde_json::to_vec(outcome).expect("texts and numbers are JSON").into(),
     }
 }
 
@@ -232,11 +202,7 @@ fn from_exchange(
     headers: Vec<(&'static str, String)>,
     payload: Bytes,
 ) -> Outgoing {
-    let mut message = Outgoing {
-        subject,
-        headers,
-        payload,
-    };
+    let mut message = Outgoing { subject, headers, payload };
     let digest = Digest::of(&message.payload);
     let line = |name| message.header(name).unwrap_or("");
     let out = OutFields {

@@ -31,11 +31,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of this reason.
-    pub fn new(
-        reason: Reason,
-        detail: impl Into<Option<String>>,
-        about: Option<MessageId>,
-    ) -> Self {
+    pub fn new(reason: Reason, detail: impl Into<Option<String>>, about: Option<MessageId>) -> Self {
         Problem {
             kind: format!("urn:dex:reason:{reason}"),
             title: reason.explanation().to_owned(),

@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::domain::registration::KeyRecord;
-use crate::domain::{
-    Address, Digest, Key, MessageId, Profile, Reason, Standing, Status, Timestamp,
-};
+use crate::domain::{Address, Digest, Key, MessageId, Profile, Reason, Standing, Status, Timestamp};
 
 use super::outcome::Leaf;
 
@@ -151,10 +149,7 @@ mod tests {
             party: "plug:fitbit".parse().expect("address"),
             approved: true,
             standing: Standing::Active,
-            profile: Some(Profile::Plug {
-                name: "Fitbit".into(),
-                namespace: "fitbit".into(),
-            }),
+            profile: Some(Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() }),
             keys: vec![],
         };
         assert_eq!(

@@ -139,10 +139,7 @@ pub fn request<H: HeaderSource>(
 ) -> Result<Request, ReceivedError> {
     let signed = signed(subject, headers, body, origin, keys)?;
     let Authority::Debit(debit) = authority(signed.out.authority)? else {
-        return Err(ReceivedError::Header(format!(
-            "{} names no debit",
-            header::AUTHORITY
-        )));
+        return Err(ReceivedError::Header(format!("{} names no debit", header::AUTHORITY)));
     };
     Ok(Request {
         id: signed.id,
@@ -186,11 +183,7 @@ pub fn recall_request<H: HeaderSource>(
 /// [`ReceivedError::Body`].
 pub fn outcomes(body: &[u8]) -> Result<Vec<OutcomeOut>, ReceivedError> {
     let begins = body.iter().find(|b| !b.is_ascii_whitespace());
-    if begins == Some(&b'[') {
-        json(body)
-    } else {
-        json(body).map(|one| vec![one])
-    }
+    if begins == Some(&b'[') { json(body) } else { json(body).map(|one| vec![one]) }
 }
 
 fn signed<'a, H: HeaderSource>(
@@ -200,11 +193,7 @@ fn signed<'a, H: HeaderSource>(
     origin: &str,
     keys: &[Key],
 ) -> Result<Signed<'a>, ReceivedError> {
-    let one = |name| {
-        headers
-            .one(name)
-            .map_err(|e| ReceivedError::Header(e.to_string()))
-    };
+    let one = |name| headers.one(name).map_err(|e| ReceivedError::Header(e.to_string()));
     let text = |name| one(name).map(|value| value.unwrap_or(""));
     let fields = Fields {
         origin,
@@ -240,21 +229,14 @@ fn signed<'a, H: HeaderSource>(
     }
     let from: Address = parsed(header::FROM, fields.from)?;
     if from.kind != Kind::Dex || from.id.as_str() != origin {
-        return Err(ReceivedError::Header(format!(
-            "{} is not dex:{origin}",
-            header::FROM
-        )));
+        return Err(ReceivedError::Header(format!("{} is not dex:{origin}", header::FROM)));
     }
     let id: MessageId = parsed(header::ID, fields.id)?;
     Ok(Signed {
         id: id.0,
         from,
-        deadline: optional(fields.deadline)
-            .map(|t| parsed(header::DEADLINE, t))
-            .transpose()?,
-        pull: optional(fields.pull)
-            .map(|t| parsed(header::PULL, t))
-            .transpose()?,
+        deadline: optional(fields.deadline).map(|t| parsed(header::DEADLINE, t)).transpose()?,
+        pull: optional(fields.pull).map(|t| parsed(header::PULL, t)).transpose()?,
         out,
         digest,
     })
@@ -265,8 +247,7 @@ fn optional(text: &str) -> Option<&str> {
 }
 
 fn authority(text: &str) -> Result<Authority, ReceivedError> {
-    let wrong =
-        || ReceivedError::Header(format!("{} is no authority: {text:?}", header::AUTHORITY));
+    let wrong = || ReceivedError::Header(format!("{} is no authority: {text:?}", header::AUTHORITY));
     let (kind, id) = text.split_once(':').ok_or_else(wrong)?;
     let id = Id::new(id).map_err(|_| wrong())?;
     match kind {
@@ -278,13 +259,9 @@ fn authority(text: &str) -> Result<Authority, ReceivedError> {
 }
 
 fn receipt_subject(text: &str) -> Result<String, ReceivedError> {
-    let place = subject::parse(text)
-        .map_err(|e| ReceivedError::Header(format!("{}: {e}", header::RECEIPT_TO)))?;
+    let place = subject::parse(text).map_err(|e| ReceivedError::Header(format!("{}: {e}", header::RECEIPT_TO)))?;
     if place.verb != "receipt" || place.object.is_some() {
-        return Err(ReceivedError::Header(format!(
-            "{} is no place for receipts",
-            header::RECEIPT_TO
-        )));
+        return Err(ReceivedError::Header(format!("{} is no place for receipts", header::RECEIPT_TO)));
     }
     Ok(text.to_owned())
 }
@@ -293,15 +270,11 @@ fn missing(name: &str) -> ReceivedError {
     ReceivedError::Header(format!("header {name} is missing"))
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
-    name: &str,
-    text: &str,
-) -> Result<T, ReceivedError> {
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, ReceivedError> {
     if text.is_empty() {
         return Err(missing(name));
     }
-    text.parse()
-        .map_err(|e| ReceivedError::Header(format!("{name}: {e}")))
+    text.parse().map_err(|e| ReceivedError::Header(format!("{name}: {e}")))
 }
 
 fn json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ReceivedError> {

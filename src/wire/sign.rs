@@ -53,10 +53,7 @@ impl Signer {
     /// The seed as text (`SU…`), for writing it to the owner's file.
     pub fn seed_text(&self) -> Zeroizing<String> {
         let pair = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, *self.key.as_bytes());
-        Zeroizing::new(
-            pair.and_then(|pair| pair.seed())
-                .expect("32 bytes are a user's seed"),
-        )
+        Zeroizing::new(pair.and_then(|pair| pair.seed()).expect("32 bytes are a user's seed"))
     }
 
     /// Signs a text.

@@ -32,9 +32,7 @@ pub enum SubjectError {
     #[error("not of the form dex.v1.p.<partition>.<kind>.<id>.<action>")]
     Stored,
     /// Does not begin as a published message in does.
-    #[error(
-        "not of the form dex.v1.in.<kind>.<id>.<action> or dex.v1.in.<kind>.<id>.<action>.<object>"
-    )]
+    #[error("not of the form dex.v1.in.<kind>.<id>.<action> or dex.v1.in.<kind>.<id>.<action>.<object>")]
     Published,
     /// The kind or the id is none.
     #[error("the subject's address: {0}")]
@@ -63,9 +61,7 @@ pub fn published(to: &Address, action: &[&str]) -> String {
 /// # Errors
 /// [`SubjectError::Stored`] when it has another form or the number is not canonical.
 pub fn published_of_stored(stored: &str) -> Result<(u16, String), SubjectError> {
-    let rest = stored
-        .strip_prefix(STORED_PREFIX)
-        .ok_or(SubjectError::Stored)?;
+    let rest = stored.strip_prefix(STORED_PREFIX).ok_or(SubjectError::Stored)?;
     let (number, rest) = rest.split_once('.').ok_or(SubjectError::Stored)?;
     let partition: u16 = number.parse().map_err(|_| SubjectError::Stored)?;
     if number.starts_with('+') || (number.len() > 1 && number.starts_with('0')) {
@@ -91,9 +87,7 @@ pub fn parse(published: &str) -> Result<InSubject<'_>, SubjectError> {
     if published.len() > SUBJECT_BYTES_MAX {
         return Err(SubjectError::Length(published.len()));
     }
-    let rest = published
-        .strip_prefix(IN_PREFIX)
-        .ok_or(SubjectError::Published)?;
+    let rest = published.strip_prefix(IN_PREFIX).ok_or(SubjectError::Published)?;
     let mut tokens = rest.split('.');
     let mut next = || tokens.next().filter(|token| !token.is_empty());
     let (Some(kind), Some(id), Some(verb)) = (next(), next(), next()) else {
@@ -107,11 +101,7 @@ pub fn parse(published: &str) -> Result<InSubject<'_>, SubjectError> {
         return Err(SubjectError::Published);
     }
     let addressed = Address::new(kind.parse::<Kind>()?, Id::from_token(id)?);
-    Ok(InSubject {
-        addressed,
-        verb,
-        object,
-    })
+    Ok(InSubject { addressed, verb, object })
 }
 
 /// Where a party's outcomes are published.
@@ -186,28 +176,13 @@ mod tests {
     fn subjects_are_written_as_the_protocol_says() {
         let hat = address("hat:bob.hubat.net");
         let golden = [
-            (
-                published(&hat, &["credit", "facebook"]),
-                "dex.v1.in.hat.bob_hubat_net.credit.facebook",
-            ),
-            (
-                published(&hat, &["release", "acme.steps"]),
-                "dex.v1.in.hat.bob_hubat_net.release.acme_steps",
-            ),
-            (
-                published(&address("platform:hubat.net"), &["certify"]),
-                "dex.v1.in.platform.hubat_net.certify",
-            ),
+            (published(&hat, &["credit", "facebook"]), "dex.v1.in.hat.bob_hubat_net.credit.facebook"),
+            (published(&hat, &["release", "acme.steps"]), "dex.v1.in.hat.bob_hubat_net.release.acme_steps"),
+            (published(&address("platform:hubat.net"), &["certify"]), "dex.v1.in.platform.hubat_net.certify"),
             (outcome(&hat), "dex.v1.out.hat.bob_hubat_net.outcome"),
+            (delivery(&hat, None), "dex.v1.out.hat.bob_hubat_net.delivery"),
             (
-                delivery(&hat, None),
-                "dex.v1.out.hat.bob_hubat_net.delivery",
-            ),
-            (
-                delivery(
-                    &address("org:acme"),
-                    Some(&Id::new("acme.steps").expect("id")),
-                ),
+                delivery(&address("org:acme"), Some(&Id::new("acme.steps").expect("id"))),
                 "dex.v1.out.org.acme.delivery.acme_steps",
             ),
             (request(&hat), "dex.v1.out.hat.bob_hubat_net.request"),

@@ -48,11 +48,7 @@ pub fn verify_batch<R: RngCore + CryptoRng>(items: &[Item<'_>], rng: &mut R) -> 
 fn all_good<R: RngCore + CryptoRng>(items: &[Item<'_>], rng: &mut R) -> bool {
     let mut batch = batch::Verifier::new();
     for (key, signature, text) in items {
-        batch.queue((
-            VerificationKeyBytes::from(key.0),
-            ed25519_zebra::Signature::from(signature.0),
-            *text,
-        ));
+        batch.queue((VerificationKeyBytes::from(key.0), ed25519_zebra::Signature::from(signature.0), *text));
     }
     batch.verify(rng).is_ok()
 }

@@ -12,3 +12,4 @@ mod nats_publish;
 mod nats_streams;
 mod queries;
 mod simulation;
+mod tidy;

@@ -2,26 +2,18 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
-use dex::nats::{
-    Connect, EmbeddedError, EmbeddedOptions, EmbeddedServer, lookup::identity, streams::prepare_in,
-};
+use dex::nats::{Connect, EmbeddedError, EmbeddedOptions, EmbeddedServer, lookup::identity, streams::prepare_in};
 use tokio::time::timeout;
 
 use super::nats_streams::in_limits;
 use crate::support::nats_server::binary;
 
 fn options(folder: &Path) -> EmbeddedOptions {
-    EmbeddedOptions {
-        binary: Some(binary()),
-        ..EmbeddedOptions::new(folder.join("state/nats"))
-    }
+    EmbeddedOptions { binary: Some(binary()), ..EmbeddedOptions::new(folder.join("state/nats")) }
 }
 
 fn kill(pid: u32) {
-    let done = Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .expect("kill");
+    let done = Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
     assert!(done.success());
 }
 
@@ -32,55 +24,26 @@ fn alive(pid: u32) -> bool {
 #[tokio::test]
 async fn it_starts_survives_a_crash_and_stops() {
     let folder = tempfile::tempdir().expect("temp folder");
-    let mut server = EmbeddedServer::start(options(folder.path()))
-        .await
-        .expect("start");
+    let mut server = EmbeddedServer::start(options(folder.path())).await.expect("start");
     assert!(server.version().starts_with("nats-server: v2."));
-    let mode = std::fs::metadata(folder.path().join("state/nats/nats.conf"))
-        .expect("config")
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(folder.path().join("state/nats/nats.conf")).expect("config").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let link = Connect::new(server.url(), "test")
-        .open()
-        .await
-        .expect("connect");
-    let made = prepare_in(&link.jetstream, &in_limits(2))
-        .await
-        .expect("make");
-    let ack = link
-        .jetstream
-        .publish("dex.v1.in.hat.bob.data", "x".into())
-        .await
-        .expect("publish");
+    let link = Connect::new(server.url(), "test").open().await.expect("connect");
+    let made = prepare_in(&link.jetstream, &in_limits(2)).await.expect("make");
+    let ack = link.jetstream.publish("dex.v1.in.hat.bob.data", "x".into()).await.expect("publish");
     ack.await.expect("ack");
 
     let (url, pid) = (server.url(), server.pid());
-    assert!(
-        timeout(Duration::from_millis(50), server.wait_exit())
-            .await
-            .is_err(),
-        "it runs"
-    );
+    assert!(timeout(Duration::from_millis(50), server.wait_exit()).await.is_err(), "it runs");
     kill(pid);
-    let exit = timeout(Duration::from_secs(5), server.wait_exit())
-        .await
-        .expect("the crash is seen");
+    let exit = timeout(Duration::from_secs(5), server.wait_exit()).await.expect("the crash is seen");
     assert_eq!((exit.code, exit.signal), (None, Some(9)));
     server.restart().await.expect("restart");
     assert_eq!((server.url(), server.restarts()), (url, 1));
     assert_ne!(server.pid(), pid);
-    let link = Connect::new(server.url(), "test")
-        .open()
-        .await
-        .expect("connect again");
-    let after = identity(&link.jetstream, "DEX_IN")
-        .await
-        .expect("the stream is still there");
-    assert_eq!(
-        (after.created_ns, after.last_sequence),
-        (made.identity.created_ns, 1)
-    );
+    let link = Connect::new(server.url(), "test").open().await.expect("connect again");
+    let after = identity(&link.jetstream, "DEX_IN").await.expect("the stream is still there");
+    assert_eq!((after.created_ns, after.last_sequence), (made.identity.created_ns, 1));
 
     let pid = server.pid();
     server.stop().await;
@@ -91,20 +54,13 @@ async fn it_starts_survives_a_crash_and_stops() {
 #[tokio::test]
 async fn a_server_left_over_on_the_store_is_ended_first() {
     let folder = tempfile::tempdir().expect("temp folder");
-    let first = EmbeddedServer::start(options(folder.path()))
-        .await
-        .expect("start");
+    let first = EmbeddedServer::start(options(folder.path())).await.expect("start");
     let stale = first.pid();
     // As if we had been killed and the server had not noticed: nobody ends it, its pid file is there.
-    let second = EmbeddedServer::start(options(folder.path()))
-        .await
-        .expect("start over it");
+    let second = EmbeddedServer::start(options(folder.path())).await.expect("start over it");
     assert!(!alive(stale));
     assert_ne!(second.pid(), stale);
-    Connect::new(second.url(), "test")
-        .open()
-        .await
-        .expect("connect");
+    Connect::new(second.url(), "test").open().await.expect("connect");
     drop(first);
     second.stop().await;
 }
@@ -116,13 +72,8 @@ async fn a_pid_file_that_names_another_process_harms_nobody() {
     let state = folder.path().join("state/nats");
     std::fs::create_dir_all(&state).expect("folder");
     std::fs::write(state.join("nats.pid"), other.id().to_string()).expect("pid file");
-    let server = EmbeddedServer::start(options(folder.path()))
-        .await
-        .expect("start");
-    assert!(
-        other.try_wait().expect("wait").is_none(),
-        "the other process was ended"
-    );
+    let server = EmbeddedServer::start(options(folder.path())).await.expect("start");
+    assert!(other.try_wait().expect("wait").is_none(), "the other process was ended");
     other.kill().expect("kill");
     other.wait().expect("wait");
     server.stop().await;
@@ -131,9 +82,7 @@ async fn a_pid_file_that_names_another_process_harms_nobody() {
 #[tokio::test]
 async fn dropping_it_ends_the_server() {
     let folder = tempfile::tempdir().expect("temp folder");
-    let server = EmbeddedServer::start(options(folder.path()))
-        .await
-        .expect("start");
+    let server = EmbeddedServer::start(options(folder.path())).await.expect("start");
     let pid = server.pid();
     assert!(alive(pid));
     drop(server);
@@ -149,42 +98,22 @@ async fn dropping_it_ends_the_server() {
 #[tokio::test]
 async fn a_start_that_fails_says_why() {
     let folder = tempfile::tempdir().expect("temp folder");
-    let broken = EmbeddedOptions {
-        extra: "no_such_option: 1".into(),
-        ..options(folder.path())
-    };
-    let error = EmbeddedServer::start(broken)
-        .await
-        .expect_err("bad configuration");
+    let broken = EmbeddedOptions { extra: "no_such_option: 1".into(), ..options(folder.path()) };
+    let error = EmbeddedServer::start(broken).await.expect_err("bad configuration");
     assert!(matches!(error, EmbeddedError::Ended { .. }), "{error}");
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
     let port = taken.local_addr().expect("address").port();
-    let error = EmbeddedServer::start(EmbeddedOptions {
-        port,
-        ..options(folder.path())
-    })
-    .await
-    .expect_err("port taken");
-    assert!(
-        error.to_string().contains("address already in use"),
-        "{error}"
-    );
+    let error =
+        EmbeddedServer::start(EmbeddedOptions { port, ..options(folder.path()) }).await.expect_err("port taken");
+    assert!(error.to_string().contains("address already in use"), "{error}");
 
-    let nothing = EmbeddedOptions {
-        binary: Some("/no/such/binary".into()),
-        ..options(folder.path())
-    };
+    let nothing = EmbeddedOptions { binary: Some("/no/such/binary".into()), ..options(folder.path()) };
     let error = EmbeddedServer::start(nothing).await.expect_err("no binary");
     assert!(matches!(error, EmbeddedError::NotFound { .. }), "{error}");
 
-    let other = EmbeddedOptions {
-        binary: Some("/bin/true".into()),
-        ..options(folder.path())
-    };
-    let error = EmbeddedServer::start(other)
-        .await
-        .expect_err("another program");
+    let other = EmbeddedOptions { binary: Some("/bin/true".into()), ..options(folder.path()) };
+    let error = EmbeddedServer::start(other).await.expect_err("another program");
     assert!(matches!(error, EmbeddedError::Version { .. }), "{error}");
 }
 
@@ -193,9 +122,7 @@ async fn a_start_that_fails_says_why() {
 #[ignore = "runs only as the child of another test"]
 async fn holds_a_server_until_killed() {
     let folder = std::env::var("DEX_TEST_FOLDER").expect("DEX_TEST_FOLDER");
-    let server = EmbeddedServer::start(options(Path::new(&folder)))
-        .await
-        .expect("start");
+    let server = EmbeddedServer::start(options(Path::new(&folder))).await.expect("start");
     std::fs::write(Path::new(&folder).join("pid"), server.pid().to_string()).expect("write");
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
@@ -204,11 +131,7 @@ async fn holds_a_server_until_killed() {
 fn it_ends_when_the_daemon_is_killed() {
     let folder = tempfile::tempdir().expect("temp folder");
     let mut daemon = Command::new(std::env::current_exe().expect("this test"))
-        .args([
-            "--exact",
-            "nats_embedded::holds_a_server_until_killed",
-            "--ignored",
-        ])
+        .args(["--exact", "nats_embedded::holds_a_server_until_killed", "--ignored"])
         .env("DEX_TEST_FOLDER", folder.path())
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -220,12 +143,7 @@ fn it_ends_when_the_daemon_is_killed() {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    let pid = || {
-        std::fs::read_to_string(folder.path().join("pid"))
-            .ok()?
-            .parse::<u32>()
-            .ok()
-    };
+    let pid = || std::fs::read_to_string(folder.path().join("pid")).ok()?.parse::<u32>().ok();
     until("the server did not start", &|| pid().is_some());
     let pid = pid().expect("pid");
     assert!(alive(pid));

@@ -85,10 +85,7 @@ impl Case<'_> {
 
     /// The entry that brought the sender's key.
     pub fn key_basis(&self) -> Option<Basis> {
-        self.key_n.map(|n| Basis {
-            entity: self.cause.from.clone(),
-            n,
-        })
+        self.key_n.map(|n| Basis { entity: self.cause.from.clone(), n })
     }
 }
 
@@ -102,11 +99,7 @@ pub(crate) fn active(ctx: &Context<'_>, party: &Address) -> Result<u64, Reason> 
 
 /// That a condition for speaking on this subject holds.
 pub(crate) fn permit(holds: bool) -> Result<(), Reason> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Reason::NotPermitted)
-    }
+    if holds { Ok(()) } else { Err(Reason::NotPermitted) }
 }
 
 /// Plugs, apps and orgs register themselves with the key that the body brings.
@@ -123,8 +116,7 @@ fn is_stale(ctx: &Context<'_>, command: &Command, cause: &Cause) -> bool {
     }
     let made = Timestamp::from_unix_ms(cause.id.unix_ms());
     // An id counts whole milliseconds, so one made just now may seem to lie up to one back.
-    made.since(command.stored_at) > ctx.limits.id_ahead
-        || command.stored_at.since(made) > ctx.limits.id_back
+    made.since(command.stored_at) > ctx.limits.id_ahead || command.stored_at.since(made) > ctx.limits.id_back
 }
 
 /// Authenticates the sender, then looks at the id and at the key's time. `own` is the registration of
@@ -173,13 +165,7 @@ pub(crate) fn authenticate<'a>(
             return Err(Decision::rejected(Reason::RevokedKey));
         }
     }
-    Ok(Case {
-        ctx,
-        command,
-        cause,
-        sender,
-        key_n,
-    })
+    Ok(Case { ctx, command, cause, sender, key_n })
 }
 
 /// When an exchange opened by this message ends at the latest.

@@ -14,9 +14,7 @@ use crate::domain::verdict::Reason;
 
 /// Whether an endpoint lies in a namespace: its first part is the namespace's name.
 fn lies_in(endpoint: &str, namespace: &str) -> bool {
-    endpoint
-        .strip_prefix(namespace)
-        .is_some_and(|rest| rest.starts_with('/'))
+    endpoint.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn may_write(profile: Option<&Profile>, endpoint: &str) -> bool {
@@ -32,12 +30,7 @@ fn size(bytes: usize) -> u32 {
 }
 
 /// Decides `hat.<hat>.credit.<by>`.
-pub(crate) fn credit(
-    hat: &Hat,
-    case: &Case<'_>,
-    by: &Id,
-    records: &Records,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
     permit(matches!(from.kind, Kind::Plug | Kind::App) && from.id == *by)?;
     hat.registration.active()?;
@@ -49,11 +42,7 @@ pub(crate) fn credit(
     };
     let connected = *connected.ok_or(Reason::NotConnected)?;
     let profile = case.sender.profile.as_ref();
-    if !records
-        .items
-        .iter()
-        .all(|r| may_write(profile, &r.endpoint))
-    {
+    if !records.items.iter().all(|r| may_write(profile, &r.endpoint)) {
         return Err(Reason::OutsideNamespace);
     }
     hat.quota(case, 1)?;
@@ -63,17 +52,11 @@ pub(crate) fn credit(
     hat.free(delivery)?;
 
     let mut basis = Vec::with_capacity(3);
-    basis.push(Basis {
-        entity: from.clone(),
-        n: approved,
-    });
+    basis.push(Basis { entity: from.clone(), n: approved });
     if case.key_n != Some(approved) {
         basis.extend(case.key_basis());
     }
-    basis.push(Basis {
-        entity: to.clone(),
-        n: connected,
-    });
+    basis.push(Basis { entity: to.clone(), n: connected });
     let (count, bytes) = (records.count(), size(records.body.len()));
     let opened = Opened {
         exchange: case.cause.id,

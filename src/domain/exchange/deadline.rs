@@ -10,9 +10,7 @@ use crate::domain::time::Timestamp;
 /// Decides the local command: an exchange still open at its deadline is expired.
 pub(crate) fn deadline(hat: &Hat, now: Timestamp, delivery: Uuid) -> Decision {
     match hat.open.get(&delivery) {
-        Some(open) if now >= open.deadline => {
-            Decision::one(Draft::further(Event::Expired(open.close(delivery))))
-        }
+        Some(open) if now >= open.deadline => Decision::one(Draft::further(Event::Expired(open.close(delivery)))),
         _ => Decision::Nothing,
     }
 }

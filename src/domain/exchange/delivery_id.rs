@@ -19,13 +19,7 @@ fn version_8(id: MessageId, hash: &[u8; 32]) -> Uuid {
 /// The id of a delivery: HMAC-SHA-256 under the exchange's key over recipient LF sender LF the
 /// sender's id (16 bytes) and the debit's id where there is one. Nobody without the key can link the
 /// deliveries that two recipients got.
-pub fn delivery_id(
-    key: &[u8; 32],
-    recipient: &Address,
-    sender: &Address,
-    id: MessageId,
-    debit: Option<&Id>,
-) -> Uuid {
+pub fn delivery_id(key: &[u8; 32], recipient: &Address, sender: &Address, id: MessageId, debit: Option<&Id>) -> Uuid {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for address in [recipient, sender] {
         mac.update(address.kind.as_str().as_bytes());

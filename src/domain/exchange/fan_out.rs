@@ -34,10 +34,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         let by = *deadline.as_ref().map_err(|reason| *reason)?;
         let (part, body) = under.open(case, records, selected, exchange, by);
         hat.free(part.delivery)?;
-        parts.push(Part {
-            exchange,
-            debit: id.clone(),
-        });
+        parts.push(Part { exchange, debit: id.clone() });
         opened.push(Draft {
             event: Event::Opened(Box::new(part)),
             basis: under.basis(case),
@@ -49,11 +46,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
     if parts.is_empty() {
         return Err(Reason::NothingSelected);
     }
-    let fanned = Event::Fanned {
-        digest: case.cause.body,
-        count: records.count(),
-        parts,
-    };
+    let fanned = Event::Fanned { digest: case.cause.body, count: records.count(), parts };
     let mut drafts = Vec::with_capacity(1 + opened.len());
     drafts.push(Draft::caused(fanned).on(case.key_basis().into_iter().collect()));
     drafts.append(&mut opened);

@@ -20,12 +20,7 @@ pub fn ask_body(ask: &PullAsk) -> Vec<u8> {
 }
 
 /// Decides `hat.<hat>.pull.<debit>`.
-pub(crate) fn pull(
-    hat: &Hat,
-    case: &Case<'_>,
-    id: &Id,
-    ask: &PullAsk,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
     let debit = hat.debits.get(id);
     permit(match debit {
@@ -38,10 +33,7 @@ pub(crate) fn pull(
     let approved = case.sender_approved()?;
     let (_, enabled) = debit.in_force(case.at())?;
     hat.quota(case, 1)?;
-    if ask
-        .limit
-        .is_some_and(|n| !(1..=PULL_RECORDS_MAX).contains(&n))
-    {
+    if ask.limit.is_some_and(|n| !(1..=PULL_RECORDS_MAX).contains(&n)) {
         return Err(Reason::Malformed);
     }
     let deadline = check::deadline(case)?;
@@ -49,17 +41,11 @@ pub(crate) fn pull(
     let delivery = delivery_id(case.ctx.delivery_key, to, from, case.cause.id, Some(id));
     hat.free(delivery)?;
 
-    let mut basis = vec![Basis {
-        entity: from.clone(),
-        n: approved,
-    }];
+    let mut basis = vec![Basis { entity: from.clone(), n: approved }];
     if case.key_n != Some(approved) {
         basis.extend(case.key_basis());
     }
-    basis.push(Basis {
-        entity: to.clone(),
-        n: enabled,
-    });
+    basis.push(Basis { entity: to.clone(), n: enabled });
     let body = ask_body(ask);
     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let opened = Opened {
@@ -82,7 +68,5 @@ pub(crate) fn pull(
         bytes_out: bytes,
         endpoints: Vec::new(),
     };
-    Ok(vec![
-        Draft::caused(Event::Opened(Box::new(opened))).on(basis),
-    ])
+    Ok(vec![Draft::caused(Event::Opened(Box::new(opened))).on(basis)])
 }

@@ -9,16 +9,9 @@ use crate::domain::verdict::Reason;
 
 /// Decides `hat.<hat>.recall.<exchange>`. Deliveries leave at once, so the recipient is asked to give
 /// it back. An exchange that is final is not held any more: `not-found`.
-pub(crate) fn recall(
-    hat: &Hat,
-    case: &Case<'_>,
-    exchange: MessageId,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<Vec<Draft>, Reason> {
     // Ids are unique per sender: another sender's exchange may carry the same one.
-    let mut held = hat
-        .open
-        .iter()
-        .filter(|(_, open)| open.exchange == exchange);
+    let mut held = hat.open.iter().filter(|(_, open)| open.exchange == exchange);
     let mut foreign = false;
     let found = held.find(|(_, open)| {
         let own = open.from == *case.from();
@@ -30,9 +23,5 @@ pub(crate) fn recall(
     if open.recalled || case.at() >= open.deadline {
         return Err(Reason::WrongState);
     }
-    Ok(vec![Draft::caused(Event::RecallRequested {
-        exchange,
-        delivery: *delivery,
-        to: open.to.clone(),
-    })])
+    Ok(vec![Draft::caused(Event::RecallRequested { exchange, delivery: *delivery, to: open.to.clone() })])
 }

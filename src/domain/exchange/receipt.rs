@@ -11,12 +11,7 @@ use crate::domain::verdict::Reason;
 /// delivered was delivered, and both sides' word on it is kept.
 pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<Vec<Draft>, Reason> {
     let delivery = receipt.delivery;
-    let late = || {
-        Ok(vec![Draft::caused(Event::LateReceipt {
-            delivery,
-            verdict: receipt.verdict,
-        })])
-    };
+    let late = || Ok(vec![Draft::caused(Event::LateReceipt { delivery, verdict: receipt.verdict })]);
     let Some(open) = hat.open.get(&delivery) else {
         return late();
     };
@@ -24,11 +19,7 @@ pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<V
     if case.at() >= open.deadline {
         return late();
     }
-    let disputed = |reason| Event::Disputed {
-        closed: open.close(delivery),
-        reason,
-        said: Box::new(receipt.clone()),
-    };
+    let disputed = |reason| Event::Disputed { closed: open.close(delivery), reason, said: Box::new(receipt.clone()) };
     let event = match receipt.verdict {
         Verdict::Returned if open.recalled => Event::Recalled(open.close(delivery)),
         Verdict::Returned => return Err(Reason::WrongState),

@@ -31,14 +31,8 @@ impl Under<'_> {
     pub fn basis(&self, case: &Case<'_>) -> Vec<Basis> {
         let mut basis = Vec::with_capacity(3);
         basis.extend(case.key_basis());
-        basis.push(Basis {
-            entity: case.ctx.entity.clone(),
-            n: self.enabled,
-        });
-        basis.push(Basis {
-            entity: self.client.clone(),
-            n: self.standing,
-        });
+        basis.push(Basis { entity: case.ctx.entity.clone(), n: self.enabled });
+        basis.push(Basis { entity: self.client.clone(), n: self.standing });
         basis
     }
 
@@ -68,11 +62,7 @@ impl Under<'_> {
             limit: None,
             deadline,
             digest_in: case.cause.body,
-            digest_out: if whole {
-                case.cause.body
-            } else {
-                Digest::of(&selected.body)
-            },
+            digest_out: if whole { case.cause.body } else { Digest::of(&selected.body) },
             count_in: records.count(),
             count_out: selected.count,
             bytes_in: u32::try_from(records.body.len()).unwrap_or(u32::MAX),
@@ -84,29 +74,15 @@ impl Under<'_> {
 }
 
 /// Finds a debit that is active at the message's time, its client in force.
-pub(crate) fn under<'a>(
-    case: &Case<'_>,
-    id: &'a Id,
-    debit: &'a Debit,
-) -> Result<(Under<'a>, Selection<'a>), Reason> {
+pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, Selection<'a>), Reason> {
     let standing = check::active(case.ctx, &debit.client)?;
     let (terms, enabled) = debit.in_force(case.at())?;
-    let under = Under {
-        debit: id,
-        client: &debit.client,
-        enabled,
-        standing,
-    };
+    let under = Under { debit: id, client: &debit.client, enabled, standing };
     Ok((under, Selection::of(&terms.bundle)))
 }
 
 /// Decides `hat.<hat>.release.<debit>`.
-pub(crate) fn release(
-    hat: &Hat,
-    case: &Case<'_>,
-    id: &Id,
-    records: &Records,
-) -> Result<Vec<Draft>, Reason> {
+pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
     permit(case.is_self())?;
     hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
@@ -116,10 +92,7 @@ pub(crate) fn release(
             let (to, from) = (case.ctx.entity, under.client);
             let request = delivery_id(case.ctx.delivery_key, to, from, pull, Some(id));
             // Open exchanges of other directions never have this id: it names recipient and sender.
-            let open = hat
-                .open
-                .get(&request)
-                .filter(|open| case.at() < open.deadline);
+            let open = hat.open.get(&request).filter(|open| case.at() < open.deadline);
             Some(open.ok_or(Reason::NotFound)?.close(request))
         }
         None => None,

@@ -36,10 +36,6 @@ impl<'a> Selection<'a> {
     pub fn take(&self, records: &Records) -> Option<Selected> {
         let (body, count) = records.select(|endpoint| self.has(endpoint))?;
         let kept = records.items.iter().filter(|r| self.has(&r.endpoint));
-        Some(Selected {
-            body,
-            count,
-            endpoints: tally(kept),
-        })
+        Some(Selected { body, count, endpoints: tally(kept) })
     }
 }

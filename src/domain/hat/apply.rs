@@ -21,8 +21,7 @@ impl Hat {
                 self.platform = Some(by.id.clone());
             }
             Event::Opened(opened) => {
-                self.open
-                    .insert(opened.delivery, Open::begin(opened, entry.at));
+                self.open.insert(opened.delivery, Open::begin(opened, entry.at));
             }
             Event::Settled(closed)
             | Event::Disputed { closed, .. }
@@ -47,41 +46,22 @@ impl Hat {
             Event::AppDisabled { app } => {
                 self.apps.remove(app);
             }
-            Event::DebitProposed {
-                debit,
-                terms,
-                offer,
-                ..
-            } => self.propose(debit, terms, offer.as_ref(), entry),
-            Event::DebitEnabled {
-                debit, revision, ..
-            } => {
+            Event::DebitProposed { debit, terms, offer, .. } => self.propose(debit, terms, offer.as_ref(), entry),
+            Event::DebitEnabled { debit, revision, .. } => {
                 if let Some(debit) = self.debits.get_mut(debit) {
-                    debit.enabled = Some(Enabled {
-                        revision: *revision,
-                        at: entry.at,
-                        n: entry.n,
-                    });
+                    debit.enabled = Some(Enabled { revision: *revision, at: entry.at, n: entry.n });
                     debit.cancelled = None;
                 }
             }
-            Event::DebitDisabled {
-                debit,
-                at_period_end,
-                ..
-            } => {
+            Event::DebitDisabled { debit, at_period_end, .. } => {
                 if let Some(debit) = self.debits.get_mut(debit) {
-                    debit.cancelled = Some(Cancelled {
-                        at: entry.at,
-                        at_period_end: *at_period_end,
-                    });
+                    debit.cancelled = Some(Cancelled { at: entry.at, at_period_end: *at_period_end });
                 }
             }
             Event::Claimed { offer } => {
                 let id = entry.cause.as_ref().map(|cause| cause.id);
                 let id = id.unwrap_or(MessageId(Uuid::nil()));
-                self.claims
-                    .insert(offer.clone(), Claim { id, at: entry.at });
+                self.claims.insert(offer.clone(), Claim { id, at: entry.at });
             }
             Event::ClaimRefused { offer, .. } => {
                 self.claims.remove(offer);
@@ -103,16 +83,13 @@ impl Hat {
                     | Event::Claimed { .. }
             )
         {
-            self.minute.count(&cause.from, entry.at);
+            let own = cause.from == entry.entity;
+            self.minute.count(&cause.from, own, entry.at);
         }
     }
 
     fn propose(&mut self, id: &Id, terms: &DebitTerms, offer: Option<&Id>, entry: &Entry) {
-        let revision = Revision {
-            terms: terms.clone(),
-            at: entry.at,
-            n: entry.n,
-        };
+        let revision = Revision { terms: terms.clone(), at: entry.at, n: entry.n };
         if let Some(offer) = offer {
             self.claims.remove(offer);
         }

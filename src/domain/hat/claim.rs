@@ -27,12 +27,7 @@ pub(super) fn claim(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draft>
 }
 
 /// Decides `hat.<hat>.claim-reserved.<offer>`: the debit is proposed on the offer's behalf.
-pub(super) fn reserved(
-    hat: &Hat,
-    case: &Case<'_>,
-    offer: &Id,
-    terms: &DebitTerms,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn reserved(hat: &Hat, case: &Case<'_>, offer: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
     permit(case.is_dex())?;
     hat.not_retired()?;
     case.sender_approved()?;
@@ -54,8 +49,5 @@ pub(super) fn refused(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draf
     permit(case.is_dex())?;
     case.sender_approved()?;
     let claim = hat.claims.get(offer).ok_or(Reason::WrongState)?;
-    Ok(vec![Draft::caused(Event::ClaimRefused {
-        offer: offer.clone(),
-        claim: claim.id,
-    })])
+    Ok(vec![Draft::caused(Event::ClaimRefused { offer: offer.clone(), claim: claim.id })])
 }

@@ -42,12 +42,7 @@ fn proposal(
 }
 
 /// Decides `hat.<hat>.debit-propose.<debit>`.
-pub(super) fn propose(
-    hat: &Hat,
-    case: &Case<'_>,
-    debit: &Id,
-    terms: &DebitTerms,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn propose(hat: &Hat, case: &Case<'_>, debit: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
     permit(can_receive(from) && !case.is_self() && terms.client == *from)?;
     hat.registration.active()?;
@@ -64,12 +59,7 @@ pub(super) fn propose(
 
 /// Decides `hat.<hat>.debit-amend.<debit>`: a further revision, which waits for the owner while the
 /// accepted one stays as it is.
-pub(super) fn amend(
-    hat: &Hat,
-    case: &Case<'_>,
-    id: &Id,
-    terms: &DebitTerms,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
     let debit = hat.debits.get(id);
     permit(match debit {
@@ -115,20 +105,12 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
     };
     let mut basis = Vec::with_capacity(2);
     basis.extend(case.key_basis());
-    basis.extend(debit.revisions.last().map(|revision| Basis {
-        entity: case.ctx.entity.clone(),
-        n: revision.n,
-    }));
+    basis.extend(debit.revisions.last().map(|revision| Basis { entity: case.ctx.entity.clone(), n: revision.n }));
     Ok(vec![Draft::caused(event).on(basis)])
 }
 
 /// Decides `hat.<hat>.debit-disable.<debit>`.
-pub(super) fn disable(
-    hat: &Hat,
-    case: &Case<'_>,
-    id: &Id,
-    at_period_end: bool,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn disable(hat: &Hat, case: &Case<'_>, id: &Id, at_period_end: bool) -> Result<Vec<Draft>, Reason> {
     permit(case.is_self())?;
     hat.not_retired()?;
     let debit = owned(hat, id)?;
@@ -136,10 +118,6 @@ pub(super) fn disable(
     if !debit.live(case.at()) || (ending && at_period_end) {
         return Err(Reason::WrongState);
     }
-    let event = Event::DebitDisabled {
-        debit: id.clone(),
-        at_period_end,
-        client: debit.client.clone(),
-    };
+    let event = Event::DebitDisabled { debit: id.clone(), at_period_end, client: debit.client.clone() };
     Ok(vec![Draft::caused(event)])
 }

@@ -31,12 +31,7 @@ fn is_guardian(hat: &Hat, case: &Case<'_>) -> bool {
 }
 
 /// Decides `hat.<hat>.register`, signed by a platform of whose domain the HAT's id is.
-pub(super) fn register(
-    hat: &Hat,
-    case: &Case<'_>,
-    key: Key,
-    profile: &Profile,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn register(hat: &Hat, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
     permit(from.kind == Kind::Platform && in_domain(&case.ctx.entity.id, &from.id))?;
     if hat.registration.standing == Standing::Retired {
@@ -51,11 +46,7 @@ pub(super) fn register(
     }
     let by = from.clone();
     let entity = by.clone();
-    let event = Event::Registered {
-        key,
-        profile: Profile::Hat,
-        by,
-    };
+    let event = Event::Registered { key, profile: Profile::Hat, by };
     Ok(vec![Draft::caused(event).on(vec![Basis { entity, n }])])
 }
 
@@ -85,12 +76,7 @@ pub(super) fn rotate_key(hat: &Hat, case: &Case<'_>, key: Key) -> Result<Vec<Dra
 }
 
 /// Decides `hat.<hat>.revoke-key`.
-pub(super) fn revoke_key(
-    hat: &Hat,
-    case: &Case<'_>,
-    key: Key,
-    since: Timestamp,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn revoke_key(hat: &Hat, case: &Case<'_>, key: Key, since: Timestamp) -> Result<Vec<Draft>, Reason> {
     let guardian = is_guardian(hat, case);
     party::revoke_key(&hat.registration, case, guardian, key, since)
 }

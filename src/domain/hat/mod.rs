@@ -39,10 +39,7 @@ impl Hat {
             Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
             Action::DebitAmend { debit, terms } => debits::amend(self, case, debit, terms),
             Action::DebitEnable { debit } => debits::enable(self, case, debit),
-            Action::DebitDisable {
-                debit,
-                at_period_end,
-            } => debits::disable(self, case, debit, *at_period_end),
+            Action::DebitDisable { debit, at_period_end } => debits::disable(self, case, debit, *at_period_end),
             Action::Claim { offer } => claim::claim(self, case, offer),
             Action::ClaimReserved { offer, terms } => claim::reserved(self, case, offer, terms),
             Action::ClaimRefused { offer } => claim::refused(self, case, offer),
@@ -62,9 +59,7 @@ impl Entity for Hat {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
         let Some(cause) = &command.cause else {
             return match command.action {
-                Action::Deadline { delivery } => {
-                    deadline::deadline(self, command.stored_at, delivery)
-                }
+                Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
                 _ => Decision::Nothing,
             };
         };

@@ -13,7 +13,8 @@ use crate::domain::registration::{Registration, Standing};
 use crate::domain::time::{SECOND, Timestamp};
 use crate::domain::verdict::Reason;
 
-/// Most senders counted in one minute; the messages of further ones are refused `over-quota`.
+/// Most senders counted in one minute besides the HAT itself; the messages of further ones are refused
+/// `over-quota`.
 pub const SENDERS_MAX: usize = 1024;
 
 /// Most ended debits kept; beyond it the one that ended first is dropped and its id is unknown again.
@@ -24,7 +25,7 @@ pub const ENDED_DEBITS_MAX: usize = 1000;
 pub struct Minute {
     /// Minutes since the Unix epoch.
     pub number: i64,
-    /// At most [`SENDERS_MAX`].
+    /// At most [`SENDERS_MAX`] and the HAT itself.
     pub counts: BTreeMap<Address, u32>,
 }
 
@@ -33,19 +34,20 @@ impl Minute {
         at.0.div_euclid(60 * SECOND)
     }
 
-    /// Whether a message of `from` at `at` is within `most` a minute.
-    pub fn allows(&self, from: &Address, at: Timestamp, most: u32) -> bool {
+    /// Whether a message of `from` at `at` is within `most` a minute. `own`: the HAT itself speaks, which
+    /// others cannot crowd out.
+    pub fn allows(&self, from: &Address, own: bool, at: Timestamp, most: u32) -> bool {
         if Self::number_at(at) > self.number {
             return most > 0;
         }
         match self.counts.get(from) {
             Some(count) => *count < most,
-            None => most > 0 && self.counts.len() < SENDERS_MAX,
+            None => most > 0 && (own || self.counts.len() < SENDERS_MAX),
         }
     }
 
     /// Counts a message of `from` at `at`. One that is older than the current minute counts in it.
-    pub fn count(&mut self, from: &Address, at: Timestamp) {
+    pub fn count(&mut self, from: &Address, own: bool, at: Timestamp) {
         let number = Self::number_at(at);
         if number > self.number {
             self.number = number;
@@ -53,7 +55,7 @@ impl Minute {
         }
         if let Some(count) = self.counts.get_mut(from) {
             *count = count.saturating_add(1);
-        } else if self.counts.len() < SENDERS_MAX {
+        } else if own || self.counts.len() < SENDERS_MAX {
             self.counts.insert(from.clone(), 1);
         }
     }
@@ -103,10 +105,9 @@ impl Hat {
     /// That the sender is within its quota, and that the HAT may have `opens` more open exchanges.
     pub(crate) fn quota(&self, case: &Case<'_>, opens: usize) -> Result<(), Reason> {
         let limits = case.ctx.limits;
-        if !self
-            .minute
-            .allows(case.from(), case.at(), limits.messages_per_minute)
-        {
+        let most = limits.messages_per_minute;
+        let (from, own) = (case.from(), case.is_self());
+        if !self.minute.allows(from, own, case.at(), most) {
             return Err(Reason::OverQuota);
         }
         if opens > 0 && self.open.len() + opens > limits.open_per_hat {
@@ -117,11 +118,7 @@ impl Hat {
 
     /// That no open exchange has this delivery id.
     pub(crate) fn free(&self, delivery: Uuid) -> Result<(), Reason> {
-        if self.open.contains_key(&delivery) {
-            Err(Reason::Conflict)
-        } else {
-            Ok(())
-        }
+        if self.open.contains_key(&delivery) { Err(Reason::Conflict) } else { Ok(()) }
     }
 
     /// Debits that have not ended by `at`, and claims that may become one.

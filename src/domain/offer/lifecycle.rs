@@ -21,11 +21,7 @@ fn can_be_held(terms: &OfferTerms) -> bool {
 }
 
 /// Decides `offer.<offer>.register`.
-pub(super) fn register(
-    offer: &Offer,
-    case: &Case<'_>,
-    terms: &OfferTerms,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn register(offer: &Offer, case: &Case<'_>, terms: &OfferTerms) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
     permit(from.kind == Kind::Org && terms.owner == *from)?;
     case.sender_standing()?;
@@ -38,9 +34,7 @@ pub(super) fn register(
     }
     let terms = Box::new(terms.clone());
     let entity = from.clone();
-    Ok(vec![
-        Draft::caused(Event::OfferRegistered { terms }).on(vec![Basis { entity, n }]),
-    ])
+    Ok(vec![Draft::caused(Event::OfferRegistered { terms }).on(vec![Basis { entity, n }])])
 }
 
 /// That the offer waits for the operator.
@@ -59,11 +53,7 @@ fn by_operator(case: &Case<'_>) -> Result<Vec<Basis>, Reason> {
 }
 
 /// Decides `offer.<offer>.approve`. Its owner must be in force.
-pub(super) fn approve(
-    offer: &Offer,
-    case: &Case<'_>,
-    key: Option<Key>,
-) -> Result<Vec<Draft>, Reason> {
+pub(super) fn approve(offer: &Offer, case: &Case<'_>, key: Option<Key>) -> Result<Vec<Draft>, Reason> {
     let basis = by_operator(case)?;
     if let Some(terms) = &offer.terms {
         check::active(case.ctx, &terms.owner)?;
@@ -88,9 +78,7 @@ pub(super) fn close(offer: &Offer, case: &Case<'_>) -> Result<Vec<Draft>, Reason
     permit(case.is_operator() || owner == Some(case.from()))?;
     case.sender_approved()?;
     match offer.standing {
-        OfferStanding::Registered | OfferStanding::Approved => {
-            Ok(vec![Draft::caused(Event::OfferClosed)])
-        }
+        OfferStanding::Registered | OfferStanding::Approved => Ok(vec![Draft::caused(Event::OfferClosed)]),
         OfferStanding::Unknown => Err(Reason::NotFound),
         OfferStanding::Rejected | OfferStanding::Closed => Err(Reason::WrongState),
     }

@@ -38,14 +38,8 @@ pub(super) fn reserve(offer: &Offer, case: &Case<'_>, hat: &Id) -> Result<Vec<Dr
     case.sender_approved()?;
     let hat_id = hat.clone();
     Ok(vec![Draft::caused(match place(offer, case, hat) {
-        Ok(terms) => Event::OfferReserved {
-            hat: hat_id,
-            terms: Box::new(terms.debit.clone()),
-        },
-        Err(reason) => Event::OfferRefused {
-            hat: hat_id,
-            reason,
-        },
+        Ok(terms) => Event::OfferReserved { hat: hat_id, terms: Box::new(terms.debit.clone()) },
+        Err(reason) => Event::OfferRefused { hat: hat_id, reason },
     })])
 }
 

@@ -1,1 +1,15 @@
-//! Tests of the core.
+//! Tests of the core: plain ones for each reason, and laws over random histories.
+
+mod debits;
+mod exchanges;
+mod history;
+mod ids;
+mod keys;
+mod laws;
+mod offers;
+mod oracle;
+mod order;
+mod reasons;
+mod registry;
+mod total;
+mod world;

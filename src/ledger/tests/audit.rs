@@ -5,11 +5,7 @@ use std::fs;
 use super::*;
 
 fn filled(dir: &Path) {
-    let opts = Options {
-        segment_bytes: 400,
-        checkpoint_every_ns: 0,
-        ..options(dir)
-    };
+    let opts = Options { segment_bytes: 400, checkpoint_every_ns: 0, ..options(dir) };
     let (mut ledger, _) = Ledger::open(opts, key(), None).unwrap();
     fill(&mut ledger, &[3, 1, 4, 1, 5]);
     ledger.close().unwrap();
@@ -25,10 +21,7 @@ fn a_sound_ledger_has_no_findings() {
     // The empty tree's, one a group, and the newest beside them.
     assert_eq!(report.checkpoints, 7);
     assert_eq!(report.frames, 5 + report.segments);
-    assert_eq!(
-        report.root,
-        Some(open(dir.path()).0.reader().root(14).unwrap())
-    );
+    assert_eq!(report.root, Some(open(dir.path()).0.reader().root(14).unwrap()));
 }
 
 #[test]
@@ -43,10 +36,7 @@ fn every_flipped_bit_of_a_promised_segment_is_found_in_its_file() {
             fs::write(&path, bytes).unwrap();
             let report = check(dir.path(), key().verifier()).unwrap();
             let first = report.findings.first().expect("a finding");
-            assert!(
-                first.path == path && first.offset <= at as u64,
-                "byte {at}: {first:?}"
-            );
+            assert!(first.path == path && first.offset <= at as u64, "byte {at}: {first:?}");
         }
         fs::write(&path, whole).unwrap();
     }
@@ -62,23 +52,15 @@ fn a_changed_entry_with_a_right_crc_is_found_by_the_checkpoints() {
     changed.records[0].entry[0] ^= 1;
     frame::encode_group(&mut out, 0, &changed, &[None; 3]).unwrap();
     let mut bytes = fs::read(path).unwrap();
-    let at = frame::Frames::open(path, 0)
-        .and_then(|mut f| f.step().map(|_| f.offset()))
-        .unwrap() as usize;
+    let at = frame::Frames::open(path, 0).and_then(|mut f| f.step().map(|_| f.offset())).unwrap() as usize;
     bytes[at..at + out.len()].copy_from_slice(&out);
     fs::write(path, bytes).unwrap();
     let report = check(dir.path(), key().verifier()).unwrap();
     assert!(
-        report
-            .findings
-            .iter()
-            .any(|f| f.path.ends_with("checkpoints") && f.what.contains("hash to")),
+        report.findings.iter().any(|f| f.path.ends_with("checkpoints") && f.what.contains("hash to")),
         "{report:?}"
     );
-    assert!(
-        report.findings.iter().any(|f| f.path.ends_with("hashes")),
-        "{report:?}"
-    );
+    assert!(report.findings.iter().any(|f| f.path.ends_with("hashes")), "{report:?}");
 }
 
 #[test]
@@ -91,17 +73,9 @@ fn a_wrong_hash_file_and_a_foreign_key_are_found() {
     fs::write(&path, bytes).unwrap();
     let report = check(dir.path(), key().verifier()).unwrap();
     assert_eq!(report.findings.len(), 1);
-    assert_eq!(
-        (report.findings[0].path.clone(), report.findings[0].offset),
-        (path, 100)
-    );
+    assert_eq!((report.findings[0].path.clone(), report.findings[0].offset), (path, 100));
     let other = CheckpointKey::from_seed(ORIGIN, [43; 32]).unwrap();
     let report = check(dir.path(), other.verifier()).unwrap();
-    assert!(
-        report
-            .findings
-            .iter()
-            .any(|f| f.what.contains("no signature"))
-    );
+    assert!(report.findings.iter().any(|f| f.what.contains("no signature")));
     assert_eq!(report.checkpoints, 0);
 }

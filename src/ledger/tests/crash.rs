@@ -7,35 +7,18 @@ use super::*;
 /// A ledger of 4 groups (leaves 0–8) whose newest stored checkpoint covers the first two (5 leaves), as after a power cut:
 /// the newest note and the hashes above it are lost.
 fn after_a_power_cut(dir: &Path) -> Vec<u64> {
-    let (mut ledger, _) = Ledger::open(
-        Options {
-            checkpoint_every_ns: 1_000_000,
-            ..options(dir)
-        },
-        key(),
-        None,
-    )
-    .unwrap();
+    let (mut ledger, _) =
+        Ledger::open(Options { checkpoint_every_ns: 1_000_000, ..options(dir) }, key(), None).unwrap();
     let mut ends = Vec::new();
     let file = || segment_files(dir).pop().unwrap();
     for (size, time_ns) in [(2, 0), (3, 2_000_000), (1, 2_000_001), (3, 2_000_002)] {
         let first = ledger.reader().tree_size();
-        ledger
-            .commit(&Group {
-                time_ns,
-                ..group(first, size)
-            })
-            .unwrap();
+        ledger.commit(&Group { time_ns, ..group(first, size) }).unwrap();
         ends.push(fs::metadata(file()).unwrap().len());
     }
     drop(ledger);
     fs::remove_file(dir.join("ledger/checkpoint")).unwrap();
-    File::options()
-        .write(true)
-        .open(dir.join("ledger/hashes"))
-        .unwrap()
-        .set_len(hashes::bytes(5))
-        .unwrap();
+    File::options().write(true).open(dir.join("ledger/hashes")).unwrap().set_len(hashes::bytes(5)).unwrap();
     ends
 }
 
@@ -55,10 +38,8 @@ fn a_tail_torn_at_any_byte_above_the_checkpoint_is_cut() {
             }
             fs::write(segment_files(dir.path()).pop().unwrap(), &bytes).unwrap();
             let (mut ledger, found) = open(dir.path());
-            let (kept, size) = [(ends[3], 9), (ends[2], 6), (ends[1], 5)]
-                .into_iter()
-                .find(|(end, _)| *end <= cut)
-                .unwrap();
+            let (kept, size) =
+                [(ends[3], 9), (ends[2], 6), (ends[1], 5)].into_iter().find(|(end, _)| *end <= cut).unwrap();
             assert_eq!(
                 (found.tree_size, found.cut_bytes),
                 (size, bytes.len() as u64 - kept),
@@ -90,21 +71,11 @@ fn below_the_checkpoint_nothing_is_cut() {
         fs::write(&path, &whole[..cut as usize]).unwrap();
         let refused = Ledger::open(options(dir.path()), key(), None).unwrap_err();
         assert!(
-            matches!(
-                refused,
-                LedgerError::Damaged { promised: 5, .. } | LedgerError::Behind { promised: 5, .. }
-            ),
+            matches!(refused, LedgerError::Damaged { promised: 5, .. } | LedgerError::Behind { promised: 5, .. }),
             "{cut}: {refused}"
         );
-        assert!(
-            refused.to_string().contains("restore the ledger folder"),
-            "{refused}"
-        );
-        assert_eq!(
-            fs::metadata(&path).unwrap().len(),
-            cut,
-            "a refusal changes nothing"
-        );
+        assert!(refused.to_string().contains("restore the ledger folder"), "{refused}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), cut, "a refusal changes nothing");
     }
 }
 
@@ -145,37 +116,16 @@ fn the_newest_note_protects_what_the_stored_one_does_not() {
     drop(ledger);
     let path = segment_files(base.path()).pop().unwrap();
     let len = fs::metadata(&path).unwrap().len();
-    File::options()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(len - 1)
-        .unwrap();
-    assert!(matches!(
-        Ledger::open(options(base.path()), key(), None),
-        Err(LedgerError::Damaged { promised: 6, .. })
-    ));
+    File::options().write(true).open(&path).unwrap().set_len(len - 1).unwrap();
+    assert!(matches!(Ledger::open(options(base.path()), key(), None), Err(LedgerError::Damaged { promised: 6, .. })));
     // Without it, the note kept elsewhere says the same.
     fs::remove_file(base.path().join("ledger/checkpoint")).unwrap();
     let refused = Ledger::open(options(base.path()), key(), Some(&external)).unwrap_err();
-    assert!(
-        matches!(refused, LedgerError::Damaged { promised: 6, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, LedgerError::Damaged { promised: 6, .. }), "{refused}");
     // Without both it is a torn tail, and the note kept elsewhere then shows the loss.
     assert_eq!(open(base.path()).1.tree_size, 5);
     let refused = Ledger::open(options(base.path()), key(), Some(&external)).unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            LedgerError::Behind {
-                have: 5,
-                promised: 6,
-                ..
-            }
-        ),
-        "{refused}"
-    );
+    assert!(matches!(refused, LedgerError::Behind { have: 5, promised: 6, .. }), "{refused}");
 }
 
 #[test]
@@ -190,14 +140,8 @@ fn other_entries_under_a_signed_checkpoint_are_a_fork() {
     let external = other.reader().checkpoint();
     drop(ledger);
     let refused = Ledger::open(options(one.path()), key(), Some(&external)).unwrap_err();
-    assert!(
-        matches!(refused, LedgerError::Forked { size: 3, .. }),
-        "{refused}"
-    );
-    assert!(matches!(
-        Ledger::open(options(one.path()), key(), Some("no note")),
-        Err(LedgerError::Checkpoint { .. })
-    ));
+    assert!(matches!(refused, LedgerError::Forked { size: 3, .. }), "{refused}");
+    assert!(matches!(Ledger::open(options(one.path()), key(), Some("no note")), Err(LedgerError::Checkpoint { .. })));
 }
 
 #[test]
@@ -210,21 +154,14 @@ fn an_empty_folder_does_not_hide_a_promise() {
     let fresh = tempfile::tempdir().unwrap();
     assert!(matches!(
         Ledger::open(options(fresh.path()), key(), Some(&external)),
-        Err(LedgerError::Behind {
-            have: 0,
-            promised: 3,
-            ..
-        })
+        Err(LedgerError::Behind { have: 0, promised: 3, .. })
     ));
 }
 
 #[test]
 fn a_lost_or_wrong_hash_file_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
-    let opts = || Options {
-        segment_bytes: 300,
-        ..options(dir.path())
-    };
+    let opts = || Options { segment_bytes: 300, ..options(dir.path()) };
     let (mut ledger, _) = Ledger::open(opts(), key(), None).unwrap();
     fill(&mut ledger, &[4, 4, 4]);
     let checkpoint = ledger.reader().checkpoint();
@@ -234,12 +171,7 @@ fn a_lost_or_wrong_hash_file_is_made_anew() {
     let mut flipped = good.clone();
     // The hash of leaves 0 to 7, on the right edge of 12 leaves.
     flipped[merkle::stored_index(3, 0) as usize * 32] ^= 1;
-    for (bad, rebuilt) in [
-        (Vec::new(), true),
-        (good[..100].to_vec(), true),
-        (flipped, true),
-        (good.clone(), false),
-    ] {
+    for (bad, rebuilt) in [(Vec::new(), true), (good[..100].to_vec(), true), (flipped, true), (good.clone(), false)] {
         fs::write(&path, bad).unwrap();
         let (ledger, found) = Ledger::open(opts(), key(), None).unwrap();
         assert_eq!(found.hashes_rebuilt, rebuilt);
@@ -252,19 +184,13 @@ fn a_lost_or_wrong_hash_file_is_made_anew() {
 #[test]
 fn a_segment_torn_while_it_was_made_is_dropped() {
     let base = tempfile::tempdir().unwrap();
-    let opts = |dir: &Path| Options {
-        segment_bytes: 1,
-        ..options(dir)
-    };
+    let opts = |dir: &Path| Options { segment_bytes: 1, ..options(dir) };
     let (mut ledger, _) = Ledger::open(opts(base.path()), key(), None).unwrap();
     fill(&mut ledger, &[2, 2]);
     drop(ledger);
     let last = segment_files(base.path()).pop().unwrap();
     let head = fs::read(&last).unwrap();
-    let made = base
-        .path()
-        .join("ledger")
-        .join("seg-00000000000000000004.dex");
+    let made = base.path().join("ledger").join("seg-00000000000000000004.dex");
     for len in 0..60 {
         fs::write(&made, &head[..len]).unwrap();
         let (ledger, found) = Ledger::open(opts(base.path()), key(), None).unwrap();
@@ -279,19 +205,13 @@ fn a_segment_torn_while_it_was_made_is_dropped() {
 fn a_missing_segment_is_named() {
     for missing in 0..3 {
         let dir = tempfile::tempdir().unwrap();
-        let opts = || Options {
-            segment_bytes: 1,
-            ..options(dir.path())
-        };
+        let opts = || Options { segment_bytes: 1, ..options(dir.path()) };
         let (mut ledger, _) = Ledger::open(opts(), key(), None).unwrap();
         fill(&mut ledger, &[2, 2, 2, 2]);
         drop(ledger);
         fs::remove_file(&segment_files(dir.path())[missing]).unwrap();
         let refused = Ledger::open(opts(), key(), None).unwrap_err();
-        assert!(
-            matches!(&refused, LedgerError::Damaged { what, .. } if what.contains("missing")),
-            "{refused}"
-        );
+        assert!(matches!(&refused, LedgerError::Damaged { what, .. } if what.contains("missing")), "{refused}");
         assert!(!check(dir.path(), key().verifier()).unwrap().is_sound());
     }
 }
@@ -299,15 +219,7 @@ fn a_missing_segment_is_named() {
 #[test]
 fn a_torn_stored_note_falls_back_to_the_one_before() {
     let dir = memory_dir();
-    let (mut ledger, _) = Ledger::open(
-        Options {
-            checkpoint_every_ns: 0,
-            ..options(dir.path())
-        },
-        key(),
-        None,
-    )
-    .unwrap();
+    let (mut ledger, _) = Ledger::open(Options { checkpoint_every_ns: 0, ..options(dir.path()) }, key(), None).unwrap();
     fill(&mut ledger, &[1, 1, 1]);
     drop(ledger);
     let path = dir.path().join("ledger/checkpoints");
@@ -325,13 +237,7 @@ fn stored_notes_are_thinned_and_stay_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let verifier = key().verifier().clone();
     let (mut notes, _) = notes::Notes::open(dir.path(), &verifier).unwrap();
-    let note = |size| {
-        key().sign(&Checkpoint {
-            origin: ORIGIN.into(),
-            size,
-            root: [1; 32],
-        })
-    };
+    let note = |size| key().sign(&Checkpoint { origin: ORIGIN.into(), size, root: [1; 32] });
     let path = notes::synced_path(dir.path());
     let text: String = (0..8000).map(|size| format!("{}\n", note(size))).collect();
     assert!(text.len() > 1 << 20);
@@ -343,11 +249,8 @@ fn stored_notes_are_thinned_and_stay_bounded() {
     notes.store(&note(8001)).unwrap();
     let (_, known) = notes::Notes::open(dir.path(), &verifier).unwrap();
     assert_eq!(known.synced.unwrap().size, 8001);
-    let sizes: Vec<_> = notes::read_synced(&path)
-        .unwrap()
-        .iter()
-        .map(|n| verifier.open(&n.text).unwrap().size)
-        .collect();
+    let sizes: Vec<_> =
+        notes::read_synced(&path).unwrap().iter().map(|n| verifier.open(&n.text).unwrap().size).collect();
     assert_eq!(sizes[..3], [0, 2, 4]);
     assert_eq!(sizes[sizes.len() - 2..], [8000, 8001]);
 }

@@ -19,16 +19,11 @@ pub fn key() -> CheckpointKey {
 
 /// For tests that open hundreds of ledgers: a folder where a sync costs nothing, if there is one.
 pub fn memory_dir() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 pub fn options(dir: &Path) -> Options {
-    Options {
-        reserve_bytes: 64 << 10,
-        ..Options::new(dir, ORIGIN)
-    }
+    Options { reserve_bytes: 64 << 10, ..Options::new(dir, ORIGIN) }
 }
 
 pub fn open(dir: &Path) -> (Ledger, Recovered) {
@@ -36,12 +31,7 @@ pub fn open(dir: &Path) -> (Ledger, Recovered) {
 }
 
 pub fn position(sequence: u64) -> Position {
-    Position {
-        stream_created: 17,
-        sequence,
-        id: [sequence as u8; 16],
-        stored_at: 1000 + sequence as i64,
-    }
+    Position { stream_created: 17, sequence, id: [sequence as u8; 16], stored_at: 1000 + sequence as i64 }
 }
 
 /// A group of `count` records, each of which names its leaf.
@@ -88,19 +78,12 @@ pub fn assert_whole(reader: &LedgerReader, size: u64) {
         assert_eq!(stored.entry, format!("entry of leaf {leaf}").as_bytes());
         assert_eq!(*stored, reader.read(leaf as u64).unwrap());
     }
-    assert!(matches!(
-        reader.read(size),
-        Err(LedgerError::OutOfRange { .. })
-    ));
+    assert!(matches!(reader.read(size), Err(LedgerError::OutOfRange { .. })));
 }
 
 pub fn segment_files(dir: &Path) -> Vec<std::path::PathBuf> {
     let dir = dir.join("ledger");
-    segment::list(&dir)
-        .unwrap()
-        .into_iter()
-        .map(|n| segment::path(&dir, n))
-        .collect()
+    segment::list(&dir).unwrap().into_iter().map(|n| segment::path(&dir, n)).collect()
 }
 
 pub fn copy_dir(from: &Path, to: &Path) {

@@ -16,16 +16,12 @@ pub const ENVIRONMENT: &str = "DEX_NATS_SERVER";
 ///
 /// A path given by option or environment must exist: no other is taken silently in its place.
 pub fn find(explicit: Option<&Path>) -> Result<PathBuf, EmbeddedError> {
-    let named = explicit
-        .map(Path::to_path_buf)
-        .or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from));
+    let named = explicit.map(Path::to_path_buf).or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from));
     if let Some(path) = named {
         return if path.is_file() {
             Ok(path)
         } else {
-            Err(EmbeddedError::NotFound {
-                looked: format!("{} is no file", path.display()),
-            })
+            Err(EmbeddedError::NotFound { looked: format!("{} is no file", path.display()) })
         };
     }
     let tools = PathBuf::from(".tools/nats-server");
@@ -40,11 +36,7 @@ pub fn find(explicit: Option<&Path>) -> Result<PathBuf, EmbeddedError> {
 
 /// What `nats-server --version` says: `nats-server: v2.15.1`.
 pub async fn version_of(path: &Path) -> Result<String, EmbeddedError> {
-    let io = |source| EmbeddedError::Io {
-        what: "run",
-        path: path.to_path_buf(),
-        source,
-    };
+    let io = |source| EmbeddedError::Io { what: "run", path: path.to_path_buf(), source };
     let run = tokio::process::Command::new(path)
         .arg("--version")
         .stdin(Stdio::null())
@@ -53,32 +45,15 @@ pub async fn version_of(path: &Path) -> Result<String, EmbeddedError> {
         .output();
     let output = tokio::time::timeout(Duration::from_secs(10), run)
         .await
-        .map_err(|_| {
-            io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                "no answer to --version within 10 s",
-            ))
-        })?
+        .map_err(|_| io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer to --version within 10 s")))?
         .map_err(io)?;
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_string())
+    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_string())
 }
 
 /// A binary that is new enough, and its version text.
-pub(super) async fn find_checked(
-    explicit: Option<&Path>,
-) -> Result<(PathBuf, String), EmbeddedError> {
+pub(super) async fn find_checked(explicit: Option<&Path>) -> Result<(PathBuf, String), EmbeddedError> {
     let path = find(explicit)?;
     let found = version_of(&path).await?;
-    let new_enough = found.starts_with("nats-server")
-        && parse_version(&found).is_some_and(|v| v >= MINIMUM_VERSION);
-    if new_enough {
-        Ok((path, found))
-    } else {
-        Err(EmbeddedError::Version { path, found })
-    }
+    let new_enough = found.starts_with("nats-server") && parse_version(&found).is_some_and(|v| v >= MINIMUM_VERSION);
+    if new_enough { Ok((path, found)) } else { Err(EmbeddedError::Version { path, found }) }
 }

@@ -33,53 +33,29 @@ fn ports_folder(folder: &Path) -> PathBuf {
 /// Refuses what cannot be written into a configuration or would not work.
 pub(super) fn check(options: &EmbeddedOptions) -> Result<(), EmbeddedError> {
     let option = |field, reason: String| Err(EmbeddedError::Option { field, reason });
-    if options.host.is_empty()
-        || !options
-            .host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b))
-    {
-        return option(
-            "host",
-            format!("`{}` is no host name or address", options.host),
-        );
+    if options.host.is_empty() || !options.host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b)) {
+        return option("host", format!("`{}` is no host name or address", options.host));
     }
     let store = options.store_dir.to_string_lossy();
     if store.is_empty() || store.contains(['"', '\\', '\n', '\r']) {
-        return option(
-            "store_dir",
-            format!("`{store}` must be a path without quotes, backslashes and line ends"),
-        );
+        return option("store_dir", format!("`{store}` must be a path without quotes, backslashes and line ends"));
     }
     if !((1 << 20)..=(64 << 20)).contains(&options.max_payload) {
-        return option(
-            "max_payload",
-            format!("{} is not within 1 MiB to 64 MiB", options.max_payload),
-        );
+        return option("max_payload", format!("{} is not within 1 MiB to 64 MiB", options.max_payload));
     }
-    if options
-        .sync_interval
-        .is_some_and(|interval| interval < Duration::from_millis(1))
-    {
-        return option(
-            "sync_interval",
-            "must be 1 ms or more; none means after every write".to_string(),
-        );
+    if options.sync_interval.is_some_and(|interval| interval < Duration::from_millis(1)) {
+        return option("sync_interval", "must be 1 ms or more; none means after every write".to_string());
     }
     Ok(())
 }
 
 /// Makes the state folder, for us alone.
 pub(super) fn prepare_folder(folder: &Path) -> Result<(), EmbeddedError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|source| EmbeddedError::Io {
-            what: "make",
-            path: folder.to_path_buf(),
-            source,
-        })
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| EmbeddedError::Io {
+        what: "make",
+        path: folder.to_path_buf(),
+        source,
+    })
 }
 
 /// Writes the configuration (mode 0600: `extra` may hold secrets) and clears old ports files; returns its path.
@@ -98,29 +74,19 @@ pub(super) fn write(options: &EmbeddedOptions, port: u16) -> Result<PathBuf, Emb
     // Written beside and renamed: the mode is right from the first byte on, whatever was there before.
     let fresh = folder.join("nats.conf.new");
     let _ = fs::remove_file(&fresh);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)
-        .map_err(io("write", &fresh))?;
-    file.write_all(text(options, port).as_bytes())
-        .map_err(io("write", &fresh))?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(io("write", &fresh))?;
+    file.write_all(text(options, port).as_bytes()).map_err(io("write", &fresh))?;
     fs::rename(&fresh, &path).map_err(io("write", &path))?;
     Ok(path)
 }
 
 fn text(options: &EmbeddedOptions, port: u16) -> String {
     let folder = &options.store_dir;
-    let listen = if port == 0 {
-        "-1".to_string()
-    } else {
-        port.to_string()
-    };
-    let sync = options.sync_interval.map_or_else(
-        || "always".to_string(),
-        |interval| format!("\"{}ms\"", interval.as_millis()),
-    );
+    let listen = if port == 0 { "-1".to_string() } else { port.to_string() };
+    let sync = options
+        .sync_interval
+        .map_or_else(|| "always".to_string(), |interval| format!("\"{}ms\"", interval.as_millis()));
     let mut text = String::from("# Written by dex at every start; changes are lost.\n");
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name}: {value}");
@@ -154,13 +120,7 @@ pub(super) fn read_port(folder: &Path, pid: u32) -> Option<u16> {
         .flatten()
         .find(|entry| entry.file_name().to_string_lossy().ends_with(&wanted))?;
     let json: serde_json::Value = serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
-    json.get("nats")?
-        .get(0)?
-        .as_str()?
-        .rsplit(':')
-        .next()?
-        .parse()
-        .ok()
+    json.get("nats")?.get(0)?.as_str()?.rsplit(':').next()?.parse().ok()
 }
 
 /// The last lines of a log, for an error.
@@ -180,28 +140,13 @@ mod tests {
         let good = EmbeddedOptions::new("/var/lib/dex/nats");
         assert!(check(&good).is_ok());
         let bad = [
-            EmbeddedOptions {
-                host: "x\" evil".into(),
-                ..good.clone()
-            },
-            EmbeddedOptions {
-                store_dir: "/a\"b".into(),
-                ..good.clone()
-            },
-            EmbeddedOptions {
-                max_payload: 1000,
-                ..good.clone()
-            },
-            EmbeddedOptions {
-                sync_interval: Some(Duration::ZERO),
-                ..good.clone()
-            },
+            EmbeddedOptions { host: "x\" evil".into(), ..good.clone() },
+            EmbeddedOptions { store_dir: "/a\"b".into(), ..good.clone() },
+            EmbeddedOptions { max_payload: 1000, ..good.clone() },
+            EmbeddedOptions { sync_interval: Some(Duration::ZERO), ..good.clone() },
         ];
         for options in bad {
-            assert!(
-                matches!(check(&options), Err(EmbeddedError::Option { .. })),
-                "{options:?}"
-            );
+            assert!(matches!(check(&options), Err(EmbeddedError::Option { .. })), "{options:?}");
         }
     }
 
@@ -214,13 +159,7 @@ mod tests {
             ..EmbeddedOptions::new("/s")
         };
         let text = text(&options, 0);
-        for line in [
-            "port: -1",
-            "sync_interval: always",
-            "max_file_store: 5",
-            "debug: true",
-            "store_dir: \"/s\"",
-        ] {
+        for line in ["port: -1", "sync_interval: always", "max_file_store: 5", "debug: true", "store_dir: \"/s\""] {
             assert!(text.contains(line), "{line} in {text}");
         }
     }

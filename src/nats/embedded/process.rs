@@ -37,10 +37,7 @@ impl fmt::Display for ServerExit {
 
 impl From<ExitStatus> for ServerExit {
     fn from(status: ExitStatus) -> Self {
-        Self {
-            code: status.code(),
-            signal: status.signal(),
-        }
+        Self { code: status.code(), signal: status.signal() }
     }
 }
 
@@ -58,13 +55,7 @@ impl Running {
     /// that waits for it.
     pub(super) fn spawn(binary: &Path, config: &Path) -> Result<Self, EmbeddedError> {
         let mut command = Command::new(binary);
-        command
-            .arg("-c")
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0);
+        command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let parent = std::process::id();
         // SAFETY: between fork and exec only async-signal-safe calls (prctl, getppid) are made and nothing is allocated.
         unsafe {
@@ -79,11 +70,7 @@ impl Running {
                 Ok(())
             });
         }
-        let failed = |source| EmbeddedError::Io {
-            what: "start",
-            path: binary.to_path_buf(),
-            source,
-        };
+        let failed = |source| EmbeddedError::Io { what: "start", path: binary.to_path_buf(), source };
         let (spawned, started) = std::sync::mpsc::sync_channel(1);
         let (sender, exit) = watch::channel(None);
         thread::Builder::new()
@@ -91,13 +78,7 @@ impl Running {
             .spawn(move || match command.spawn() {
                 Ok(mut child) => {
                     let _ = spawned.send(Ok(child.id()));
-                    let exit = child.wait().map_or(
-                        ServerExit {
-                            code: None,
-                            signal: None,
-                        },
-                        ServerExit::from,
-                    );
+                    let exit = child.wait().map_or(ServerExit { code: None, signal: None }, ServerExit::from);
                     sender.send_replace(Some(exit));
                 }
                 Err(error) => {
@@ -109,10 +90,7 @@ impl Running {
             Ok(started) => started.map_err(failed)?,
             Err(_) => return Err(failed(io::Error::other("the starting thread ended"))),
         };
-        Ok(Self {
-            pid: pid.cast_signed(),
-            exit,
-        })
+        Ok(Self { pid: pid.cast_signed(), exit })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -122,14 +100,8 @@ impl Running {
     /// Waits until it ends.
     pub(super) async fn wait(&mut self) -> ServerExit {
         match self.exit.wait_for(Option::is_some).await {
-            Ok(exit) => exit.unwrap_or(ServerExit {
-                code: None,
-                signal: None,
-            }),
-            Err(_) => ServerExit {
-                code: None,
-                signal: None,
-            },
+            Ok(exit) => exit.unwrap_or(ServerExit { code: None, signal: None }),
+            Err(_) => ServerExit { code: None, signal: None },
         }
     }
 
@@ -141,10 +113,7 @@ impl Running {
                 return exit;
             }
         }
-        ServerExit {
-            code: None,
-            signal: None,
-        }
+        ServerExit { code: None, signal: None }
     }
 
     fn signal(&self, signal: i32) {
@@ -165,9 +134,7 @@ impl Drop for Running {
 /// and a nats-server is touched.
 pub(super) async fn end_stale(folder: &Path) -> Result<(), EmbeddedError> {
     let config = config::config_file(folder);
-    let Some(pid) = fs::read_to_string(config::pid_file(folder))
-        .ok()
-        .and_then(|text| text.trim().parse::<i32>().ok())
+    let Some(pid) = fs::read_to_string(config::pid_file(folder)).ok().and_then(|text| text.trim().parse::<i32>().ok())
     else {
         return Ok(());
     };
@@ -175,11 +142,7 @@ pub(super) async fn end_stale(folder: &Path) -> Result<(), EmbeddedError> {
         if !is_ours(pid, &config) {
             return Ok(());
         }
-        tracing::warn!(
-            pid,
-            signal,
-            "ending a nats-server left over from an earlier run"
-        );
+        tracing::warn!(pid, signal, "ending a nats-server left over from an earlier run");
         kill(pid, signal);
         let deadline = Instant::now() + STALE_GRACE;
         while Instant::now() < deadline {
@@ -189,14 +152,7 @@ pub(super) async fn end_stale(folder: &Path) -> Result<(), EmbeddedError> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    if is_ours(pid, &config) {
-        Err(EmbeddedError::Stale {
-            pid,
-            path: folder.to_path_buf(),
-        })
-    } else {
-        Ok(())
-    }
+    if is_ours(pid, &config) { Err(EmbeddedError::Stale { pid, path: folder.to_path_buf() }) } else { Ok(()) }
 }
 
 /// Is `pid` a live nats-server started with `config`? (A zombie has an empty command line.)
@@ -213,13 +169,10 @@ fn is_ours(pid: i32, config: &Path) -> bool {
     let names_us = arguments.any(|argument| argument == config.as_os_str().as_encoded_bytes());
     let program_name = Path::new(std::str::from_utf8(program).unwrap_or_default()).file_name();
     let executable = fs::read_link(process.join("exe")).ok();
-    let is_server = [
-        program_name,
-        executable.as_deref().and_then(Path::file_name),
-    ]
-    .into_iter()
-    .flatten()
-    .any(|name| name.to_string_lossy().contains("nats-server"));
+    let is_server = [program_name, executable.as_deref().and_then(Path::file_name)]
+        .into_iter()
+        .flatten()
+        .any(|name| name.to_string_lossy().contains("nats-server"));
     names_us && is_server
 }
 

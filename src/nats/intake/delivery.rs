@@ -39,30 +39,16 @@ mod tests {
             stored_at_ns: 1_700_000_000_000_000_001,
             pending: 7,
         });
-        assert_eq!(
-            parse("$JS.ACK.DEX_IN.dex_p0.1.1234.56.1700000000000000001.7"),
-            expected
-        );
-        assert_eq!(
-            parse("$JS.ACK._.AbCd.DEX_IN.dex_p0.1.1234.56.1700000000000000001.7"),
-            expected
-        );
-        assert_eq!(
-            parse("$JS.ACK._.AbCd.DEX_IN.dex_p0.1.1234.56.1700000000000000001.7.rnd.more"),
-            expected
-        );
+        assert_eq!(parse("$JS.ACK.DEX_IN.dex_p0.1.1234.56.1700000000000000001.7"), expected);
+        assert_eq!(parse("$JS.ACK._.AbCd.DEX_IN.dex_p0.1.1234.56.1700000000000000001.7"), expected);
+        assert_eq!(parse("$JS.ACK._.AbCd.DEX_IN.dex_p0.1.1234.56.1700000000000000001.7.rnd.more"), expected);
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for bad in [
-            "",
-            "$JS.ACK.",
-            "_INBOX.x",
-            "$JS.ACK.a.b.c.d.e.f.g",
-            "$JS.ACK.a.b.1.2.3.4.5.6",
-            "$JS.ACK.a.b.1.-2.3.4.5",
-        ] {
+        for bad in
+            ["", "$JS.ACK.", "_INBOX.x", "$JS.ACK.a.b.c.d.e.f.g", "$JS.ACK.a.b.1.2.3.4.5.6", "$JS.ACK.a.b.1.-2.3.4.5"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -71,10 +71,6 @@ pub enum IntakeError {
 
 impl IntakeError {
     pub(super) fn open(stream: &str, consumer: &str, error: impl ToString) -> Self {
-        Self::Open {
-            stream: stream.to_string(),
-            consumer: consumer.to_string(),
-            reason: error.to_string(),
-        }
+        Self::Open { stream: stream.to_string(), consumer: consumer.to_string(), reason: error.to_string() }
     }
 }

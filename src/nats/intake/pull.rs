@@ -19,22 +19,13 @@ pub(super) struct Pull {
 }
 
 impl Pull {
-    pub(super) fn new(
-        client: &Client,
-        stream: &str,
-        consumer: &str,
-        inbox: String,
-        options: &IntakeOptions,
-    ) -> Self {
+    pub(super) fn new(client: &Client, stream: &str, consumer: &str, inbox: String, options: &IntakeOptions) -> Self {
         let request = options.request_messages.clamp(2, 16_384) as u64;
-        let bytes = options
-            .request_bytes
-            .max(client.max_payload() + SUBJECT_ALLOWANCE);
+        let bytes = options.request_bytes.max(client.max_payload() + SUBJECT_ALLOWANCE);
         let heartbeat = options.heartbeat.as_nanos();
         let expires = heartbeat * 15;
-        let body = format!(
-            r#"{{"batch":{request},"max_bytes":{bytes},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#
-        );
+        let body =
+            format!(r#"{{"batch":{request},"max_bytes":{bytes},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#);
         Self {
             client: client.clone(),
             subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}").into(),
@@ -50,9 +41,7 @@ impl Pull {
         if self.on_order > self.request / 2 {
             return Ok(());
         }
-        self.client
-            .publish_with_reply(self.subject.clone(), self.inbox.clone(), self.body.clone())
-            .await?;
+        self.client.publish_with_reply(self.subject.clone(), self.inbox.clone(), self.body.clone()).await?;
         self.on_order += self.request;
         Ok(())
     }

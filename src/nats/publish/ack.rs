@@ -54,11 +54,9 @@ fn read_body(body: &[u8]) -> Answer {
         (10167, _) | (_, 429) => Answer::Retry(PublishStatus::Busy),
         // Message exceeds maximum (10054), headers too large (10054 or 10097), TTL invalid (10165) or disabled (10166),
         // sealed (10109), wrong expectations (10060, 10070, 10071), rollup not permitted (10098, 10111).
-        (10054 | 10060 | 10070 | 10071 | 10097 | 10098 | 10109 | 10111 | 10165 | 10166, _)
-        | (_, 400) => Answer::Refused {
-            code: error.err_code,
-            reason: error.description,
-        },
+        (10054 | 10060 | 10070 | 10071 | 10097 | 10098 | 10109 | 10111 | 10165 | 10166, _) | (_, 400) => {
+            Answer::Refused { code: error.err_code, reason: error.description }
+        }
         _ => Answer::Retry(PublishStatus::Unreachable),
     }
 }
@@ -69,27 +67,18 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        assert_eq!(
-            read_body(br#"{"stream":"DEX_OUT","seq":7}"#),
-            Answer::Stored(7)
-        );
-        assert_eq!(
-            read_body(br#"{"stream":"DEX_OUT","domain":"d","seq":7,"duplicate":true}"#),
-            Answer::Stored(7)
-        );
+        assert_eq!(read_body(br#"{"stream":"DEX_OUT","seq":7}"#), Answer::Stored(7));
+        assert_eq!(read_body(br#"{"stream":"DEX_OUT","domain":"d","seq":7,"duplicate":true}"#), Answer::Stored(7));
         let error = |code, err| {
-            read_body(format!(r#"{{"error":{{"code":{code},"err_code":{err},"description":"d"}},"stream":"S","seq":0}}"#).as_bytes())
+            read_body(
+                format!(r#"{{"error":{{"code":{code},"err_code":{err},"description":"d"}},"stream":"S","seq":0}}"#)
+                    .as_bytes(),
+            )
         };
         assert_eq!(error(503, 10077), Answer::Retry(PublishStatus::Full));
         assert_eq!(error(429, 10167), Answer::Retry(PublishStatus::Busy));
         assert_eq!(error(503, 10008), Answer::Retry(PublishStatus::Unreachable));
-        assert_eq!(
-            error(400, 10054),
-            Answer::Refused {
-                code: 10054,
-                reason: "d".into()
-            }
-        );
+        assert_eq!(error(400, 10054), Answer::Refused { code: 10054, reason: "d".into() });
         assert_eq!(read_body(b""), Answer::Retry(PublishStatus::Unreachable));
     }
 }

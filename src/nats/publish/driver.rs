@@ -129,21 +129,14 @@ impl Driver {
                 if !window.awaiting() {
                     self.progress = Instant::now();
                 }
-                let limit = if self.probing {
-                    window.first() + 1
-                } else {
-                    Ticket::MAX
-                };
+                let limit = if self.probing { window.first() + 1 } else { Ticket::MAX };
                 window.next_to_send(limit)
             };
             let Some((ticket, subject, headers, payload)) = next else {
                 return true;
             };
             let reply = format!("{}.{ticket}_{}", self.inbox, self.round);
-            let sent = self
-                .client
-                .publish_with_reply_and_headers(subject, reply, headers, payload)
-                .await;
+            let sent = self.client.publish_with_reply_and_headers(subject, reply, headers, payload).await;
             if let Err(error) = sent {
                 match error.kind() {
                     async_nats::client::PublishErrorKind::Send => return false,
@@ -180,10 +173,7 @@ impl Driver {
             if taken == ACK_BURST {
                 break;
             }
-            match tokio::task::unconstrained(self.acks.next())
-                .now_or_never()
-                .flatten()
-            {
+            match tokio::task::unconstrained(self.acks.next()).now_or_never().flatten() {
                 Some(next) => message = next,
                 None => break,
             }
@@ -198,19 +188,13 @@ impl Driver {
 
     /// Ticket and round of an ack, from the last token of its subject.
     fn ticket_of(&self, message: &Message) -> Option<(Ticket, u64)> {
-        let (ticket, round) = message
-            .subject
-            .strip_prefix(self.inbox.as_str())?
-            .strip_prefix('.')?
-            .split_once('_')?;
+        let (ticket, round) = message.subject.strip_prefix(self.inbox.as_str())?.strip_prefix('.')?.split_once('_')?;
         Some((ticket.parse().ok()?, round.parse().ok()?))
     }
 
     fn publish_progress(&mut self) {
         let through = self.shared.lock().advance();
-        let moved = self
-            .acked
-            .send_if_modified(|known| std::mem::replace(known, through) != through);
+        let moved = self.acked.send_if_modified(|known| std::mem::replace(known, through) != through);
         if moved {
             self.progress = Instant::now();
             self.shared.room.notify_waiters();
@@ -234,9 +218,7 @@ impl Driver {
     }
 
     fn set_status(&self, status: PublishStatus) {
-        let changed = self
-            .status
-            .send_if_modified(|known| std::mem::replace(known, status) != status);
+        let changed = self.status.send_if_modified(|known| std::mem::replace(known, status) != status);
         if changed {
             tracing::info!(?status, "publishing");
         }

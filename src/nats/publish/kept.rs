@@ -21,28 +21,16 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn new(outgoing: Outgoing) -> Self {
-        let Outgoing {
-            subject,
-            headers,
-            payload,
-            ..
-        } = outgoing;
+        let Outgoing { subject, headers, payload, .. } = outgoing;
         let mut packed = Vec::with_capacity(64 * headers.len());
         for (name, value) in fields(&headers) {
             for part in [name, value] {
                 // A length of four bytes, then the text.
-                packed.extend_from_slice(
-                    &u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes(),
-                );
+                packed.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
                 packed.extend_from_slice(part.as_bytes());
             }
         }
-        Self {
-            subject,
-            payload,
-            fresh: Some(headers),
-            packed,
-        }
+        Self { subject, payload, fresh: Some(headers), packed }
     }
 
     /// Subject, headers and body to send; true when they were sent before.
@@ -57,18 +45,12 @@ impl Kept {
 
 /// Bytes of headers and body on the wire.
 pub(super) fn size(headers: &HeaderMap, payload: &[u8]) -> usize {
-    let lines: usize = fields(headers)
-        .map(|(name, value)| name.len() + value.len() + LINE)
-        .sum();
+    let lines: usize = fields(headers).map(|(name, value)| name.len() + value.len() + LINE).sum();
     BLOCK + lines + payload.len()
 }
 
 fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers.iter().flat_map(|(name, values)| {
-        values
-            .iter()
-            .map(move |value| (name.as_ref(), value.as_str()))
-    })
+    headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name.as_ref(), value.as_str())))
 }
 
 fn unpack(mut packed: &[u8]) -> HeaderMap {
@@ -96,19 +78,11 @@ mod tests {
         headers.insert("Dex-Empty", "");
         headers.append("Dex-Twice", "a");
         headers.append("Dex-Twice", "b");
-        let outgoing = Outgoing {
-            subject: "a.b".into(),
-            headers: headers.clone(),
-            payload: "x".into(),
-            ttl: None,
-        };
+        let outgoing = Outgoing { subject: "a.b".into(), headers: headers.clone(), payload: "x".into(), ttl: None };
         let mut kept = Kept::new(outgoing);
         for again in [false, true, true] {
             let (subject, sent, payload, was_again) = kept.take();
-            assert_eq!(
-                (subject.as_str(), &payload[..], was_again),
-                ("a.b", &b"x"[..], again)
-            );
+            assert_eq!((subject.as_str(), &payload[..], was_again), ("a.b", &b"x"[..], again));
             assert_eq!(sent, headers);
         }
     }

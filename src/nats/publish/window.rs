@@ -54,23 +54,16 @@ impl Window {
         }
     }
 
-    fn push(
-        &mut self,
-        outgoing: &mut Option<Outgoing>,
-        size: usize,
-    ) -> Result<Option<Ticket>, PublishError> {
+    fn push(&mut self, outgoing: &mut Option<Outgoing>, size: usize) -> Result<Option<Ticket>, PublishError> {
         if self.closed {
             return Err(PublishError::Closed);
         }
-        let full = self.slots.len() >= self.max_messages
-            || (!self.slots.is_empty() && self.bytes + size > self.max_bytes);
+        let full =
+            self.slots.len() >= self.max_messages || (!self.slots.is_empty() && self.bytes + size > self.max_bytes);
         if full {
             return Ok(None);
         }
-        self.slots.push_back(Slot {
-            kept: outgoing.take().map(Kept::new),
-            size,
-        });
+        self.slots.push_back(Slot { kept: outgoing.take().map(Kept::new), size });
         self.bytes += size;
         Ok(Some(self.next_ticket() - 1))
     }
@@ -85,10 +78,7 @@ impl Window {
     }
 
     /// The next message to send below `limit`, skipping those answered already.
-    pub(super) fn next_to_send(
-        &mut self,
-        limit: Ticket,
-    ) -> Option<(Ticket, Subject, HeaderMap, Bytes)> {
+    pub(super) fn next_to_send(&mut self, limit: Ticket) -> Option<(Ticket, Subject, HeaderMap, Bytes)> {
         while self.cursor < self.next_ticket().min(limit) {
             let ticket = self.cursor;
             self.cursor += 1;
@@ -104,32 +94,19 @@ impl Window {
     /// Marks a message as stored. False when it was answered before.
     pub(super) fn stored(&mut self, ticket: Ticket, sequence: u64) -> bool {
         self.counts.last_stream_sequence = self.counts.last_stream_sequence.max(sequence);
-        let done = self
-            .slot(ticket)
-            .is_some_and(|slot| slot.kept.take().is_some());
+        let done = self.slot(ticket).is_some_and(|slot| slot.kept.take().is_some());
         self.counts.acked += u64::from(done);
         done
     }
 
     /// Marks a message as refused for good.
     pub(super) fn refused(&mut self, ticket: Ticket, code: u64, reason: String) {
-        if self
-            .slot(ticket)
-            .is_some_and(|slot| slot.kept.take().is_some())
-        {
+        if self.slot(ticket).is_some_and(|slot| slot.kept.take().is_some()) {
             self.counts.refused += 1;
             if self.refusals.len() == MAX_REFUSALS {
                 self.refusals.pop_front();
             }
-            self.refusals.push_back((
-                PublishError::Refused {
-                    ticket,
-                    code,
-                    reason,
-                },
-                ticket,
-                false,
-            ));
+            self.refusals.push_back((PublishError::Refused { ticket, code, reason }, ticket, false));
         }
     }
 
@@ -182,11 +159,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(window: Window) -> Self {
-        Self {
-            window: Mutex::new(window),
-            work: Notify::new(),
-            room: Notify::new(),
-        }
+        Self { window: Mutex::new(window), work: Notify::new(), room: Notify::new() }
     }
 
     /// The window; held for moments only and never across an await.
@@ -194,11 +167,7 @@ impl Shared {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(
-        &self,
-        outgoing: &mut Option<Outgoing>,
-        size: usize,
-    ) -> Result<Option<Ticket>, PublishError> {
+    pub(super) fn push(&self, outgoing: &mut Option<Outgoing>, size: usize) -> Result<Option<Ticket>, PublishError> {
         let ticket = self.lock().push(outgoing, size)?;
         if ticket.is_some() {
             self.work.notify_one();
@@ -212,34 +181,20 @@ impl Shared {
 
     pub(super) fn refusal(&self, ticket: Ticket) -> Option<PublishError> {
         let mut window = self.lock();
-        let entry = window
-            .refusals
-            .iter_mut()
-            .find(|(_, refused, _)| *refused == ticket)?;
+        let entry = window.refusals.iter_mut().find(|(_, refused, _)| *refused == ticket)?;
         entry.2 = true;
         Some(entry.0.clone())
     }
 
     pub(super) fn first_unreported_refusal(&self) -> Option<PublishError> {
         let mut window = self.lock();
-        let first = window
-            .refusals
-            .iter()
-            .find(|(_, _, told)| !told)
-            .map(|(error, ..)| error.clone());
-        window
-            .refusals
-            .iter_mut()
-            .for_each(|(_, _, told)| *told = true);
+        let first = window.refusals.iter().find(|(_, _, told)| !told).map(|(error, ..)| error.clone());
+        window.refusals.iter_mut().for_each(|(_, _, told)| *told = true);
         first
     }
 
     pub(super) fn counts(&self) -> PublishCounts {
         let window = self.lock();
-        PublishCounts {
-            in_flight: window.slots.len(),
-            bytes_in_flight: window.bytes,
-            ..window.counts
-        }
+        PublishCounts { in_flight: window.slots.len(), bytes_in_flight: window.bytes, ..window.counts }
     }
 }

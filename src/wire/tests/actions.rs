@@ -36,10 +36,14 @@ fn body_of(kind: Kind, verb: &str) -> String {
     match (kind, verb) {
         (_, "credit" | "release" | "data") => r#"[{"endpoint":"fitbit/steps","data":{}}]"#.into(),
         (_, "pull") => r#"{"since":"2026-01-01T00:00:00Z","limit":100}"#.into(),
-        (_, "receipt") => json!({"delivery": EXCHANGE, "digest": "00".repeat(32), "count": 1, "verdict": "accepted"}).to_string(),
+        (_, "receipt") => {
+            json!({"delivery": EXCHANGE, "digest": "00".repeat(32), "count": 1, "verdict": "accepted"}).to_string()
+        }
         (Kind::Hat, "register") => json!({"key": key}).to_string(),
         (Kind::Plug, "register") => json!({"key": key, "name": "Fitbit", "namespace": "fitbit"}).to_string(),
-        (Kind::App, "register") => json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string(),
+        (Kind::App, "register") => {
+            json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string()
+        }
         (Kind::Org, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
         (Kind::Offer, "register") => offer().to_string(),
         (Kind::Offer, "approve") => "{}".into(),
@@ -103,35 +107,16 @@ fn actions_without_fields_take_an_empty_body() {
 fn bodies_become_the_domain_s_actions() {
     let key = signer().public();
     assert_eq!(
-        read(
-            "plug:fitbit",
-            "register",
-            None,
-            &body_of(Kind::Plug, "register")
-        ),
-        Ok(Action::Register {
-            key,
-            profile: Profile::Plug {
-                name: "Fitbit".into(),
-                namespace: "fitbit".into()
-            }
-        })
+        read("plug:fitbit", "register", None, &body_of(Kind::Plug, "register")),
+        Ok(Action::Register { key, profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() } })
     );
     assert_eq!(
         read("app:a", "publish", None, &json!({"key": key}).to_string()),
         Ok(Action::Approve { key: Some(key) })
     );
     assert_eq!(
-        read(
-            "hat:bob",
-            "debit-disable",
-            Some("acme_steps"),
-            r#"{"atPeriodEnd":true}"#
-        ),
-        Ok(Action::DebitDisable {
-            debit: Id::new("acme.steps").expect("id"),
-            at_period_end: true
-        })
+        read("hat:bob", "debit-disable", Some("acme_steps"), r#"{"atPeriodEnd":true}"#),
+        Ok(Action::DebitDisable { debit: Id::new("acme.steps").expect("id"), at_period_end: true })
     );
 }
 
@@ -139,10 +124,7 @@ fn bodies_become_the_domain_s_actions() {
 fn an_unknown_action_is_answered_with_those_there_are() {
     let (reason, detail) = read("lane:k3", "pull", Some("d"), "{}").expect_err("none");
     assert_eq!(reason, Reason::Malformed);
-    assert_eq!(
-        detail,
-        "the kind lane has no action \"pull\"; it has receipt"
-    );
+    assert_eq!(detail, "the kind lane has no action \"pull\"; it has receipt");
     let (_, detail) = read("operator:eve", "suspend", None, "").expect_err("none");
     assert_eq!(detail, "the kind operator has no actions");
     let (_, detail) = read("hat:bob", "fetch", None, "").expect_err("none");
@@ -165,11 +147,7 @@ fn keys_that_anybody_can_sign_for_are_not_registered() {
         for (to, verb, body) in [
             ("hat:bob", "register", json!({"key": key})),
             ("org:acme", "register", json!({"key": key, "name": "Acme"})),
-            (
-                "platform:hubat.net",
-                "certify",
-                json!({"key": key, "name": "Hubat"}),
-            ),
+            ("platform:hubat.net", "certify", json!({"key": key, "name": "Hubat"})),
             ("plug:fitbit", "rotate-key", json!({"key": key})),
         ] {
             let (reason, detail) = read(to, verb, None, &body.to_string()).expect_err("weak");
@@ -187,11 +165,7 @@ fn terms_that_contradict_themselves_are_refused() {
         ("debit", "/purpose", json!("")),
         ("debit", "/bundle/name", json!("two words")),
         ("debit", "/bundle/bundle", json!({})),
-        (
-            "debit",
-            "/bundle/bundle/steps/endpoints/0/endpoint",
-            json!("steps"),
-        ),
+        ("debit", "/bundle/bundle/steps/endpoints/0/endpoint", json!("steps")),
         ("offer", "/expires", json!("2026-01-01T00:00:00Z")),
         ("offer", "/minClaims", json!(11)),
         ("offer", "/debit/client", json!("org:other")),

@@ -30,9 +30,7 @@ fn full_message() -> Outgoing {
     )
 }
 
-fn changed(
-    change: impl FnOnce(&mut HeaderList),
-) -> Result<crate::wire::Incoming, Box<crate::wire::Refused>> {
+fn changed(change: impl FnOnce(&mut HeaderList)) -> Result<crate::wire::Incoming, Box<crate::wire::Refused>> {
     let message = full_message();
     let mut headers = message.header_list();
     change(&mut headers);
@@ -47,26 +45,15 @@ fn set(headers: &mut HeaderList, name: &str, value: &str) {
 #[test]
 fn a_full_message_arrives_as_it_was_meant() {
     let message = full_message();
-    assert_eq!(
-        message.subject,
-        "dex.v1.in.hat.bob_hubat_net.release.acme_steps"
-    );
+    assert_eq!(message.subject, "dex.v1.in.hat.bob_hubat_net.release.acme_steps");
     let incoming = arrive_message(&message).expect("well-formed");
     let cause = incoming.cause();
     assert_eq!(cause.subject, message.subject);
     assert_eq!(cause.from, address("hat:bob.hubat.net"));
     assert_eq!(incoming.command.addressed, address("hat:bob.hubat.net"));
-    assert!(
-        matches!(&incoming.command.action, Action::Release { debit, .. } if debit.as_str() == "acme.steps")
-    );
-    assert_eq!(
-        incoming.command.deadline,
-        Some(Timestamp(1_767_229_200_000_000_000))
-    );
-    assert_eq!(
-        incoming.command.pull,
-        Some(message_id_v7(1_767_225_600_000, [9; 10]))
-    );
+    assert!(matches!(&incoming.command.action, Action::Release { debit, .. } if debit.as_str() == "acme.steps"));
+    assert_eq!(incoming.command.deadline, Some(Timestamp(1_767_229_200_000_000_000)));
+    assert_eq!(incoming.command.pull, Some(message_id_v7(1_767_225_600_000, [9; 10])));
     assert_eq!(incoming.reply.as_deref(), Some("_INBOX.abc.1"));
     assert!(incoming.want_proof && !incoming.reply_ignored);
     let (key, signature, text) = incoming.to_verify().expect("signed");
@@ -94,11 +81,7 @@ fn each_header_is_checked() {
         (header::KEY, "UABC", "Dex-Key"),
         (header::SIG, "abc", "Dex-Sig"),
         (header::DEADLINE, "2026-01-01 01:00:00Z", "Dex-Deadline"),
-        (
-            header::DEADLINE,
-            "2026-01-01T01:00:00+01:00",
-            "Dex-Deadline",
-        ),
+        (header::DEADLINE, "2026-01-01T01:00:00+01:00", "Dex-Deadline"),
         (header::WANT, "everything", "Dex-Want"),
         (header::PULL, "x", "Dex-Pull"),
     ];
@@ -127,37 +110,24 @@ fn each_header_is_checked() {
             h.0.push(again);
         })
         .expect_err(name);
-        assert_eq!(
-            refused.detail,
-            format!("header {name} is given more than once")
-        );
+        assert_eq!(refused.detail, format!("header {name} is given more than once"));
     }
 }
 
 #[test]
 fn a_reply_that_is_no_inbox_is_ignored_and_seen() {
-    let incoming =
-        changed(|h| set(h, header::REPLY, "dex.v1.pub.checkpoint")).expect("well-formed");
-    assert_eq!(
-        (incoming.reply.as_deref(), incoming.reply_ignored),
-        (None, true)
-    );
+    let incoming = changed(|h| set(h, header::REPLY, "dex.v1.pub.checkpoint")).expect("well-formed");
+    assert_eq!((incoming.reply.as_deref(), incoming.reply_ignored), (None, true));
     let incoming = changed(|h| h.0.retain(|(n, _)| n != header::REPLY)).expect("well-formed");
-    assert_eq!(
-        (incoming.reply.as_deref(), incoming.reply_ignored),
-        (None, false)
-    );
+    assert_eq!((incoming.reply.as_deref(), incoming.reply_ignored), (None, false));
 }
 
 #[test]
 fn unsigned_messages_pass_only_under_a_trusted_broker() {
     let message = full_message();
     let mut headers = message.header_list();
-    headers
-        .0
-        .retain(|(n, _)| n != header::KEY && n != header::SIG);
-    let incoming =
-        arrive(&message.subject, &headers, message.payload.clone(), false).expect("trusted");
+    headers.0.retain(|(n, _)| n != header::KEY && n != header::SIG);
+    let incoming = arrive(&message.subject, &headers, message.payload.clone(), false).expect("trusted");
     assert!(incoming.to_verify().is_none() && incoming.text.is_empty());
     assert!(signed_text::of_cause(ORIGIN, incoming.cause()).is_none());
     assert!(arrive(&message.subject, &headers, message.payload.clone(), true).is_err());
@@ -165,13 +135,7 @@ fn unsigned_messages_pass_only_under_a_trusted_broker() {
     let mut half = message.header_list();
     half.0.retain(|(n, _)| n != header::SIG);
     assert!(arrive(&message.subject, &half, message.payload.clone(), false).is_err());
-    let whole = arrive(
-        &message.subject,
-        &message.header_list(),
-        message.payload,
-        false,
-    )
-    .expect("signed");
+    let whole = arrive(&message.subject, &message.header_list(), message.payload, false).expect("signed");
     assert!(whole.to_verify().is_some());
 }
 
@@ -180,56 +144,33 @@ fn sizes_and_depth_are_bounded_before_parsing() {
     let limits = Limits::default();
     let message = full_message();
     let headers = message.header_list();
-    let body = |n: usize| {
-        Bytes::from(format!(
-            r#"{{"endpoint":"a/b","data":"{}"}}"#,
-            "x".repeat(n - 28)
-        ))
-    };
+    let body = |n: usize| Bytes::from(format!(r#"{{"endpoint":"a/b","data":"{}"}}"#, "x".repeat(n - 28)));
     assert_eq!(body(100).len(), 100);
     assert!(arrive(&message.subject, &headers, body(limits.body_bytes), true).is_ok());
-    let refused = arrive(
-        &message.subject,
-        &headers,
-        body(limits.body_bytes + 1),
-        true,
-    )
-    .expect_err("over");
+    let refused = arrive(&message.subject, &headers, body(limits.body_bytes + 1), true).expect_err("over");
     assert_eq!(refused.reason, Reason::TooLarge);
     assert!(refused.id.is_some() && refused.from.is_some());
 
     let nested = |depth: usize| {
         // The record's object and its data nest two deep already when depth is 2.
-        Bytes::from(format!(
-            r#"{{"endpoint":"a/b","data":{}{}}}"#,
-            "[".repeat(depth - 1),
-            "]".repeat(depth - 1)
-        ))
+        Bytes::from(format!(r#"{{"endpoint":"a/b","data":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1)))
     };
     assert!(arrive(&message.subject, &headers, nested(limits.depth), true).is_ok());
-    let refused =
-        arrive(&message.subject, &headers, nested(limits.depth + 1), true).expect_err("deep");
+    let refused = arrive(&message.subject, &headers, nested(limits.depth + 1), true).expect_err("deep");
     assert_eq!(refused.reason, Reason::Malformed);
 
     let mut long = headers.clone();
-    long.0
-        .push(("X-Other".into(), "x".repeat(limits.header_bytes)));
+    long.0.push(("X-Other".into(), "x".repeat(limits.header_bytes)));
     let refused = arrive(&message.subject, &long, message.payload.clone(), true).expect_err("over");
     assert_eq!((refused.reason, refused.id), (Reason::TooLarge, None));
 
-    let many = format!(
-        "[{}]",
-        vec![r#"{"endpoint":"a/b","data":1}"#; limits.records + 1].join(",")
-    );
+    let many = format!("[{}]", vec![r#"{"endpoint":"a/b","data":1}"#; limits.records + 1].join(","));
     let refused = arrive(&message.subject, &headers, many.into(), true).expect_err("many");
     assert_eq!(refused.reason, Reason::TooLarge);
 }
 
 fn party() -> impl Strategy<Value = Address> {
-    (
-        "(hat|plug|app|org|platform|operator)",
-        "[a-z0-9-][a-z0-9.-]{0,30}[a-z0-9-]",
-    )
+    ("(hat|plug|app|org|platform|operator)", "[a-z0-9-][a-z0-9.-]{0,30}[a-z0-9-]")
         .prop_map(|(kind, id)| format!("{kind}:{id}").parse().expect("an address"))
 }
 

@@ -8,10 +8,7 @@ const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 const VECTORS: &str = include_str!("../../../tests/vectors/signing.json");
 
 fn says(text: &str) {
-    assert!(
-        DOCUMENT.contains(text),
-        "docs/protocol.md does not say {text:?}"
-    );
+    assert!(DOCUMENT.contains(text), "docs/protocol.md does not say {text:?}");
 }
 
 #[test]
@@ -50,13 +47,7 @@ fn every_word_of_the_protocol_is_in_the_document() {
     ] {
         says(name);
     }
-    for query in [
-        query::HEALTH,
-        query::TRACE,
-        query::TRUST,
-        query::CHECKPOINT,
-        query::PROOF,
-    ] {
+    for query in [query::HEALTH, query::TRACE, query::TRUST, query::CHECKPOINT, query::PROOF] {
         says(&format!("| `{query}` |"));
     }
 }
@@ -71,15 +62,9 @@ fn the_limits_in_the_document_are_the_defaults() {
     says(&format!("| nesting of the body | {} ", limits.depth));
     assert_eq!(limits.records, 10_000);
     says("| records in a body | 10,000 ");
-    says(&format!(
-        "| value of a `Dex-*` header | {} bytes",
-        header::VALUE_BYTES_MAX
-    ));
+    says(&format!("| value of a `Dex-*` header | {} bytes", header::VALUE_BYTES_MAX));
     says(&format!("| subject | {} bytes", subject::SUBJECT_BYTES_MAX));
-    says(&format!(
-        "| revisions of one debit | {} |",
-        limits.revisions_per_debit
-    ));
+    says(&format!("| revisions of one debit | {} |", limits.revisions_per_debit));
 }
 
 #[test]

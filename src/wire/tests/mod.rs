@@ -27,12 +27,7 @@ fn address(text: &str) -> Address {
 }
 
 /// As the exchange reads it after the stream stored it.
-fn arrive(
-    subject: &str,
-    headers: &HeaderList,
-    payload: Bytes,
-    required: bool,
-) -> Result<Incoming, Box<Refused>> {
+fn arrive(subject: &str, headers: &HeaderList, payload: Bytes, required: bool) -> Result<Incoming, Box<Refused>> {
     let stored = subject::stored_of_published(subject, 3).unwrap_or_else(|| subject.to_owned());
     let raw = Raw {
         stored_subject: &stored,
@@ -45,12 +40,7 @@ fn arrive(
 }
 
 fn arrive_message(message: &Outgoing) -> Result<Incoming, Box<Refused>> {
-    arrive(
-        &message.subject,
-        &message.header_list(),
-        message.payload.clone(),
-        true,
-    )
+    arrive(&message.subject, &message.header_list(), message.payload.clone(), true)
 }
 
 /// Whether the message arrives and its signature fits.
@@ -58,7 +48,5 @@ fn genuine(subject: &str, headers: &HeaderList, payload: Bytes) -> bool {
     let Ok(incoming) = arrive(subject, headers, payload, true) else {
         return false;
     };
-    incoming
-        .to_verify()
-        .is_some_and(|(key, signature, text)| super::verify(&key, &signature, text))
+    incoming.to_verify().is_some_and(|(key, signature, text)| super::verify(&key, &signature, text))
 }

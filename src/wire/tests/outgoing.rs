@@ -23,21 +23,9 @@ fn id(n: u8) -> MessageId {
 
 fn opened(direction: Direction) -> Opened {
     let (from, to, authority) = match direction {
-        Direction::Credit => (
-            "plug:fitbit",
-            "hat:bob.hubat.net",
-            Authority::Plug(Id::new("fitbit").expect("id")),
-        ),
-        Direction::Release => (
-            "hat:bob.hubat.net",
-            "org:acme",
-            Authority::Debit(Id::new("acme.steps").expect("id")),
-        ),
-        Direction::Pull => (
-            "org:acme",
-            "hat:bob.hubat.net",
-            Authority::Debit(Id::new("acme.steps").expect("id")),
-        ),
+        Direction::Credit => ("plug:fitbit", "hat:bob.hubat.net", Authority::Plug(Id::new("fitbit").expect("id"))),
+        Direction::Release => ("hat:bob.hubat.net", "org:acme", Authority::Debit(Id::new("acme.steps").expect("id"))),
+        Direction::Pull => ("org:acme", "hat:bob.hubat.net", Authority::Debit(Id::new("acme.steps").expect("id"))),
     };
     Opened {
         exchange: id(1),
@@ -62,31 +50,16 @@ fn opened(direction: Direction) -> Opened {
 }
 
 fn a_delivery(direction: Direction) -> Outgoing {
-    outgoing::delivery(
-        &signer(),
-        ORIGIN,
-        &opened(direction),
-        RECEIPT_TO,
-        Bytes::from_static(CONTENT),
-    )
+    outgoing::delivery(&signer(), ORIGIN, &opened(direction), RECEIPT_TO, Bytes::from_static(CONTENT))
 }
 
 fn receive(message: &Outgoing) -> Result<received::Delivery, ReceivedError> {
     receive_as(message, &message.header_list())
 }
 
-fn receive_as(
-    message: &Outgoing,
-    headers: &HeaderList,
-) -> Result<received::Delivery, ReceivedError> {
+fn receive_as(message: &Outgoing, headers: &HeaderList) -> Result<received::Delivery, ReceivedError> {
     let keys = [signer().public()];
-    received::delivery(
-        &message.subject,
-        headers,
-        message.payload.clone(),
-        ORIGIN,
-        &keys,
-    )
+    received::delivery(&message.subject, headers, message.payload.clone(), ORIGIN, &keys)
 }
 
 #[test]
@@ -123,14 +96,8 @@ fn a_delivery_of_another_key_exchange_or_body_is_refused() {
     let body = message.payload.clone();
     assert_eq!(read(ORIGIN, &keys, body.clone()), Ok(()));
     assert_eq!(read(ORIGIN, &other, body.clone()), Err(ReceivedError::Key));
-    assert_eq!(
-        read("dex.other", &keys, body),
-        Err(ReceivedError::Signature)
-    );
-    assert_eq!(
-        read(ORIGIN, &keys, Bytes::from_static(b"[]")),
-        Err(ReceivedError::Digest)
-    );
+    assert_eq!(read("dex.other", &keys, body), Err(ReceivedError::Signature));
+    assert_eq!(read(ORIGIN, &keys, Bytes::from_static(b"[]")), Err(ReceivedError::Digest));
 }
 
 #[test]
@@ -139,58 +106,23 @@ fn a_request_and_a_recall_read_back() {
     let pulled = opened(Direction::Pull);
     let message = outgoing::request(&signer(), ORIGIN, &pulled);
     assert_eq!(message.subject, "dex.v1.out.hat.bob_hubat_net.request");
-    assert_eq!(
-        message.payload,
-        r#"{"since":"2026-01-01T00:00:00Z","limit":50}"#
-    );
-    let request = received::request(
-        &message.subject,
-        &message.header_list(),
-        &message.payload,
-        ORIGIN,
-        &keys,
-    )
-    .expect("genuine");
-    assert_eq!(
-        (request.pull, request.source),
-        (pulled.exchange, address("org:acme"))
-    );
+    assert_eq!(message.payload, r#"{"since":"2026-01-01T00:00:00Z","limit":50}"#);
+    let request =
+        received::request(&message.subject, &message.header_list(), &message.payload, ORIGIN, &keys).expect("genuine");
+    assert_eq!((request.pull, request.source), (pulled.exchange, address("org:acme")));
     assert_eq!(request.debit.as_str(), "acme.steps");
-    let ask = PullAsk {
-        since: pulled.since,
-        limit: Some(50),
-    };
+    let ask = PullAsk { since: pulled.since, limit: Some(50) };
     assert_eq!(request.ask, ask);
 
-    let message = outgoing::recall_request(
-        &signer(),
-        ORIGIN,
-        &address("org:acme"),
-        id(4),
-        id(2).0,
-        RECEIPT_TO,
-    );
+    let message = outgoing::recall_request(&signer(), ORIGIN, &address("org:acme"), id(4), id(2).0, RECEIPT_TO);
     assert_eq!(message.subject, "dex.v1.out.org.acme.recall");
-    let recall = received::recall_request(
-        &message.subject,
-        &message.header_list(),
-        &message.payload,
-        ORIGIN,
-        &keys,
-    )
-    .expect("genuine");
+    let recall = received::recall_request(&message.subject, &message.header_list(), &message.payload, ORIGIN, &keys)
+        .expect("genuine");
     assert_eq!((recall.id, recall.delivery), (id(4).0, id(2).0));
     assert_eq!(recall.receipt_to, RECEIPT_TO);
     // One kind of message cannot pass for another.
     assert!(
-        received::delivery(
-            &message.subject,
-            &message.header_list(),
-            message.payload.clone(),
-            ORIGIN,
-            &keys
-        )
-        .is_err()
+        received::delivery(&message.subject, &message.header_list(), message.payload.clone(), ORIGIN, &keys).is_err()
     );
 }
 
@@ -209,10 +141,7 @@ fn the_exchange_s_own_messages_arrive_with_version_8_ids() {
         Bytes::from_static(br#"{"hat":"bob.hubat.net"}"#),
     );
     let incoming = arrive_message(&message).expect("well-formed");
-    assert_eq!(
-        incoming.command.action,
-        Action::OfferReserve { hat: hat.id }
-    );
+    assert_eq!(incoming.command.action, Action::OfferReserve { hat: hat.id });
 }
 
 fn an_outcome() -> OutcomeOut {
@@ -228,10 +157,7 @@ fn an_outcome() -> OutcomeOut {
             count: 1,
             at: Timestamp(1_767_225_600_500_000_000),
         },
-        leaf: Leaf {
-            log: ORIGIN.into(),
-            index: 41,
-        },
+        leaf: Leaf { log: ORIGIN.into(), index: 41 },
         tree_size: 48,
         proof: None,
     }
@@ -248,20 +174,14 @@ fn outcomes_are_written_as_the_protocol_says() {
     );
     let accepted = an_outcome();
     let reply = outgoing::reply_outcome("_INBOX.a", &accepted);
-    assert_eq!(
-        (reply.subject.as_str(), reply.header(header::CONTENT_TYPE)),
-        ("_INBOX.a", Some("application/json"))
-    );
+    assert_eq!((reply.subject.as_str(), reply.header(header::CONTENT_TYPE)), ("_INBOX.a", Some("application/json")));
     assert_eq!(reply.payload, one);
     let mut fanned = accepted.clone();
     fanned.outcome.delivery = None;
     fanned.outcome.digest_out = None;
     fanned.outcome.status = Status::Disputed;
     fanned.outcome.reason = Some(Reason::DigestMismatch);
-    fanned.outcome.parts = vec![Part {
-        exchange: id(5),
-        debit: Id::new("acme.steps").expect("id"),
-    }];
+    fanned.outcome.parts = vec![Part { exchange: id(5), debit: Id::new("acme.steps").expect("id") }];
     fanned.proof = Some(Box::new(Proof {
         entry: "AA==".into(),
         salt: "AQ==".into(),
@@ -277,10 +197,7 @@ fn outcomes_are_written_as_the_protocol_says() {
         "01".repeat(32),
     );
     assert_eq!(stored.payload, format!("[{one},{second}]"));
-    assert_eq!(
-        received::outcomes(&stored.payload),
-        Ok(vec![accepted.clone(), fanned])
-    );
+    assert_eq!(received::outcomes(&stored.payload), Ok(vec![accepted.clone(), fanned]));
     assert_eq!(received::outcomes(&reply.payload), Ok(vec![accepted]));
     assert!(received::outcomes(b"{}").is_err());
 }
@@ -289,14 +206,8 @@ fn outcomes_are_written_as_the_protocol_says() {
 fn a_problem_is_told_from_an_outcome_by_its_media_type() {
     let problem = Problem::new(Reason::BadSignature, None, Some(id(1)));
     let reply = outgoing::reply_problem("_INBOX.a", &problem);
-    assert_eq!(
-        reply.header(header::CONTENT_TYPE),
-        Some("application/problem+json")
-    );
-    assert_eq!(
-        serde_json::from_slice::<Problem>(&reply.payload).expect("reads"),
-        problem
-    );
+    assert_eq!(reply.header(header::CONTENT_TYPE), Some("application/problem+json"));
+    assert_eq!(serde_json::from_slice::<Problem>(&reply.payload).expect("reads"), problem);
 }
 
 proptest! {

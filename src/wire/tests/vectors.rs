@@ -52,15 +52,9 @@ fn vector(name: &str, seed: u8, signed: impl FnOnce(&Signer) -> Outgoing) -> Val
         signed_text::write_in(&mut text, &fields);
     }
     let signature: Signature = line(header::SIG).parse().expect("a signature");
-    assert!(
-        verify::verify(&signer.public(), &signature, &text),
-        "{name}"
-    );
-    let headers: Map<String, Value> = message
-        .headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
-        .collect();
+    assert!(verify::verify(&signer.public(), &signature, &text), "{name}");
+    let headers: Map<String, Value> =
+        message.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     json!({
         "name": name,
         "seed": *signer.seed_text(),
@@ -106,9 +100,7 @@ fn edges() -> Value {
     let good = signer.sign(text);
     let mut over = good;
     // s + l, little endian: fits the equation, is not canonical.
-    let order = HEXLOWER
-        .decode(b"edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
-        .expect("hex");
+    let order = HEXLOWER.decode(b"edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").expect("hex");
     let mut carry = 0u16;
     for (s, l) in over.0[32..].iter_mut().zip(order) {
         carry += u16::from(*s) + u16::from(l);
@@ -121,18 +113,8 @@ fn edges() -> Value {
     small[0] = 1;
     let cases = [
         ("an ordinary signature", signer.public().0, good, true),
-        (
-            "s not below the group order",
-            signer.public().0,
-            over,
-            false,
-        ),
-        (
-            "key and R of small order, s = 0: fits, but such a key is never registered",
-            neutral,
-            Signature(small),
-            true,
-        ),
+        ("s not below the group order", signer.public().0, over, false),
+        ("key and R of small order, s = 0: fits, but such a key is never registered", neutral, Signature(small), true),
     ];
     let cases = cases.map(|(name, key, signature, valid)| {
         assert_eq!(verify::verify(&Key(key), &signature, text), valid, "{name}");
@@ -162,29 +144,25 @@ fn signing() -> Value {
                 body.into(),
             )
         }),
-        vector(
-            "a plug writes into a HAT, every optional header of a message in",
-            2,
-            |signer| {
-                let options = MessageOptions {
-                    deadline: Some(Timestamp(NOW + 600_000_000_000)),
-                    reply: Some("_INBOX.Nq8sVf2kTz.1".into()),
-                    want_proof: true,
-                    pull: Some(id(9)),
-                };
-                let from = address("plug:fitbit");
-                outgoing::message_in(
-                    signer,
-                    ORIGIN,
-                    &from,
-                    &bob,
-                    &["credit", "fitbit"],
-                    id(2),
-                    &options,
-                    Bytes::from_static(RECORDS),
-                )
-            },
-        ),
+        vector("a plug writes into a HAT, every optional header of a message in", 2, |signer| {
+            let options = MessageOptions {
+                deadline: Some(Timestamp(NOW + 600_000_000_000)),
+                reply: Some("_INBOX.Nq8sVf2kTz.1".into()),
+                want_proof: true,
+                pull: Some(id(9)),
+            };
+            let from = address("plug:fitbit");
+            outgoing::message_in(
+                signer,
+                ORIGIN,
+                &from,
+                &bob,
+                &["credit", "fitbit"],
+                id(2),
+                &options,
+                Bytes::from_static(RECORDS),
+            )
+        }),
         vector("a HAT connects a plug, empty body", 3, |signer| {
             outgoing::message_in(
                 signer,
@@ -198,13 +176,7 @@ fn signing() -> Value {
             )
         }),
         vector("the exchange delivers to an org", 4, |signer| {
-            outgoing::delivery(
-                signer,
-                ORIGIN,
-                &release(),
-                "dex.v1.in.lane.k3.receipt",
-                Bytes::from_static(RECORDS),
-            )
+            outgoing::delivery(signer, ORIGIN, &release(), "dex.v1.in.lane.k3.receipt", Bytes::from_static(RECORDS))
         }),
     ];
     json!({
@@ -246,11 +218,7 @@ fn check(file: &str, value: &Value) {
         std::fs::write(&path, &text).expect("writes the vectors");
     }
     let kept = std::fs::read_to_string(&path).expect("reads the vectors");
-    assert!(
-        kept == text,
-        "{path} is not what this code computes; see the head of {}",
-        file!()
-    );
+    assert!(kept == text, "{path} is not what this code computes; see the head of {}", file!());
 }
 
 #[test]

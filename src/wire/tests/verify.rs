@@ -17,8 +17,8 @@ type Owned = (Key, Signature, Vec<u8>);
 
 /// l, the order of the base point, little endian (RFC 8032).
 const ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 /// The encodings of points with y ≥ p or x = 0 and the sign set: each decodes, none is canonical.
@@ -36,29 +36,20 @@ fn non_canonical() -> Vec<[u8; 32]> {
     one[0] = 1;
     one[31] = 0x80;
     found.push(one);
-    found.retain(|b| {
-        CompressedEdwardsY(*b)
-            .decompress()
-            .is_some_and(|p| p.compress().0 != *b)
-    });
+    found.retain(|b| CompressedEdwardsY(*b).decompress().is_some_and(|p| p.compress().0 != *b));
     found
 }
 
 fn challenge(r: &[u8; 32], key: &[u8; 32], text: &[u8]) -> Scalar {
-    let hash = Sha512::new()
-        .chain_update(r)
-        .chain_update(key)
-        .chain_update(text);
+    let hash = Sha512::new().chain_update(r).chain_update(key).chain_update(text);
     Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
 }
 
 /// ZIP-215 written down a second time.
 fn zip215(item: &Owned) -> bool {
     let (key, signature, text) = item;
-    let (r, s): ([u8; 32], [u8; 32]) = (
-        signature.0[..32].try_into().expect("32"),
-        signature.0[32..].try_into().expect("32"),
-    );
+    let (r, s): ([u8; 32], [u8; 32]) =
+        (signature.0[..32].try_into().expect("32"), signature.0[32..].try_into().expect("32"));
     let Some(a) = CompressedEdwardsY(key.0).decompress() else {
         return false;
     };
@@ -80,12 +71,7 @@ fn joined(r: [u8; 32], s: [u8; 32]) -> Signature {
 }
 
 /// A signature by `a` on a key with torsion added, and an R with torsion added.
-fn with_torsion(
-    seed: u8,
-    key_torsion: EdwardsPoint,
-    r_torsion: EdwardsPoint,
-    text: &[u8],
-) -> Owned {
+fn with_torsion(seed: u8, key_torsion: EdwardsPoint, r_torsion: EdwardsPoint, text: &[u8]) -> Owned {
     let a = Scalar::from_bytes_mod_order([seed | 1; 32]);
     let r = Scalar::from_bytes_mod_order([seed ^ 0x5a; 32]);
     let key = (a * B + key_torsion).compress().0;
@@ -100,11 +86,7 @@ fn good(seed: u8, text: &[u8]) -> Owned {
 }
 
 fn item() -> impl Strategy<Value = Owned> {
-    let small: Vec<[u8; 32]> = EIGHT_TORSION
-        .iter()
-        .map(|p| p.compress().0)
-        .chain(non_canonical())
-        .collect();
+    let small: Vec<[u8; 32]> = EIGHT_TORSION.iter().map(|p| p.compress().0).chain(non_canonical()).collect();
     let point = prop::sample::select(small);
     let torsion = prop::sample::select(EIGHT_TORSION.to_vec());
     let text = proptest::collection::vec(any::<u8>(), 0..40);
@@ -146,10 +128,7 @@ fn item() -> impl Strategy<Value = Owned> {
 }
 
 fn batch(items: &[Owned], seed: u64) -> Vec<bool> {
-    let items: Vec<_> = items
-        .iter()
-        .map(|(k, s, t)| (*k, *s, t.as_slice()))
-        .collect();
+    let items: Vec<_> = items.iter().map(|(k, s, t)| (*k, *s, t.as_slice())).collect();
     verify_batch(&items, &mut StdRng::seed_from_u64(seed))
 }
 
@@ -186,18 +165,13 @@ proptest! {
 
 #[test]
 fn one_bad_signature_in_a_large_batch_is_found_wherever_it_is() {
-    let items: Vec<Owned> = (0..700u16)
-        .map(|i| good((i % 256) as u8, &i.to_le_bytes()))
-        .collect();
+    let items: Vec<Owned> = (0..700u16).map(|i| good((i % 256) as u8, &i.to_le_bytes())).collect();
     for at in [0, 1, 255, 256, 511, 512, 699] {
         let mut items = items.clone();
         items[at].2.push(1);
         let verdicts = batch(&items, 5);
         assert_eq!(verdicts.len(), items.len());
-        assert!(
-            verdicts.iter().enumerate().all(|(i, ok)| *ok == (i != at)),
-            "{at}"
-        );
+        assert!(verdicts.iter().enumerate().all(|(i, ok)| *ok == (i != at)), "{at}");
     }
     let mut all_bad = items;
     all_bad.iter_mut().for_each(|item| item.2.push(1));

@@ -15,11 +15,7 @@ pub fn binary() -> PathBuf {
         return path.into();
     }
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/nats-server");
-    if tools.is_file() {
-        tools
-    } else {
-        "nats-server".into()
-    }
+    if tools.is_file() { tools } else { "nats-server".into() }
 }
 
 /// A running server. Dropping it kills it and removes its store.
@@ -40,12 +36,7 @@ impl TestServer {
     /// Starts a server with lines added to its configuration.
     pub fn with_config(extra: &str) -> Self {
         let folder = tempfile::tempdir().expect("temp folder");
-        let mut server = Self {
-            folder,
-            child: None,
-            port: 0,
-            extra: extra.to_string(),
-        };
+        let mut server = Self { folder, child: None, port: 0, extra: extra.to_string() };
         server.launch();
         server
     }
@@ -67,10 +58,7 @@ impl TestServer {
 
     /// A checked connection.
     pub async fn link(&self, name: &str) -> Link {
-        Connect::new(self.url(), name)
-            .open()
-            .await
-            .expect("connect to the test server")
+        Connect::new(self.url(), name).open().await.expect("connect to the test server")
     }
 
     /// Ends it at once (SIGKILL). The store stays.
@@ -93,11 +81,7 @@ impl TestServer {
         let _ = std::fs::remove_dir_all(&ports);
         std::fs::create_dir_all(&ports).expect("ports folder");
         let config = folder.join("nats.conf");
-        let listen = if self.port == 0 {
-            -1
-        } else {
-            i32::from(self.port)
-        };
+        let listen = if self.port == 0 { -1 } else { i32::from(self.port) };
         let text = format!(
             "listen: \"127.0.0.1:{listen}\"\nserver_name: test\nports_file_dir: \"{ports}\"\nlog_file: \"{log}\"\n\
              jetstream {{ store_dir: \"{store}\" }}\n{extra}\n",
@@ -115,10 +99,7 @@ impl TestServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!(
-                    "cannot start {}: {error}; set DEX_NATS_SERVER to a nats-server ≥ 2.12",
-                    binary().display()
-                )
+                panic!("cannot start {}: {error}; set DEX_NATS_SERVER to a nats-server ≥ 2.12", binary().display())
             });
         let pid = child.id();
         self.child = Some(child);
@@ -128,10 +109,7 @@ impl TestServer {
             if let Some(port) = read_port(&ports) {
                 break port;
             }
-            let gone = self
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten());
+            let gone = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             assert!(
                 gone.is_none() && Instant::now() < deadline,
                 "nats-server did not get ready ({gone:?}, {}): {}",
@@ -151,10 +129,8 @@ impl Drop for TestServer {
 
 /// The client port out of the server's ports file, once it is written.
 fn read_port(folder: &Path) -> Option<u16> {
-    let file = std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .find(|f| f.path().extension().is_some_and(|e| e == "ports"))?;
+    let file =
+        std::fs::read_dir(folder).ok()?.flatten().find(|f| f.path().extension().is_some_and(|e| e == "ports"))?;
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok()?;
     json["nats"][0].as_str()?.rsplit(':').next()?.parse().ok()
 }

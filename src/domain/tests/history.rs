@@ -1,0 +1,255 @@
+//! Random histories of a small world.
+
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::domain::command::PullAsk;
+use crate::domain::event::{Opened, Verdict};
+use crate::domain::*;
+
+const HATS: [&str; 2] = ["hat:bob.hubat.net", "hat:eve.hubat.net"];
+const CLIENTS: [&str; 4] = ["org:acme", "org:other", "app:notables", "hat:eve.hubat.net"];
+const PARTIES: [&str; 9] = [
+    "hat:bob.hubat.net",
+    "hat:eve.hubat.net",
+    "plug:facebook",
+    "app:notables",
+    "org:acme",
+    "org:other",
+    "platform:hubat.net",
+    "operator:root",
+    "org:nobody",
+];
+const DEBITS: [&str; 4] = ["d1", "d2", "d3", "o1"];
+const OFFERS: [&str; 2] = ["o1", "o2"];
+const ENDPOINTS: [&str; 4] = ["facebook/feed", "facebook/likes", "rumpel/notes", "x/y"];
+
+/// One step; numbers pick out of what there is.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Somebody says something to somebody, mostly who may.
+    Say { what: u8, hat: usize, object: usize, from: Option<usize>, bits: u8 },
+    /// A receipt for one of the exchanges opened.
+    Receipt { which: usize, verdict: u8, wrong: u8, stranger: bool },
+    /// The sender recalls one of the exchanges opened.
+    Recall { which: usize },
+    /// The deadline of one of the exchanges opened is looked at.
+    Deadline { which: usize },
+    /// One of the exchange's own messages arrives, and perhaps a second time.
+    Send { which: usize, twice: bool },
+    /// A message comes again.
+    Again { which: usize },
+    /// Time passes.
+    Pass { seconds: i64 },
+}
+
+pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let some = any::<usize>;
+    let say = (any::<u8>(), some(), some(), prop_oneof![9 => Just(None), 1 => some().prop_map(Some)], any::<u8>())
+        .prop_map(|(what, hat, object, from, bits)| Step::Say { what, hat, object, from, bits });
+    let receipt = (some(), 0u8..8, 0u8..8, prop::bool::weighted(0.1))
+        .prop_map(|(which, verdict, wrong, stranger)| Step::Receipt { which, verdict, wrong, stranger });
+    let step = prop_oneof![
+        12 => say,
+        6 => receipt,
+        2 => some().prop_map(|which| Step::Recall { which }),
+        3 => some().prop_map(|which| Step::Deadline { which }),
+        3 => (some(), any::<bool>()).prop_map(|(which, twice)| Step::Send { which, twice }),
+        1 => some().prop_map(|which| Step::Again { which }),
+        2 => prop_oneof![0i64..100, 0i64..8000].prop_map(|seconds| Step::Pass { seconds }),
+    ];
+    prop::collection::vec(step, 0..most)
+}
+
+/// Where histories begin: an offer of one place is open.
+pub fn start() -> World {
+    let mut w = World::new();
+    let terms = offer_terms("org:acme", 1);
+    w.must("offer:o1", "org:acme", Action::OfferRegister { terms });
+    w.must("offer:o1", "operator:root", Action::Approve { key: None });
+    w
+}
+
+fn of<'t>(all: &[&'t str], pick: usize) -> &'t str {
+    all[pick % all.len()]
+}
+
+fn opened(w: &World, which: usize) -> Option<(Address, Opened)> {
+    let all: Vec<_> = w
+        .ledger
+        .iter()
+        .filter_map(|(entry, _)| match &entry.event {
+            Event::Opened(opened) => Some((&entry.entity, opened)),
+            _ => None,
+        })
+        .collect();
+    // The newest are the likeliest to be open still.
+    let recent = &all[all.len().saturating_sub(6)..];
+    let (entity, opened) = recent.get(which % recent.len().max(1))?;
+    Some(((*entity).clone(), (***opened).clone()))
+}
+
+fn endpoints(bits: u8) -> Vec<&'static str> {
+    let picked = (0..4).filter(|i| bits & (1 << i) != 0);
+    let picked: Vec<_> = picked.map(|i| ENDPOINTS[i]).collect();
+    if picked.is_empty() { vec![ENDPOINTS[0]] } else { picked }
+}
+
+fn some_terms(w: &World, client: &str, bits: u8) -> event::DebitTerms {
+    let mut terms = terms(client, &endpoints(bits));
+    terms.cancel_at_period_end = bits & 16 != 0;
+    terms.start = (bits & 32 != 0).then(|| w.now.plus(1_000_000_000 * i64::from(bits)));
+    terms
+}
+
+/// What is said, to whom, and by whom that may say it.
+fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, String, Action) {
+    let debit = || id(of(&DEBITS, object));
+    let offer = || id(of(&OFFERS, object));
+    let client = of(&CLIENTS, object / 4);
+    let own = |action| (hat.to_owned(), hat.to_owned(), action);
+    let by = |from: &str, action| (hat.to_owned(), from.to_owned(), action);
+    let party = of(&PARTIES[..8], object);
+    let to_party = |from: &str, action| (party.to_owned(), from.to_owned(), action);
+    let to_offer = |from: &str, action| (format!("offer:{}", offer()), from.to_owned(), action);
+    match what % 32 {
+        0..=2 => {
+            let records = records(&[ENDPOINTS[usize::from(bits & 1)]]);
+            let by_id = id("facebook");
+            by("plug:facebook", Action::Credit { by: by_id, records })
+        }
+        3 => {
+            let (by_id, records) = (id("notables"), records(&endpoints(bits | 4)));
+            by("app:notables", Action::Credit { by: by_id, records })
+        }
+        4 => {
+            let (by_id, records) = (id("notables"), records(&["rumpel/notes"]));
+            by("app:notables", Action::Credit { by: by_id, records })
+        }
+        5..=8 => {
+            let records = records(&endpoints(bits));
+            own(Action::Release { debit: debit(), records })
+        }
+        9..=10 => own(Action::Data { records: records(&endpoints(bits)) }),
+        11..=12 => {
+            let ask = PullAsk::default();
+            by(client, Action::Pull { debit: debit(), ask })
+        }
+        13..=14 => {
+            let terms = some_terms(w, client, bits);
+            by(client, Action::DebitPropose { debit: debit(), terms })
+        }
+        15 => {
+            let terms = some_terms(w, client, bits);
+            by(client, Action::DebitAmend { debit: debit(), terms })
+        }
+        16..=18 => own(Action::DebitEnable { debit: debit() }),
+        19 => {
+            let at_period_end = bits & 1 != 0;
+            own(Action::DebitDisable { debit: debit(), at_period_end })
+        }
+        20 => own(Action::PlugConnect { plug: id("facebook") }),
+        21 => own(Action::AppSetup { app: id("notables") }),
+        22 if bits & 1 == 0 => own(Action::PlugDisconnect { plug: id("facebook") }),
+        22 => own(Action::AppDisable { app: id("notables") }),
+        23 if bits < 64 => to_party("operator:root", Action::Suspend),
+        23..=24 => to_party("operator:root", Action::Resume),
+        25 if bits < 16 => own(Action::Retire),
+        25 => to_party(party, Action::RotateKey { key: key(&format!("{party}{bits}")) }),
+        26 => {
+            let since = w.now.plus(-i64::from(bits % 2));
+            let key = key(party);
+            let (to, from) = (party.to_owned(), "operator:root".to_owned());
+            if bits < 64 {
+                (to, from, Action::RevokeKey { key, since })
+            } else {
+                (to, from, Action::Approve { key: Some(key) })
+            }
+        }
+        27 => {
+            let profile = Profile::Org { name: format!("n{}", bits % 3).into() };
+            let key = key("org:acme");
+            let org = "org:acme".to_owned();
+            (org.clone(), org, Action::Register { key, profile })
+        }
+        28 => {
+            let terms = offer_terms("org:acme", 1 + u32::from(bits % 2));
+            to_offer("org:acme", Action::OfferRegister { terms })
+        }
+        29 if bits < 16 => to_offer("org:acme", Action::OfferClose),
+        29 => to_offer("operator:root", Action::Approve { key: None }),
+        _ => own(Action::Claim { offer: offer() }),
+    }
+}
+
+/// Does one step.
+pub fn take(w: &mut World, step: &Step) {
+    match *step {
+        Step::Say { what, hat, object, from, bits } => {
+            let hat = of(&HATS, hat);
+            let (to, may, action) = saying(w, what, hat, object, bits);
+            let from = from.map_or(may, |pick| of(&PARTIES, pick).to_owned());
+            let mut command = w.message(&a(&to), &a(&from), action);
+            // A pull that waits for an answer is answered now and then.
+            if let (Action::Release { .. }, true) = (&command.action, bits & 64 != 0) {
+                command.pull = opened(w, object).map(|(_, opened)| opened.exchange);
+            }
+            w.run(&a(&to), command);
+        }
+        Step::Receipt { which, verdict, wrong, stranger } => {
+            let Some((entity, opened)) = opened(w, which) else {
+                return;
+            };
+            let mut receipt = agreeing(&opened);
+            receipt.verdict = match verdict {
+                0 => Verdict::Refused,
+                1..=2 => Verdict::Returned,
+                _ => Verdict::Accepted,
+            };
+            match wrong {
+                0 => receipt.digest = Digest::of(b"wrong"),
+                1 => receipt.count += 1,
+                _ => {}
+            }
+            let from = if stranger { a("org:other") } else { opened.to };
+            let lane = if which % 2 == 0 { a("lane:a7") } else { entity.clone() };
+            let command = w.message(&lane, &from, Action::Receipt(receipt));
+            w.run(&entity, command);
+        }
+        Step::Recall { which } => {
+            if let Some((entity, opened)) = opened(w, which) {
+                let exchange = opened.exchange;
+                w.tell(&entity.to_string(), &opened.from.to_string(), Action::Recall { exchange });
+            }
+        }
+        Step::Deadline { which } => {
+            if let Some((entity, opened)) = opened(w, which) {
+                let delivery = opened.delivery;
+                w.local(&entity, Action::Deadline { delivery });
+            }
+        }
+        Step::Send { which, twice } => {
+            if !w.sends.is_empty() {
+                let (to, action) = w.sends.remove(which % w.sends.len()).expect("is there");
+                w.send(to.clone(), action.clone());
+                if twice {
+                    w.send(to, action);
+                }
+            }
+        }
+        Step::Again { which } => {
+            if !w.told.is_empty() {
+                let (entity, command) = w.told[which % w.told.len()].clone();
+                let before = w.ledger.len();
+                let known = w.known(&command);
+                let decision = w.run(&entity, command.clone());
+                if command.cause.is_some() && known == Known::Same {
+                    let anonymous = matches!(decision, Decision::Anonymous(_));
+                    assert!(anonymous || decision == Decision::Repeat);
+                    assert_eq!(w.ledger.len(), before);
+                }
+            }
+        }
+        Step::Pass { seconds } => w.pass(seconds),
+    }
+}
