@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::entity::{Answer, Ask, guarded};
+use super::entity::{Answer, Ask, Panicked, guarded};
 use super::partition::Partition;
 use super::route::Routed;
 use super::supervisor::{Exit, hand};
@@ -165,7 +165,7 @@ impl Partition {
             let lane = self.lane.clone();
             match guarded(&self.shared, &lane, &mut self.lane_state, &work.ask, self.now) {
                 Ok(answer) => self.book(work, answer, decided),
-                Err(()) => {
+                Err(Panicked) => {
                     // The lane's state is a counter: what was decided before stands.
                     self.give_up(&work, decided);
                 }

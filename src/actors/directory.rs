@@ -14,7 +14,10 @@ pub enum Seat {
     /// An actor holds its state.
     Live(Recipient<Batch>),
     /// It failed too often; its messages are answered `internal` until then or until released.
-    Quarantined { until: Instant },
+    Quarantined {
+        /// Till then.
+        until: Instant,
+    },
 }
 
 /// The directory: one writer per entity (the supervisor of its partition), any reader.

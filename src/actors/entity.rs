@@ -50,6 +50,10 @@ pub struct Answers {
     pub panicked: bool,
 }
 
+/// The core panicked; whatever it worked on may be half changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Panicked;
+
 /// Decides one command under a guard and folds its entries into `state`.
 ///
 /// # Errors
@@ -60,7 +64,7 @@ pub fn guarded<E: Entity>(
     state: &mut E,
     ask: &Ask,
     now: Timestamp,
-) -> Result<Answer, ()> {
+) -> Result<Answer, Panicked> {
     let limits = shared.limits.load();
     catch_unwind(AssertUnwindSafe(|| {
         if let Some(fault) = &shared.fault {
@@ -88,7 +92,7 @@ pub fn guarded<E: Entity>(
             Decision::Nothing => Answer::Nothing,
         }
     }))
-    .map_err(|_| ())
+    .map_err(|_| Panicked)
 }
 
 /// One live entity.
@@ -122,7 +126,7 @@ impl<E: Entity + Unpin + 'static> Handler<Batch> for EntityActor<E> {
         for ask in &batch.asks {
             match guarded(&self.shared, &self.address, &mut self.state, ask, batch.now) {
                 Ok(answer) => answers.push(answer),
-                Err(()) => {
+                Err(Panicked) => {
                     // The state may be half changed: nothing reads it any more, the supervisor
                     // loads it anew from what is committed.
                     ctx.stop();

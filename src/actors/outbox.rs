@@ -178,11 +178,11 @@ impl Outbox {
     fn close(&mut self, delivery: &Uuid) {
         if let Some(item) = self.items.remove(delivery) {
             self.due.remove(&(item.next, *delivery));
-            if let Some(spool) = item.spool {
-                if let Err(error) = self.shared.spool.release(spool) {
-                    // The segment stays a while longer: the next start finds it dead and deletes it.
-                    EffectFailed { what: "release of a content", detail: &error.to_string() }.emit();
-                }
+            if let Some(spool) = item.spool
+                && let Err(error) = self.shared.spool.release(spool)
+            {
+                // The segment stays a while longer: the next start finds it dead and deletes it.
+                EffectFailed { what: "release of a content", detail: &error.to_string() }.emit();
             }
         }
     }

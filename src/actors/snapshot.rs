@@ -70,7 +70,7 @@ impl Actor for SnapshotActor {
             actor.shared.health.heartbeat("snapshot-actor");
             let full = actor.shared.tail.len() >= actor.shared.bounds.snapshot_entries;
             let due = last.elapsed() >= actor.shared.bounds.snapshot_interval;
-            if (full || due) && actor.shared.tail.len() > 0 {
+            if (full || due) && !actor.shared.tail.is_empty() {
                 // A failure is counted and seen in health; the entries stay in the tail for the next try.
                 if let Err(error) = actor.write() {
                     tracing::warn!(%error, "rows were not written, the tail is kept");

@@ -46,6 +46,7 @@ pub struct Actors {
 
 /// Why the actors could not start or stop.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum StartError {
     /// A connection could not be made.
     #[error("connection of {who}: {detail}")]

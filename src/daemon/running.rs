@@ -229,7 +229,6 @@ impl Running {
     /// Gives up at once, writing nothing more.
     pub fn abandon(self) {
         self.stop.cancel();
-        std::mem::forget(self.actors);
     }
 }
 

@@ -86,6 +86,7 @@ pub struct Receipt {
 
 /// Everything that can be asked of an entity. A closed set: one variant per action of the protocol.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Action {
     /// `hat.<hat>.credit.<plug-or-app>`: records into the HAT. `by` is the id in the subject.
     Credit { by: Id, records: Records },

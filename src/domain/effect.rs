@@ -43,6 +43,7 @@ pub struct Outcome {
 
 /// Something to be sent because of an entry.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Effect {
     /// Tell `to`. `first`: also plainly to the waiting caller's `Dex-Reply`, when the entry's cause has one.
     Outcome { to: Address, outcome: Outcome, first: bool },

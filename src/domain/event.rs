@@ -206,6 +206,7 @@ pub struct OfferTerms {
 
 /// What has happened to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Event {
     /// An exchange was opened; its delivery (or request) is on its way.
     Opened(Box<Opened>),

@@ -51,6 +51,7 @@ pub struct KeyRecord {
 /// What a party says of itself, by kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Profile {
     /// A HAT, vouched for by this platform.
     Hat,

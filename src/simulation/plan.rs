@@ -58,6 +58,7 @@ pub struct Step {
 
 /// What somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Act {
     /// A plug or app writes into a HAT.
     Credit { writer: usize, hat: usize, endpoints: Vec<&'static str> },

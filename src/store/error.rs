@@ -6,6 +6,7 @@ use crate::domain::Address;
 
 /// Every failure of the store. None of them leaves a half-written snapshot behind.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum StoreError {
     /// The file could not be opened.
     #[error(

@@ -1,5 +1,7 @@
 //! All integration tests in one binary, one module per feature.
 
+#![allow(unsafe_code)] // signals by pid, and the process's own resource usage
+
 mod support;
 
 mod cli;

@@ -52,6 +52,7 @@ fn command(program: &Path) -> Command {
     {
         let parent = std::process::id();
         // SAFETY: between fork and exec only prctl and getppid are called, which are async-signal-safe.
+        #[allow(unsafe_code)] // no safe call sets a death signal between fork and exec
         unsafe {
             command.pre_exec(move || {
                 if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) != 0 {
@@ -129,7 +130,10 @@ impl Exchange {
             return Err(format!("the exchange had ended; the end of its log:\n{}", tail(&self.log)));
         };
         // SAFETY: kill has no memory effects; the child is ours and not reaped yet, so the pid is its.
-        unsafe { libc::kill(pid, libc::SIGTERM) };
+        #[allow(unsafe_code)] // a signal by pid
+        unsafe {
+            libc::kill(pid, libc::SIGTERM)
+        };
         match tokio::time::timeout(STOP_WITHIN, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => {

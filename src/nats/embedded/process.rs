@@ -58,6 +58,7 @@ impl Running {
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let parent = std::process::id();
         // SAFETY: between fork and exec only async-signal-safe calls (prctl, getppid) are made and nothing is allocated.
+        #[allow(unsafe_code)] // no safe call sets a death signal between fork and exec
         unsafe {
             command.pre_exec(move || {
                 if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) != 0 {
@@ -176,6 +177,7 @@ fn is_ours(pid: i32, config: &Path) -> bool {
     names_us && is_server
 }
 
+#[allow(unsafe_code)] // a signal by pid
 fn kill(pid: i32, signal: i32) {
     // SAFETY: kill has no memory effects; callers made sure that the number is that of our own child or server.
     let _ = unsafe { libc::kill(pid, signal) };
