@@ -102,7 +102,7 @@ fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
         .collect()
 }
 
-/// All sections. One that cannot be read is a problem, and its defaults stand in for it, so that the
+/// All sections. A key that cannot be read is a problem, and its default stands in for it, so that the
 /// values of the others are checked too.
 fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> {
     let operator = wrong::operators(places, problems);
@@ -136,12 +136,12 @@ fn section<T: DeserializeOwned>(places: &Places<'_>, name: &str, problems: &mut 
     match places.layers.get::<T>(name) {
         Ok(section) => Some(section),
         Err(error) => {
-            let mut found = wrong::keys::<T>(places, name);
+            let (mut found, section) = wrong::keys::<T>(places, name);
             if found.is_empty() {
                 found.push(wrong::problem(places, name, &error.to_string()));
             }
             problems.append(&mut found);
-            wrong::defaults().ok()?.get(name).ok()
+            section
         }
     }
 }

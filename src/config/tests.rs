@@ -155,6 +155,7 @@ fn all_problems_are_told_at_once_with_place_and_key() {
             "exchange.origin",
             "exchange.partitions",
             "ledger.segment_bytes",
+            "limits.body_bytes",
             "limits.deadline_min",
             "limits.depth",
             "log.level",

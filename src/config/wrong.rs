@@ -13,33 +13,38 @@ pub(super) fn defaults() -> Result<config::Config, ConfigError> {
     config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build()
 }
 
-/// Puts each given key of a section alone over the defaults to find every one that is wrong.
-pub(super) fn keys<T: DeserializeOwned>(places: &Places<'_>, section: &str) -> Vec<Problem> {
-    let (Ok(given), Ok(defaults)) = (places.layers.get::<Value>(section), defaults()) else { return Vec::new() };
+/// Puts each given key of a section alone over the defaults to find every one that is wrong. Gives the section
+/// with the defaults in their places too, so that the ranges of the others are checked all the same.
+pub(super) fn keys<T: DeserializeOwned>(places: &Places<'_>, section: &str) -> (Vec<Problem>, Option<T>) {
+    let Ok(defaults) = defaults() else { return (Vec::new(), None) };
     let mut leaves = Vec::new();
-    collect(section, given, &mut leaves);
+    match places.layers.get::<Value>(section) {
+        Ok(Value { kind: ValueKind::Table(table), .. }) => collect(section, table, &mut leaves),
+        _ => return (Vec::new(), defaults.get(section).ok()),
+    }
     leaves.sort_by(|a, b| a.0.cmp(&b.0));
     let mut problems = Vec::new();
+    let mut good = defaults;
     for (path, value) in leaves {
-        let alone = config::Config::builder()
-            .add_source(defaults.clone())
+        let with = config::Config::builder()
+            .add_source(good.clone())
             .set_override(&path, value)
             .and_then(|builder| builder.build());
-        if let Err(error) = alone.and_then(|alone| alone.get::<T>(section)) {
-            problems.push(problem(places, &path, &error.to_string()));
+        match with.and_then(|with| with.get::<T>(section).map(|_| with)) {
+            Ok(with) => good = with,
+            Err(error) => problems.push(problem(places, &path, &error.to_string())),
         }
     }
-    problems
+    (problems, good.get(section).ok())
 }
 
-fn collect(path: &str, value: Value, leaves: &mut Vec<(String, Value)>) {
-    match value.kind {
-        ValueKind::Table(table) => {
-            for (key, value) in table {
-                collect(&format!("{path}.{key}"), value, leaves);
-            }
+fn collect(path: &str, table: config::Map<String, Value>, leaves: &mut Vec<(String, Value)>) {
+    for (key, value) in table {
+        let path = format!("{path}.{key}");
+        match value.kind {
+            ValueKind::Table(table) => collect(&path, table, leaves),
+            _ => leaves.push((path, value)),
         }
-        _ => leaves.push((path.to_owned(), value)),
     }
 }
 
