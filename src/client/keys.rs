@@ -121,7 +121,7 @@ mod tests {
         let path = folder.path().join("x.key");
         std::fs::write(&path, "nothing\n").expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
-        let error = load(&path).map(|_| ()).expect_err("fails").to_string();
+        let error = load(&path).expect_err("fails").to_string();
         assert!(error.contains("x.key"), "{error}");
     }
 }

@@ -94,17 +94,20 @@ fn register(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) ->
     let at = case.at();
     let approved = own.standing == Standing::Active;
     let waits = own.pending.get(&key);
-    if own.keys.iter().any(|held| held.key == key) && !own.keys_at(at).any(|k| k.key == key) {
+    let held = own.keys.iter().any(|held| held.key == key);
+    let in_force = held && own.keys_at(at).any(|k| k.key == key);
+    if held && !in_force {
         return Err(Reason::RevokedKey);
     }
-    if waits.is_none() && own.pending.len() >= case.ctx.limits.pending_per_id {
+    // The claims of others leave room for the party itself: it has few keys.
+    if waits.is_none() && !in_force && own.pending.len() >= case.ctx.limits.pending_per_id {
         return Err(Reason::OverQuota);
     }
     if !is_of_kind(profile, case.ctx.entity.kind) {
         return Err(Reason::Malformed);
     }
-    let in_force = approved && own.keys_at(at).any(|held| held.key == key) && own.profile.as_ref() == Some(profile);
-    if in_force || waits.is_some_and(|pending| pending.profile == *profile) {
+    let same = approved && in_force && own.profile.as_ref() == Some(profile);
+    if same || waits.is_some_and(|pending| pending.profile == *profile) {
         return Err(Reason::AlreadyExists);
     }
     Ok(vec![registered(case, key, profile)])
@@ -148,6 +151,10 @@ fn approve(own: &Registration, case: &Case<'_>, key: Option<Key>) -> Result<Vec<
     let Some(pending) = own.pending.get(&key) else {
         return Err(if held { Reason::AlreadyExists } else { Reason::NotFound });
     };
+    // It may have been rotated away, for it was stolen, since the registration came: it never comes back.
+    if held && !own.keys_at(case.at()).any(|k| k.key == key) {
+        return Err(Reason::RevokedKey);
+    }
     if !held && own.keys.len() >= case.ctx.limits.keys_per_party {
         return Err(Reason::OverQuota);
     }
@@ -207,6 +214,9 @@ pub(crate) fn revoke_key(
     if own.standing == Standing::Unknown {
         return Err(Reason::UnknownParty);
     }
+    // Before the first approval everybody who claims the id speaks under it: each for its own key only.
+    let signed = case.cause.key;
+    permit(guardian || own.standing != Standing::Pending || signed.is_none_or(|signed| signed == key))?;
     let held = own.keys.iter().any(|held| held.key == key);
     if !held && !own.pending.contains_key(&key) {
         return Err(Reason::NotFound);

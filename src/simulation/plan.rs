@@ -61,13 +61,37 @@ pub struct Step {
 #[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Act {
     /// A plug or app writes into a HAT.
-    Credit { writer: usize, hat: usize, endpoints: Vec<&'static str> },
+    Credit {
+        /// Who writes.
+        writer: usize,
+        /// Into which HAT.
+        hat: usize,
+        /// One record of each.
+        endpoints: Vec<&'static str>,
+    },
     /// A HAT releases under one debit.
-    Release { hat: usize, debit: usize, endpoints: Vec<&'static str> },
+    Release {
+        /// Whose data.
+        hat: usize,
+        /// Under which debit.
+        debit: usize,
+        /// One record of each.
+        endpoints: Vec<&'static str>,
+    },
     /// A HAT sends data to whoever may have it.
-    Data { hat: usize, endpoints: Vec<&'static str> },
+    Data {
+        /// Whose data.
+        hat: usize,
+        /// One record of each.
+        endpoints: Vec<&'static str>,
+    },
     /// A debit's client asks a HAT for a release.
-    Pull { hat: usize, debit: usize },
+    Pull {
+        /// Which HAT.
+        hat: usize,
+        /// Under which debit.
+        debit: usize,
+    },
 }
 
 /// The steps of a seed.

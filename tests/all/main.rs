@@ -14,4 +14,5 @@ mod nats_publish;
 mod nats_streams;
 mod queries;
 mod simulation;
+mod supervision;
 mod tidy;

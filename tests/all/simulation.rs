@@ -77,6 +77,7 @@ fn the_demo_ends_by_itself_with_a_balanced_summary() {
 }
 
 #[test]
+#[allow(unsafe_code, reason = "std has no signal but SIGKILL")]
 fn ctrl_c_ends_the_demo_with_a_balanced_summary_and_keeps_a_named_folder() {
     let folder = tempfile::tempdir().expect("folder");
     let named = folder.path().join("kept");

@@ -39,6 +39,7 @@ fn this() -> Result<PathBuf, Failure> {
 }
 
 /// A child that does not outlive this process and does not get its Ctrl-C.
+#[allow(unsafe_code, reason = "only between fork and exec can a child be tied to its parent's life")]
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -125,6 +126,7 @@ impl Exchange {
     ///
     /// # Errors
     /// A sentence when it had to be killed, or ended other than in order.
+    #[allow(unsafe_code, reason = "std has no signal but SIGKILL")]
     pub async fn stop(&mut self) -> Result<(), String> {
         let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
             return Err(format!("the exchange had ended; the end of its log:\n{}", tail(&self.log)));

@@ -9,6 +9,7 @@ mod laws;
 mod offers;
 mod oracle;
 mod order;
+mod pending;
 mod reasons;
 mod registry;
 mod total;

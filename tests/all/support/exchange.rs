@@ -108,6 +108,7 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
+    #[allow(unsafe_code, reason = "std has no signal but SIGKILL")]
     fn drop(&mut self) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
         // SAFETY: a signal to a child that was started here and not yet waited for.

@@ -1,4 +1,7 @@
 //! What several integration tests share.
 
+pub mod cast;
 pub mod exchange;
+pub mod inside;
+pub mod ledger;
 pub mod nats_server;

@@ -1,0 +1,75 @@
+//! The usual parties, registered and connected: a platform, HATs, one plug, one organisation.
+
+use dex::client::{Client, keys};
+use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery};
+use dex::domain::{Address, Id};
+
+/// One record of the plug.
+pub const RECORD: &str = r#"[{"endpoint":"facebook/feed","data":{"message":"hi"}}]"#;
+
+pub fn id(text: &str) -> Id {
+    Id::new(text).expect("an id")
+}
+
+pub fn address(text: &str) -> Address {
+    text.parse().expect("an address")
+}
+
+/// Voices of the parties.
+pub struct Cast {
+    pub operator: Client,
+    pub plug: Client,
+    pub org: Client,
+    pub hats: Vec<Client>,
+}
+
+impl Cast {
+    /// Registers `count` HATs `h<n>.hubat.net`, connected to `plug:facebook`, and `org:acme`.
+    pub async fn new(operator: Client, count: usize) -> Cast {
+        let platform_key = keys::generate();
+        operator.certify(&id("hubat.net"), "Platform", &platform_key.public()).await.expect("certified");
+        let platform = operator.speaking(address("platform:hubat.net"), platform_key);
+        let plug_key = keys::generate();
+        let public = plug_key.public();
+        let plug = operator.speaking(address("plug:facebook"), plug_key);
+        plug.register_plug("Facebook", "facebook").await.expect("registered");
+        operator.approve(&address("plug:facebook"), &public).await.expect("approved");
+        let org_key = keys::generate();
+        let public = org_key.public();
+        let org = operator.speaking(address("org:acme"), org_key);
+        org.register_org("Acme").await.expect("registered");
+        operator.approve(&address("org:acme"), &public).await.expect("approved");
+        let mut hats = Vec::new();
+        for number in 0..count {
+            let key = keys::generate();
+            let name = id(&format!("h{number}.hubat.net"));
+            platform.register_hat(&name, &key.public()).await.expect("registered");
+            let hat = operator.speaking(address(&format!("hat:{name}")), key);
+            hat.plug_connect(&id("facebook")).await.expect("connected");
+            hats.push(hat);
+        }
+        Cast { operator, plug, org, hats }
+    }
+
+    /// The id of HAT `number`.
+    pub fn hat(&self, number: usize) -> Id {
+        self.hats[number].party().id.clone()
+    }
+
+    /// A debit for the organisation on HAT `number`, proposed and enabled.
+    #[allow(dead_code)]
+    pub async fn debit(&self, number: usize, debit: &str) {
+        let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+        let terms = DebitTerms {
+            client: self.org.party().clone(),
+            purpose: "a test".into(),
+            bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+            start: None,
+            period_seconds: 3600,
+            cancel_at_period_end: false,
+            terms_url: None,
+        };
+        self.org.debit_propose(&self.hat(number), &id(debit), &terms).await.expect("proposed");
+        self.hats[number].debit_enable(&id(debit)).await.expect("enabled");
+    }
+}
