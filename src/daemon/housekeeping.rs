@@ -42,6 +42,7 @@ pub async fn run(
             _ = tick.tick() => {}
             () = stop.cancelled() => break,
         }
+        shared.health.heartbeat("housekeeping");
         gauges(&shared, &link);
         if disk_at.elapsed() >= DISK_EVERY {
             disk_at = Instant::now();

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::events::{ActorExit, EffectFailed, EntityQuarantined};
+use super::events::{ActorExit, EffectFailed, EntityQuarantined, PublishingStalled};
 use super::names::{self, Shape};
 use super::path::Published;
 use super::{ExchangeCounters, path};
@@ -74,6 +74,9 @@ fn touch() {
     }
     for what in EffectFailed::WHAT {
         counter!(names::EFFECTS_FAILED_TOTAL, "what" => what).increment(0);
+    }
+    for why in PublishingStalled::WHY {
+        counter!(names::PUBLISHING_STALLS_TOTAL, "why" => why).increment(0);
     }
     for why in ActorExit::WHY {
         counter!(names::ACTOR_EXITS_TOTAL, "why" => why).increment(0);
