@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use config::{Environment, File, FileFormat, Value};
+use config::{Environment, File, FileFormat, Source, Value};
 use serde::de::DeserializeOwned;
 
 use super::sections::Config;
@@ -78,11 +78,23 @@ pub(super) struct Places<'a> {
 impl Places<'_> {
     /// The variable when the environment has set the key, else the file, else `defaults`.
     pub(super) fn of(&self, key: &str) -> String {
-        let value = self.layers.get::<Value>(key);
-        if value.is_ok_and(|value| value.origin() == Some("the environment")) {
+        if self.origin(key).as_deref() == Some("the environment") {
             return format!("environment variable DEX__{}", key.to_uppercase().replace('.', "__"));
         }
         self.file.clone().unwrap_or_else(|| "defaults".to_owned())
+    }
+
+    /// What the crate remembers of a value's source; only the collected tree still has it.
+    fn origin(&self, key: &str) -> Option<String> {
+        let mut table = self.layers.collect().ok()?;
+        let mut path = key.split('.').peekable();
+        loop {
+            let value = table.remove(path.next()?)?;
+            if path.peek().is_none() {
+                return value.origin().map(str::to_owned);
+            }
+            table = value.into_table().ok()?;
+        }
     }
 }
 

@@ -93,7 +93,8 @@ fn wrong_keys(places: &Places<'_>, path: &str, block: Value) -> Vec<Problem> {
 
 /// What the crate said about `key`, with a remedy.
 pub(super) fn problem(places: &Places<'_>, key: &str, what: &str) -> Problem {
-    let what = one_line(what);
+    // The crate appends the section's name, which the key tells better.
+    let what = one_line(what.split_once(" for key `").map_or(what, |(what, _)| what));
     let remedy = if what.contains("unknown field") {
         "remove it or mend its spelling; `dex config show` has every key"
     } else if key.starts_with("operator") {
