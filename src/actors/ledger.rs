@@ -138,13 +138,27 @@ impl LedgerActor {
                 self.waiting = commits;
                 self.schedule(ctx, RETRY_FULL_DISK);
             }
-            Err(error) => {
-                self.dead = true;
-                self.shared.health.set("ledger", false, "a write or sync failed");
-                CommitFailed { detail: error.to_string() }.emit();
-                (self.on_fatal)(&error);
-            }
+            Err(error) => self.fail(&error),
         }
+    }
+
+    /// Stores the checkpoint of the last groups when no group has done so since.
+    fn store_checkpoint(&mut self) {
+        if self.dead {
+            return;
+        }
+        let now = self.shared.clock.now().0;
+        if let Err(error) = self.ledger.store_checkpoint_if_due(now) {
+            self.fail(&error);
+        }
+    }
+
+    /// A write or sync failed: nothing more is taken, and it is not tried again.
+    fn fail(&mut self, error: &LedgerError) {
+        self.dead = true;
+        self.shared.health.set("ledger", false, "a write or sync failed");
+        CommitFailed { detail: error.to_string() }.emit();
+        (self.on_fatal)(error);
     }
 
     fn schedule(&mut self, ctx: &mut Context<Self>, after: Duration) {
@@ -169,6 +183,7 @@ impl Actor for LedgerActor {
         ctx.set_mailbox_capacity(self.shared.lanes.len() * (self.shared.bounds.in_flight + 2));
         ctx.run_interval(Duration::from_secs(1), |actor, _| {
             actor.shared.health.heartbeat("ledger-actor");
+            actor.store_checkpoint();
         });
     }
 }

@@ -14,6 +14,11 @@ use crate::domain::{Event, Registration};
 use crate::store::{RegistryFold, StoreError, fold_rows};
 use crate::telemetry::events::{SnapshotFailed, SnapshotWritten};
 
+/// How often the spool is looked at for segments that are mostly dead.
+const COMPACT_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+/// Most bytes copied forward in one go, so that rows do not wait long.
+const COMPACT_BYTES: u64 = 64 << 20;
+
 /// Asks for rows to be written now. Answers with the leaf below which all entries are in rows.
 #[derive(Message)]
 #[rtype(result = "Result<u64, StoreError>")]
@@ -66,6 +71,7 @@ impl Actor for SnapshotActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         let tick = (self.shared.bounds.snapshot_interval / 10).max(std::time::Duration::from_millis(20));
         let mut last = Instant::now();
+        let mut compacted = Instant::now();
         ctx.run_interval(tick, move |actor, _| {
             actor.shared.health.heartbeat("snapshot-actor");
             let full = actor.shared.tail.len() >= actor.shared.bounds.snapshot_entries;
@@ -76,6 +82,12 @@ impl Actor for SnapshotActor {
                     tracing::warn!(%error, "rows were not written, the tail is kept");
                 }
                 last = Instant::now();
+            }
+            if compacted.elapsed() >= COMPACT_EVERY {
+                compacted = Instant::now();
+                if let Err(error) = actor.shared.spool.compact(COMPACT_BYTES) {
+                    tracing::warn!(%error, "the spool was not compacted; it is tried again");
+                }
             }
         });
     }

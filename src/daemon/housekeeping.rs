@@ -35,7 +35,7 @@ pub async fn run(
     let mut purged_at = Instant::now();
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
-    slow_gauges(&state);
+    disk(&state);
     let mut disk_at = Instant::now();
     while !stop.is_cancelled() {
         tokio::select! {
@@ -44,9 +44,11 @@ pub async fn run(
         }
         shared.health.heartbeat("housekeeping");
         gauges(&shared, &link);
+        // The exporter keeps observations until this is called, or somebody scrapes.
+        crate::telemetry::upkeep();
         if disk_at.elapsed() >= DISK_EVERY {
             disk_at = Instant::now();
-            slow_gauges(&state);
+            disk(&state);
         }
         let size = shared.reader.tree_size();
         if size != stored_size && stored_at.elapsed() >= CHECKPOINT_EVERY {
@@ -92,9 +94,8 @@ fn gauges(shared: &Shared, link: &Link) {
     .set();
 }
 
-/// What is looked at less often, because it reads the disk.
-fn slow_gauges(state: &Path) {
-    crate::telemetry::upkeep();
+/// Gauges that are set less often, because they read the disk.
+fn disk(state: &Path) {
     crate::telemetry::disk_gauges(bytes_in(&state.join("ledger")), bytes_free(state));
 }
 

@@ -13,6 +13,7 @@ mod nats_intake;
 mod nats_publish;
 mod nats_streams;
 mod queries;
+mod recovery;
 mod simulation;
 mod supervision;
 mod tidy;

@@ -16,6 +16,7 @@ pub fn address(text: &str) -> Address {
 }
 
 /// Voices of the parties.
+#[allow(dead_code)]
 pub struct Cast {
     pub operator: Client,
     pub plug: Client,

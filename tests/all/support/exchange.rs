@@ -1,7 +1,7 @@
 //! A real exchange for one test: `dex serve` as a child with its own nats-server, on ports of the system's choice.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use dex::wire::Signer;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::nats_server::binary;
+use super::nats_server::{TestServer, binary};
 
 /// A running exchange with one operator, `operator:main`. Dropping it ends it.
 pub struct Exchange {
@@ -24,55 +24,88 @@ pub struct Exchange {
     pub http: String,
 }
 
+/// Starts `dex serve` and waits until it says where it listens.
+fn launch(config: &Path) -> (Child, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dex"))
+        .args(["serve", "--config"])
+        .arg(config)
+        .env("DEX_NATS_SERVER", binary())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the daemon starts");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let (said, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            // The test may be over.
+            let _ = said.send(line);
+        }
+    });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut log = Vec::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok(line) = heard.recv_timeout(left) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the daemon did not get ready: {}", log.join("\n"));
+        };
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        let fields = &event["fields"];
+        if fields["message"] == "ready" {
+            let text = |name: &str| fields[name].as_str().expect("named by ready").to_owned();
+            return (child, text("nats"), text("http"));
+        }
+        log.push(line);
+    }
+}
+
 #[allow(dead_code)]
 impl Exchange {
-    /// Starts one and waits until it is ready.
+    /// Starts one with its own broker and waits until it is ready.
     pub fn start() -> Self {
+        Self::with("[nats.embedded]\nport = 0\n")
+    }
+
+    /// Starts one on a broker that outlives it.
+    pub fn on(broker: &TestServer) -> Self {
+        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()))
+    }
+
+    fn with(broker: &str) -> Self {
         let folder = tempfile::tempdir().expect("temp folder");
         let operator = keys::load_or_make(&folder.path().join("operator.key")).expect("a key");
         let config = folder.path().join("dex.toml");
         let text = format!(
             "[exchange]\norigin = \"dex.test\"\nstate_dir = {state:?}\n[[operator]]\nname = \"main\"\nkeys = [\"{key}\"]\n\
-             [nats.embedded]\nport = 0\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
+             {broker}[http]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
             state = folder.path().join("state"),
             key = operator.public(),
         );
         std::fs::write(&config, text).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dex"))
-            .args(["serve", "--config"])
-            .arg(&config)
-            .env("DEX_NATS_SERVER", binary())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let (said, heard) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                // The test may be over.
-                let _ = said.send(line);
-            }
-        });
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut log = Vec::new();
-        let (nats, http) = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = heard.recv_timeout(left) else {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!("the daemon did not get ready: {}", log.join("\n"));
-            };
-            let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            let fields = &event["fields"];
-            if fields["message"] == "ready" {
-                let text = |name: &str| fields[name].as_str().expect("named by ready").to_owned();
-                break (text("nats"), text("http"));
-            }
-            log.push(line);
-        };
+        let (child, nats, http) = launch(&config);
         Exchange { folder, child, nats, http }
+    }
+
+    /// Kills the daemon without a word.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("reaped");
+    }
+
+    /// Starts it again on the same state; returns how long it took to get ready.
+    pub fn restart(&mut self) -> Duration {
+        let began = Instant::now();
+        let (child, nats, http) = launch(&self.folder.path().join("dex.toml"));
+        (self.child, self.nats, self.http) = (child, nats, http);
+        began.elapsed()
+    }
+
+    /// Ends it in order.
+    pub fn stop(&mut self) {
+        end(&mut self.child);
     }
 
     /// A file in the test's folder.
@@ -107,17 +140,23 @@ impl Exchange {
     }
 }
 
+fn end(child: &mut Child) {
+    if child.try_wait().ok().flatten().is_some() {
+        return;
+    }
+    let pid = i32::try_from(child.id()).expect("a pid");
+    // SAFETY: a signal to a child that was started here and not yet waited for.
+    unsafe { libc::kill(pid, libc::SIGTERM) };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline && child.try_wait().ok().flatten().is_none() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 impl Drop for Exchange {
-    #[allow(unsafe_code, reason = "std has no signal but SIGKILL")]
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).expect("a pid");
-        // SAFETY: a signal to a child that was started here and not yet waited for.
-        unsafe { libc::kill(pid, libc::SIGTERM) };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline && self.child.try_wait().ok().flatten().is_none() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
