@@ -239,10 +239,10 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
         "use milliseconds, at most 1s",
     );
     found.unless(
-        actors.idle.0 >= Duration::from_secs(1),
+        !actors.idle.0.is_zero(),
         "actors.idle",
-        "is so short that entities are loaded for every message",
-        "use at least 1s",
+        "is zero: entities would be loaded for every message",
+        "use a length of time like 5m",
     );
     found.unless(
         (1..=1000).contains(&actors.restarts_per_minute),
