@@ -149,11 +149,10 @@ impl Progress {
         }
     }
 
-    /// The lowest position of all partitions: nothing after it may be purged.
-    pub fn lowest_position(&self) -> u64 {
-        self.positions.iter().map(|p| p.load(Ordering::Acquire)).min().unwrap_or(0)
+    /// The position of each partition, 0 before its first message.
+    pub fn positions(&self) -> impl Iterator<Item = (u16, u64)> {
+        (0..).zip(self.positions.iter().map(|position| position.load(Ordering::Acquire)))
     }
-
     /// Effects of all leaves below this were published and acknowledged.
     pub fn dispatched_through(&self) -> u64 {
         self.dispatched_through.load(Ordering::Acquire)

@@ -1,6 +1,7 @@
 //! Recurring work of the daemon: purging what is decided, keeping the newest checkpoint on the bus,
 //! gauges, broadcasts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ pub async fn run(
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut purged_through = 0;
+    let mut purged: BTreeMap<u16, u64> = BTreeMap::new();
     let mut purged_at = Instant::now();
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
@@ -65,12 +66,16 @@ pub async fn run(
         }
         if purged_at.elapsed() >= PURGE_EVERY {
             purged_at = Instant::now();
-            // The message at the lowest position stays: the next start compares it.
-            let lowest = shared.progress.lowest_position();
-            if lowest > purged_through + 1 {
-                match lookup::purge_up_to(&link.jetstream, DEX_IN, lowest - 1).await {
-                    Ok(_) => purged_through = lowest - 1,
-                    Err(error) => tracing::warn!(%error, "the input was not purged"),
+            for (partition, position) in shared.progress.positions() {
+                let done = purged.entry(partition).or_insert(0);
+                if position <= *done {
+                    continue;
+                }
+                // The message at the position stays: the next start compares it.
+                let filter = format!("dex.v1.p.{partition}.>");
+                match lookup::purge_before(&link.jetstream, DEX_IN, &filter, position).await {
+                    Ok(_) => *done = position,
+                    Err(error) => tracing::warn!(%error, partition, "the input was not purged"),
                 }
             }
         }

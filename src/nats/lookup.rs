@@ -68,11 +68,19 @@ pub async fn identity(js: &jetstream::Context, stream: &str) -> Result<StreamIde
     Ok(StreamIdentity::from(&info))
 }
 
-/// Removes all messages up to and including `sequence`; returns how many went.
-pub async fn purge_up_to(js: &jetstream::Context, stream: &str, sequence: u64) -> Result<u64, LookupError> {
+/// Removes the messages of `filter` before `sequence`; that message itself stays. Returns how many went.
+///
+/// # Errors
+/// [`LookupError`] when the server refuses.
+pub async fn purge_before(
+    js: &jetstream::Context,
+    stream: &str,
+    filter: &str,
+    sequence: u64,
+) -> Result<u64, LookupError> {
     let what = "purge";
     let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
-    let done = handle.purge().sequence(sequence.saturating_add(1)).await;
+    let done = handle.purge().filter(filter).sequence(sequence).await;
     done.map(|done| done.purged).map_err(|e| LookupError::new(what, stream, e))
 }
 

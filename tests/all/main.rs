@@ -4,10 +4,13 @@
 
 mod support;
 
+mod broker;
 mod cli;
 mod cli_live;
 mod client;
+mod config;
 mod examples;
+mod http;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;

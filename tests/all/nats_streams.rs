@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dex::nats::{
     Connect, ConnectError, Credentials, RequirementError,
-    lookup::{identity, message_at, purge_up_to},
+    lookup::{identity, message_at, purge_before},
     partition::{lane_tokens, partition_of},
     streams::{InLimits, OutLimits, StreamError, prepare_in, prepare_out, prepare_state},
 };
@@ -114,7 +114,7 @@ async fn messages_are_looked_up_and_purged_by_sequence() {
     let third = message_at(&link.jetstream, "DEX_IN", 3).await.expect("get").expect("is there");
     assert_eq!(third.dex_id.as_deref(), Some("id-3"));
     assert!(third.stored_at_ns > 1_600_000_000_000_000_000);
-    assert_eq!(purge_up_to(&link.jetstream, "DEX_IN", 4).await.expect("purge"), 4);
+    assert_eq!(purge_before(&link.jetstream, "DEX_IN", "dex.v1.p.>", 5).await.expect("purge"), 4);
     assert_eq!(message_at(&link.jetstream, "DEX_IN", 3).await.expect("get"), None);
     let now = identity(&link.jetstream, "DEX_IN").await.expect("identity");
     assert_eq!((now.first_sequence, now.last_sequence, now.messages), (5, 10, 6));

@@ -103,6 +103,13 @@ impl Exchange {
         began.elapsed()
     }
 
+    /// Tells it to read its configuration again.
+    pub fn hangup(&self) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        // SAFETY: a signal to a child that was started here and not yet waited for.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGHUP) }, 0);
+    }
+
     /// Ends it in order.
     pub fn stop(&mut self) {
         end(&mut self.child);
