@@ -10,9 +10,7 @@ SECONDS ?=
 export DEX_NATS_SERVER := $(shell tools/nats-server-path)
 export CARGO_TERM_COLOR ?= auto
 # A faster linker where there is one; the same flags for every target, so that nothing is built twice.
-ifneq ($(shell command -v mold 2>/dev/null),)
-export RUSTFLAGS += -Clink-arg=-fuse-ld=mold
-endif
+export RUSTFLAGS := $(shell tools/linker-flags)
 
 .PHONY: help
 help: ## Shows this
@@ -21,7 +19,7 @@ help: ## Shows this
 .PHONY: demo
 demo: nats-server ## Runs the exchange with a simulated ecosystem (make demo SECONDS=20 ends by itself)
 	cargo build --release --bin dex
-	DEX_NATS_SERVER="$$(tools/nats-server-path)" target/release/dex demo $(if $(SECONDS),--seconds $(SECONDS))
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex demo $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: test
 test: ## Runs everything that CI runs

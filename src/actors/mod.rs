@@ -9,6 +9,7 @@ mod decide;
 mod intake;
 mod land;
 mod prefix;
+mod publishing;
 mod recents;
 mod route;
 mod tick;

@@ -113,6 +113,7 @@ pub async fn start(
             let publisher = BatchPublisher::start(&link.client, PublisherOptions::default())
                 .await
                 .map_err(|error| StartError::Connection { who: "publisher".into(), detail: error.to_string() })?;
+            actix::spawn(super::publishing::watch(publisher.status(), Arc::clone(&shared.health)));
             let done = shared.progress.dispatched_through();
             let mut outbox = Outbox::new(Arc::clone(&shared), publisher, still_open, done);
             outbox.recover().await;

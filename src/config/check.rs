@@ -1,11 +1,13 @@
 //! Rules across keys, and ranges. Each check tells all that it finds.
 
-use super::load::Problem;
+use std::time::Duration;
+
+use super::load::{Places, Problem};
 use super::sections::{Config, Signatures};
 use crate::domain::Id;
 
 struct Findings<'a> {
-    place: &'a str,
+    places: &'a Places<'a>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -13,7 +15,7 @@ impl Findings<'_> {
     fn unless(&mut self, fine: bool, key: &str, what: impl Into<String>, remedy: &str) {
         if !fine {
             self.problems.push(Problem {
-                place: self.place.to_owned(),
+                place: self.places.of(key),
                 key: key.to_owned(),
                 what: what.into(),
                 remedy: remedy.to_owned(),
@@ -23,15 +25,17 @@ impl Findings<'_> {
 }
 
 /// Runs every check.
-pub(super) fn all(config: &Config, place: &str, problems: &mut Vec<Problem>) {
-    let mut found = Findings { place, problems };
+pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Problem>) {
+    let mut found = Findings { places, problems };
     exchange(config, &mut found);
     operators(config, &mut found);
     nats(config, &mut found);
+    embedded(config, &mut found);
     streams(config, &mut found);
     limits(config, &mut found);
     disk(config, &mut found);
     actors(config, &mut found);
+    log(config, &mut found);
 }
 
 fn exchange(config: &Config, found: &mut Findings<'_>) {
@@ -116,6 +120,28 @@ fn nats(config: &Config, found: &mut Findings<'_>) {
     );
 }
 
+fn embedded(config: &Config, found: &mut Findings<'_>) {
+    let embedded = &config.nats.embedded;
+    found.unless(
+        embedded.host.parse::<std::net::IpAddr>().is_ok() || embedded.host == "localhost",
+        "nats.embedded.host",
+        format!("{:?} is no address of this machine", embedded.host),
+        "write an IP address like 127.0.0.1",
+    );
+    found.unless(
+        embedded.binary.is_empty() || std::path::Path::new(&embedded.binary).is_file(),
+        "nats.embedded.binary",
+        format!("there is no file {}", embedded.binary),
+        "name a nats-server of 2.12 or newer, or leave it empty",
+    );
+    found.unless(
+        !embedded.sync_interval.0.is_zero(),
+        "nats.embedded.sync_interval",
+        "is zero",
+        "use a length of time like 10s",
+    );
+}
+
 fn streams(config: &Config, found: &mut Findings<'_>) {
     const LEAST: i64 = 1 << 20;
     for (key, bytes) in
@@ -123,6 +149,12 @@ fn streams(config: &Config, found: &mut Findings<'_>) {
     {
         found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
     }
+    found.unless(
+        config.streams.in_max_age.0 >= Duration::from_secs(60),
+        "streams.in_max_age",
+        "is so short that messages may go before they are read",
+        "use at least 1m, better days",
+    );
     found.unless(
         config.streams.out_max_age >= config.limits.deadline_max,
         "streams.out_max_age",
@@ -182,6 +214,7 @@ fn disk(config: &Config, found: &mut Findings<'_>) {
     ] {
         found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
     }
+    found.unless(!config.snapshot.interval.0.is_zero(), "snapshot.interval", "is zero", "use a length of time like 5s");
     found.unless(
         config.snapshot.entries > 0 && config.snapshot.entries <= config.snapshot.entries_max,
         "snapshot.entries",
@@ -200,6 +233,30 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
     );
     found.unless(actors.live > 0, "actors.live", "lets no entity live", "use at least 1");
     found.unless(
+        actors.linger.0 <= Duration::from_secs(1),
+        "actors.linger",
+        "makes every exchange wait",
+        "use milliseconds, at most 1s",
+    );
+    found.unless(
+        !actors.idle.0.is_zero(),
+        "actors.idle",
+        "is zero: entities would be loaded for every message",
+        "use a length of time like 5m",
+    );
+    found.unless(
+        (1..=1000).contains(&actors.restarts_per_minute),
+        "actors.restarts_per_minute",
+        format!("{} is out of range", actors.restarts_per_minute),
+        "use 1 to 1000",
+    );
+    found.unless(
+        actors.quarantine.0 >= Duration::from_secs(1),
+        "actors.quarantine",
+        "is so short that it is none",
+        "use at least 1s",
+    );
+    found.unless(
         actors.arbiters <= 256,
         "actors.arbiters",
         format!("{} is out of range", actors.arbiters),
@@ -214,48 +271,11 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
     );
 }
 
-impl Config {
-    /// Whether `new` may take over while running: the keys that would need a restart, each as a problem.
-    ///
-    /// # Errors
-    /// The keys that differ and need a restart.
-    pub fn reloadable(&self, new: &Config) -> Result<(), Vec<Problem>> {
-        let mut frozen = new.clone();
-        frozen.limits = self.limits.clone();
-        frozen.log.level.clone_from(&self.log.level);
-        let (old, new) = (flat(self), flat(&frozen));
-        let problems: Vec<Problem> = new
-            .into_iter()
-            .filter(|(key, value)| old.get(key) != Some(value))
-            .map(|(key, _)| Problem {
-                place: "reload".into(),
-                key,
-                what: "has changed and cannot be taken over while running".into(),
-                remedy: "restart the daemon, or put the old value back".into(),
-            })
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
-    }
-}
-
-/// Every key with its value as text.
-fn flat(config: &Config) -> std::collections::BTreeMap<String, String> {
-    fn walk(prefix: &str, value: &serde_json::Value, out: &mut std::collections::BTreeMap<String, String>) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map {
-                    let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                    walk(&path, value, out);
-                }
-            }
-            other => {
-                out.insert(prefix.to_owned(), other.to_string());
-            }
-        }
-    }
-    let mut out = std::collections::BTreeMap::new();
-    if let Ok(value) = serde_json::to_value(config) {
-        walk("", &value, &mut out);
-    }
-    out
+fn log(config: &Config, found: &mut Findings<'_>) {
+    found.unless(
+        tracing_subscriber::EnvFilter::try_new(&config.log.level).is_ok(),
+        "log.level",
+        format!("{:?} is no level", config.log.level),
+        "use error, warn, info, debug, trace, or target=level pairs separated by commas",
+    );
 }

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::path::Path;
 
-use config::{Environment, File, FileFormat, Value};
+use config::{Environment, File, FileFormat, Source, Value};
 use serde::de::DeserializeOwned;
 
 use super::sections::Config;
-use super::{DEFAULTS, check};
+use super::{DEFAULTS, check, wrong};
 
 /// Something wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, or `environment`, or `defaults`.
+    /// The file, or the environment variable, or `defaults`.
     pub place: String,
     /// The key, like `nats.url`; empty when it concerns the whole file.
     pub key: String,
@@ -45,9 +45,10 @@ pub fn load(file: Option<&Path>) -> Result<Config, Vec<Problem>> {
 /// # Errors
 /// Every problem that was found.
 pub fn load_with(file: Option<&Path>, environment: Environment) -> Result<Config, Vec<Problem>> {
-    let place = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
+    let name = file.map(|file| file.display().to_string());
     let whole = |what: String, remedy: &str| {
-        vec![Problem { place: place.clone(), key: String::new(), what, remedy: remedy.to_owned() }]
+        let place = name.clone().unwrap_or_else(|| "environment".to_owned());
+        vec![Problem { place, key: String::new(), what, remedy: remedy.to_owned() }]
     };
     let mut layers = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
     if let Some(file) = file {
@@ -55,59 +56,81 @@ pub fn load_with(file: Option<&Path>, environment: Environment) -> Result<Config
             .map_err(|error| whole(format!("cannot be read: {error}"), "name an existing, readable file"))?;
         layers = layers.add_source(File::from_str(&text, FileFormat::Toml));
     }
+    // Values of the environment stay text until their key says what they are: "1.0" may be a name.
     let layers = layers
-        .add_source(environment.try_parsing(true).ignore_empty(true))
+        .add_source(environment.ignore_empty(true))
         .build()
         .map_err(|error| whole(one_line(&error.to_string()), "mend the TOML at this place"))?;
 
-    let mut problems = Vec::new();
-    unknown_sections(&layers, &place, &mut problems);
-    let config = sections(&layers, &place, &mut problems);
-    let Some(config) = config else { return Err(problems) };
-    check::all(&config, &place, &mut problems);
+    let places = Places { file: name, layers: &layers };
+    let mut problems = unknown_sections(&places);
+    let Some(config) = sections(&places, &mut problems) else { return Err(problems) };
+    check::all(&config, &places, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Knows where each value came from, so that a problem names the place to mend.
+pub(super) struct Places<'a> {
+    file: Option<String>,
+    pub(super) layers: &'a config::Config,
+}
+
+impl Places<'_> {
+    /// The variable when the environment has set the key, else the file, else `defaults`.
+    pub(super) fn of(&self, key: &str) -> String {
+        if self.origin(key).as_deref() == Some("the environment") {
+            return format!("environment variable DEX__{}", key.to_uppercase().replace('.', "__"));
+        }
+        self.file.clone().unwrap_or_else(|| "defaults".to_owned())
+    }
+
+    /// What the crate remembers of a value's source; only the collected tree still has it.
+    fn origin(&self, key: &str) -> Option<String> {
+        let mut table = self.layers.collect().ok()?;
+        let mut path = key.split('.').peekable();
+        loop {
+            let value = table.remove(path.next()?)?;
+            if path.peek().is_none() {
+                return value.origin().map(str::to_owned);
+            }
+            table = value.into_table().ok()?;
+        }
+    }
 }
 
 const SECTIONS: [&str; 11] =
     ["exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "log"];
 
-fn unknown_sections(layers: &config::Config, place: &str, problems: &mut Vec<Problem>) {
-    let Ok(table) = layers.clone().try_deserialize::<std::collections::HashMap<String, Value>>() else {
-        return;
-    };
-    let mut unknown: Vec<&String> = table.keys().filter(|key| !SECTIONS.contains(&key.as_str())).collect();
-    unknown.sort();
-    for key in unknown {
-        problems.push(Problem {
-            place: place.to_owned(),
-            key: key.clone(),
+fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
+    let table = places.layers.clone().try_deserialize::<std::collections::BTreeMap<String, Value>>();
+    let unknown = table.unwrap_or_default().into_keys().filter(|key| !SECTIONS.contains(&key.as_str()));
+    unknown
+        .map(|key| Problem {
+            place: places.of(&key),
+            key,
             what: "no such section".into(),
             remedy: format!("the sections are {}", SECTIONS.join(", ")),
-        });
-    }
+        })
+        .collect()
 }
 
-/// All sections. One that cannot be read is a problem, and its defaults stand in for it, so that the
+/// All sections. A key that cannot be read is a problem, and its default stands in for it, so that the
 /// values of the others are checked too.
-fn sections(layers: &config::Config, place: &str, problems: &mut Vec<Problem>) -> Option<Config> {
-    let operator = if layers.get::<Value>("operator").is_ok() {
-        Some(section(layers, "operator", place, problems).unwrap_or_default())
-    } else {
-        Some(Vec::new())
-    };
-    let exchange = section(layers, "exchange", place, problems);
-    let nats = section(layers, "nats", place, problems);
-    let streams = section(layers, "streams", place, problems);
-    let limits = section(layers, "limits", place, problems);
-    let ledger = section(layers, "ledger", place, problems);
-    let snapshot = section(layers, "snapshot", place, problems);
-    let actors = section(layers, "actors", place, problems);
-    let dispatch = section(layers, "dispatch", place, problems);
-    let http = section(layers, "http", place, problems);
-    let log = section(layers, "log", place, problems);
+fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> {
+    let operator = wrong::operators(places, problems);
+    let exchange = section(places, "exchange", problems);
+    let nats = section(places, "nats", problems);
+    let streams = section(places, "streams", problems);
+    let limits = section(places, "limits", problems);
+    let ledger = section(places, "ledger", problems);
+    let snapshot = section(places, "snapshot", problems);
+    let actors = section(places, "actors", problems);
+    let dispatch = section(places, "dispatch", problems);
+    let http = section(places, "http", problems);
+    let log = section(places, "log", problems);
     Some(Config {
         exchange: exchange?,
-        operator: operator?,
+        operator,
         nats: nats?,
         streams: streams?,
         limits: limits?,
@@ -121,58 +144,20 @@ fn sections(layers: &config::Config, place: &str, problems: &mut Vec<Problem>) -
 }
 
 /// One section; the crate stops at a section's first problem, so the keys are tried one by one then.
-fn section<T: DeserializeOwned>(
-    layers: &config::Config,
-    name: &str,
-    place: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<T> {
-    match layers.get::<T>(name) {
+fn section<T: DeserializeOwned>(places: &Places<'_>, name: &str, problems: &mut Vec<Problem>) -> Option<T> {
+    match places.layers.get::<T>(name) {
         Ok(section) => Some(section),
         Err(error) => {
-            let mut found = one_by_one::<T>(layers, name, place);
+            let (mut found, section) = wrong::keys::<T>(places, name);
             if found.is_empty() {
-                found.push(problem(name, place, &error.to_string()));
+                found.push(wrong::problem(places, name, &error.to_string()));
             }
             problems.append(&mut found);
-            let defaults = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build();
-            defaults.and_then(|defaults| defaults.get(name)).ok()
+            section
         }
     }
 }
 
-/// Puts each given key alone over the section's defaults to find every one that is wrong.
-fn one_by_one<T: DeserializeOwned>(layers: &config::Config, name: &str, place: &str) -> Vec<Problem> {
-    let Ok(given) = layers.get_table(name) else { return Vec::new() };
-    let Ok(defaults) = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build() else {
-        return Vec::new();
-    };
-    let mut keys: Vec<(String, Value)> = given.into_iter().collect();
-    keys.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut problems = Vec::new();
-    for (key, value) in keys {
-        let path = format!("{name}.{key}");
-        let alone = config::Config::builder()
-            .add_source(defaults.clone())
-            .set_override(&path, value)
-            .and_then(|builder| builder.build());
-        if let Err(error) = alone.and_then(|alone| alone.get::<T>(name)) {
-            problems.push(problem(&path, place, &error.to_string()));
-        }
-    }
-    problems
-}
-
-fn problem(key: &str, place: &str, what: &str) -> Problem {
-    let what = one_line(what);
-    let remedy = if what.contains("unknown field") {
-        "remove it or mend its spelling; config/default.toml has every key"
-    } else {
-        "config/default.toml tells what the key takes"
-    };
-    Problem { place: place.to_owned(), key: key.to_owned(), what, remedy: remedy.to_owned() }
-}
-
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,8 +2,12 @@
 
 mod check;
 mod load;
+mod reload;
 mod sections;
 mod span;
+#[cfg(test)]
+mod tests;
+mod wrong;
 
 pub use load::{Problem, load, load_with};
 pub use sections::{

@@ -2,6 +2,7 @@
 //! gauges, broadcasts.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,23 +19,38 @@ const PURGE_EVERY: Duration = Duration::from_secs(5);
 /// How often the checkpoint goes to the bucket.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs until told to stop.
-pub async fn run(shared: Arc<Shared>, link: Link, bucket: async_nats::jetstream::kv::Store, stop: CancellationToken) {
+/// How often the disk is looked at.
+const DISK_EVERY: Duration = Duration::from_secs(10);
+
+/// Runs until told to stop. `state` is the state folder.
+pub async fn run(
+    shared: Arc<Shared>,
+    state: PathBuf,
+    link: Link,
+    bucket: async_nats::jetstream::kv::Store,
+    stop: CancellationToken,
+) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut purged: BTreeMap<u16, u64> = BTreeMap::new();
     let mut purged_at = Instant::now();
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
-    let prometheus = crate::telemetry::recorder();
+    disk(&state);
+    let mut disk_at = Instant::now();
     while !stop.is_cancelled() {
         tokio::select! {
             _ = tick.tick() => {}
             () = stop.cancelled() => break,
         }
+        shared.health.heartbeat("housekeeping");
         gauges(&shared, &link);
         // The exporter keeps observations until this is called, or somebody scrapes.
-        prometheus.run_upkeep();
+        crate::telemetry::upkeep();
+        if disk_at.elapsed() >= DISK_EVERY {
+            disk_at = Instant::now();
+            disk(&state);
+        }
         let size = shared.reader.tree_size();
         if size != stored_size && stored_at.elapsed() >= CHECKPOINT_EVERY {
             stored_at = Instant::now();
@@ -67,14 +83,43 @@ pub async fn run(shared: Arc<Shared>, link: Link, bucket: async_nats::jetstream:
 }
 
 fn gauges(shared: &Shared, link: &Link) {
-    let connected = link.state.borrow().connected;
+    let state = link.state.borrow().clone();
+    let connected = state.connected;
     shared.health.set("nats", connected, if connected { "connected" } else { "the broker cannot be reached" });
     let census = shared.directory.census();
-    crate::telemetry::daemon_gauges(
-        shared.reader.tree_size(),
-        shared.spool.bytes(),
-        shared.tail.len(),
-        census.quarantined,
+    crate::telemetry::DaemonGauges {
+        tree_size: shared.reader.tree_size(),
+        spool_bytes: shared.spool.bytes(),
+        tail: shared.tail.len(),
+        quarantined: census.quarantined,
         connected,
-    );
+        reconnects: state.connects.saturating_sub(1),
+        slow_consumers: state.slow_consumers,
+    }
+    .set();
+}
+
+/// Gauges that are set less often, because they read the disk.
+fn disk(state: &Path) {
+    crate::telemetry::disk_gauges(bytes_in(&state.join("ledger")), bytes_free(state));
+}
+
+/// Bytes of the files in a folder.
+fn bytes_in(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for item in std::fs::read_dir(folder)? {
+        // A segment may go while its folder is read.
+        if let Ok(facts) = item?.metadata()
+            && facts.is_file()
+        {
+            bytes += facts.len();
+        }
+    }
+    Ok(bytes)
+}
+
+/// Bytes that this user may still write on the disk that holds a folder.
+fn bytes_free(folder: &Path) -> std::io::Result<u64> {
+    let facts = rustix::fs::statvfs(folder)?;
+    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
 }

@@ -132,7 +132,7 @@ impl Running {
             start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone(), on_fatal)
                 .await
                 .context("the actors")?;
-        actix::spawn(housekeeping::run(Arc::clone(&shared), link.clone(), bucket, stop.clone()));
+        actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
         actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
         let (server, http_address) = crate::http::serve(
             config.http.listen,

@@ -1,6 +1,6 @@
-//! Gauges that are set about once a second.
+//! Gauges and running totals that are set about once a second.
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 
 use super::names;
 
@@ -13,11 +13,44 @@ pub fn partition_gauges(partition: u16, open: usize, recent: usize, live: usize,
     gauge!(names::INTAKE_LAG_MESSAGES, "partition" => label).set(lag as f64);
 }
 
-/// Gauges of the daemon as a whole.
-pub fn daemon_gauges(tree_size: u64, spool_bytes: u64, tail: usize, quarantined: usize, connected: bool) {
-    gauge!(names::LEDGER_TREE_SIZE).set(tree_size as f64);
-    gauge!(names::SPOOL_BYTES).set(spool_bytes as f64);
-    gauge!(names::TAIL_ENTRIES).set(tail as f64);
-    gauge!(names::ENTITIES_QUARANTINED).set(quarantined as f64);
-    gauge!(names::NATS_CONNECTED).set(if connected { 1.0 } else { 0.0 });
+/// How the daemon as a whole stands.
+pub struct DaemonGauges {
+    /// Entries in the ledger.
+    pub tree_size: u64,
+    /// Bytes of content in the spool.
+    pub spool_bytes: u64,
+    /// Committed entries that are not in rows.
+    pub tail: usize,
+    /// Quarantined entities.
+    pub quarantined: usize,
+    /// Whether the broker is connected.
+    pub connected: bool,
+    /// How often it was connected again since the start.
+    pub reconnects: u64,
+    /// How often messages were dropped because we read too slowly.
+    pub slow_consumers: u64,
+}
+
+impl DaemonGauges {
+    /// Shows it.
+    pub fn set(&self) {
+        gauge!(names::LEDGER_TREE_SIZE).set(self.tree_size as f64);
+        gauge!(names::SPOOL_BYTES).set(self.spool_bytes as f64);
+        gauge!(names::TAIL_ENTRIES).set(self.tail as f64);
+        gauge!(names::ENTITIES_QUARANTINED).set(self.quarantined as f64);
+        gauge!(names::NATS_CONNECTED).set(if self.connected { 1.0 } else { 0.0 });
+        counter!(names::NATS_RECONNECTS_TOTAL).absolute(self.reconnects);
+        counter!(names::NATS_SLOW_CONSUMERS_TOTAL).absolute(self.slow_consumers);
+    }
+}
+
+/// The room that the state takes and has, bytes. What could not be found out keeps its last value.
+pub fn disk_gauges(ledger: std::io::Result<u64>, free: std::io::Result<u64>) {
+    let gauges = [(names::LEDGER_BYTES, ledger), (names::DISK_FREE_BYTES, free)];
+    for (name, bytes) in gauges {
+        match bytes {
+            Ok(bytes) => gauge!(name).set(bytes as f64),
+            Err(error) => tracing::debug!(name, %error, "the room on disk is not known"),
+        }
+    }
 }

@@ -10,8 +10,8 @@ pub mod path;
 pub mod recorder;
 
 pub use exchanges::ExchangeCounters;
-pub use gauges::{daemon_gauges, partition_gauges};
+pub use gauges::{DaemonGauges, disk_gauges, partition_gauges};
 pub use health::{Check, Health};
 pub use logs::{LogError, LogFormat, init_logs, set_log_level};
 pub use path::{Published, path};
-pub use recorder::recorder;
+pub use recorder::{recorder, upkeep};

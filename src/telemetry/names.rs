@@ -58,12 +58,15 @@ metrics_table! {
     OUTCOME_SECONDS = "dex_outcome_seconds", Histogram, None, "From a message's store time to its first outcome.";
     SETTLE_SECONDS = "dex_settle_seconds", Histogram, None, "From an exchange's opening to its settlement.";
     LEDGER_TREE_SIZE = "dex_ledger_tree_size", Gauge, None, "Entries in the ledger.";
+    LEDGER_BYTES = "dex_ledger_bytes", Gauge, None, "Bytes of the ledger's files on disk.";
+    DISK_FREE_BYTES = "dex_disk_free_bytes", Gauge, None, "Bytes free for the daemon on the disk of its state folder.";
     SPOOL_BYTES = "dex_spool_bytes", Gauge, None, "Bytes of content held for open exchanges.";
     TAIL_ENTRIES = "dex_tail_entries", Gauge, None, "Committed entries that are not in rows yet.";
     COMMIT_FAILURES_TOTAL = "dex_commit_failures_total", Counter, None, "Writes or syncs of the ledger that failed; the daemon exits 75 on the first.";
     DISK_FULL_TOTAL = "dex_disk_full_total", Counter, None, "Commits that waited for disk space.";
     PUBLISHED_TOTAL = "dex_published_total", Counter, Some("what"), "Messages published, by what they were.";
     REDELIVERIES_TOTAL = "dex_redeliveries_total", Counter, None, "Open deliveries that were sent again.";
+    PUBLISHING_STALLS_TOTAL = "dex_publishing_stalls_total", Counter, Some("why"), "Times that publishing to DEX_OUT had to wait: the stream full, the broker busy or unreachable.";
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";
     ACTORS_LIVE = "dex_actors_live", Gauge, Some("partition"), "Live entity actors.";
     ACTOR_EXITS_TOTAL = "dex_actor_exits_total", Counter, Some("why"), "Entity actors that ended, by why.";
@@ -75,5 +78,7 @@ metrics_table! {
     SNAPSHOT_THROUGH = "dex_snapshot_through", Gauge, None, "Entries of the ledger that are in rows.";
     SNAPSHOT_FAILURES_TOTAL = "dex_snapshot_failures_total", Counter, None, "Snapshots that could not be written.";
     NATS_CONNECTED = "dex_nats_connected", Gauge, None, "1 while the broker is connected, else 0.";
+    NATS_RECONNECTS_TOTAL = "dex_nats_reconnects_total", Counter, None, "Times the broker's connection was lost and made again.";
+    NATS_SLOW_CONSUMERS_TOTAL = "dex_nats_slow_consumers_total", Counter, None, "Times the broker's client dropped messages because we read too slowly; intake reads them again.";
     BUILD_INFO = "dex_build_info", Gauge, Some("version"), "1, with the version as label.";
 }

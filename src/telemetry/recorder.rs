@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::events::EffectFailed;
+use super::events::{ActorExit, EffectFailed, EntityQuarantined, PublishingStalled};
 use super::names::{self, Shape};
 use super::path::Published;
 use super::{ExchangeCounters, path};
@@ -41,6 +41,12 @@ pub fn recorder() -> PrometheusHandle {
         .clone()
 }
 
+/// Moves what histograms have gathered into their buckets, which the exporter leaves to its caller: without
+/// it they grow between scrapes. Call it every few seconds.
+pub fn upkeep() {
+    recorder().run_upkeep();
+}
+
 fn describe() {
     for metric in names::ALL {
         match metric.shape {
@@ -69,5 +75,79 @@ fn touch() {
     for what in EffectFailed::WHAT {
         counter!(names::EFFECTS_FAILED_TOTAL, "what" => what).increment(0);
     }
+    for why in PublishingStalled::WHY {
+        counter!(names::PUBLISHING_STALLS_TOTAL, "why" => why).increment(0);
+    }
+    for why in ActorExit::WHY {
+        counter!(names::ACTOR_EXITS_TOTAL, "why" => why).increment(0);
+    }
+    for kind in EntityQuarantined::KINDS {
+        counter!(names::QUARANTINES_TOTAL, "kind" => kind.as_str()).increment(0);
+    }
     gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::events::Passivated;
+    use crate::telemetry::{DaemonGauges, partition_gauges};
+
+    /// One test, because the recorder is the process's: names, kinds, zeros, buckets.
+    #[test]
+    fn every_metric_is_described_and_there_before_anything_happens() {
+        let handle = recorder();
+        // These come with the partitions, whose number only the daemon knows.
+        partition_gauges(0, 0, 0, 0, 0);
+        let page = handle.render();
+        for metric in names::ALL {
+            let kind = match metric.shape {
+                Shape::Counter => "counter",
+                Shape::Gauge => "gauge",
+                Shape::Histogram => "histogram",
+            };
+            assert!(page.contains(&format!("# TYPE {} {kind}\n", metric.name)), "{} is not there", metric.name);
+            assert!(page.contains(&format!("# HELP {} ", metric.name)), "{} is not described", metric.name);
+            assert_eq!(metric.shape == Shape::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert!(metric.name.starts_with("dex_") && metric.help.ends_with('.'), "{}", metric.name);
+            if let Some(label) = metric.label {
+                assert!(page.contains(&format!("{}{{{label}=\"", metric.name)), "{} has no label {label}", metric.name);
+            }
+            if metric.shape == Shape::Histogram {
+                assert!(page.contains(&format!("{}_bucket{{le=\"", metric.name)), "{} has no buckets", metric.name);
+            }
+        }
+        for series in [
+            "dex_exchanges_total{status=\"settled\"} 0",
+            "dex_rejections_total{reason=\"not-connected\"} 0",
+            "dex_actor_exits_total{why=\"panicked\"} 0",
+            "dex_quarantines_total{kind=\"hat\"} 0",
+        ] {
+            assert!(page.contains(series), "{series} is not there");
+        }
+
+        Passivated { kind: "hat" }.emit();
+        DaemonGauges {
+            tree_size: 41,
+            spool_bytes: 0,
+            tail: 0,
+            quarantined: 0,
+            connected: true,
+            reconnects: 3,
+            slow_consumers: 0,
+        }
+        .set();
+        super::path().intake_batch.record(3.0);
+        upkeep();
+        let page = handle.render();
+        for series in [
+            "dex_actor_exits_total{why=\"passivated\"} 1",
+            "dex_ledger_tree_size 41",
+            "dex_nats_reconnects_total 3",
+            "dex_intake_batch_messages_bucket{le=\"2\"} 0",
+            "dex_intake_batch_messages_bucket{le=\"4\"} 1",
+        ] {
+            assert!(page.contains(series), "{series} is not in {page}");
+        }
+    }
 }

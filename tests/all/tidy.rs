@@ -364,3 +364,11 @@ fn every_rule_bites_and_lets_good_files_pass() {
         assert_eq!(rule(&Source::new(path, text)), Vec::<String>::new(), "good sample {number}");
     }
 }
+
+/// The metric's label values stand below the actors, which alone know how an entity can end.
+#[test]
+fn every_way_for_an_entity_to_end_is_touched_at_zero() {
+    use dex::actors::supervisor::Exit;
+    use dex::telemetry::events::ActorExit;
+    assert_eq!(Exit::ALL.map(Exit::as_str), ActorExit::WHY);
+}

@@ -1,5 +1,6 @@
 //! Entities: ended, passivated, quarantined.
 
+use crate::domain::Kind;
 use crate::telemetry::names;
 
 /// An entity's actor ended other than by passivation.
@@ -11,6 +12,9 @@ pub struct ActorExit {
 }
 
 impl ActorExit {
+    /// Every `why` in use, so that each appears at zero.
+    pub const WHY: [&'static str; 5] = ["passivated", "panicked", "lost", "frozen", "load-failed"];
+
     /// Logs and counts.
     pub fn emit(self) {
         tracing::warn!(kind = self.kind, why = self.why, "an entity actor ended");
@@ -39,6 +43,10 @@ pub struct EntityQuarantined {
 }
 
 impl EntityQuarantined {
+    /// Every kind that has entities.
+    pub const KINDS: [Kind; 8] =
+        [Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Platform, Kind::Offer, Kind::Operator, Kind::Lane];
+
     /// Logs and counts.
     pub fn emit(self) {
         tracing::error!(

@@ -78,6 +78,25 @@ impl EffectFailed<'_> {
     }
 }
 
+/// What is published is not acknowledged; it is sent again until it is.
+pub struct PublishingStalled {
+    /// Why, one of [`PublishingStalled::WHY`].
+    pub why: &'static str,
+    /// What to do.
+    pub detail: &'static str,
+}
+
+impl PublishingStalled {
+    /// Every `why` in use, so that each appears at zero.
+    pub const WHY: [&'static str; 3] = ["full", "busy", "unreachable"];
+
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::warn!(why = self.why, detail = self.detail, "publishing waits");
+        metrics::counter!(names::PUBLISHING_STALLS_TOTAL, "why" => self.why).increment(1);
+    }
+}
+
 /// An open delivery was sent again.
 pub struct Redelivered {}
 

@@ -6,5 +6,5 @@ mod broker;
 mod ledger;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
-pub use broker::{EffectFailed, IntakeReopened, Redelivered, Refused, StreamRolledBack};
+pub use broker::{EffectFailed, IntakeReopened, PublishingStalled, Redelivered, Refused, StreamRolledBack};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
