@@ -91,14 +91,15 @@ async fn run(shared: Arc<Shared>, mut outbox: Outbox, mut due: mpsc::Receiver<Pu
     loop {
         tokio::select! {
             biased;
-            publish = due.recv() => match publish {
-                Some(publish) => outbox.publish(publish).await,
-                None => return,
-            },
+            // First, or a queue that is never empty would keep open deliveries waiting for ever.
             _ = ticks.tick() => {
                 shared.health.heartbeat("dispatch-actor");
                 outbox.redeliver().await;
             }
+            publish = due.recv() => match publish {
+                Some(publish) => outbox.publish(publish).await,
+                None => return,
+            },
         }
     }
 }

@@ -19,8 +19,12 @@ impl Partition {
         if !self.held.is_empty() {
             return self.held.drain(..).collect();
         }
-        if !self.local.is_empty() {
-            return self.local.drain(..).collect();
+        let mut local = Vec::new();
+        while let Ok(work) = self.local.try_recv() {
+            local.push(work);
+        }
+        if !local.is_empty() {
+            return local;
         }
         let pulled = self.source.next(&self.shared, self.number, &mut self.track).await;
         let Pulled { messages, reopened } = pulled;

@@ -49,7 +49,7 @@ pub struct Partition {
     pub(super) track: Track,
     pub(super) anonymous: Anonymous,
     pub(super) held: VecDeque<Work>,
-    pub(super) local: VecDeque<Work>,
+    pub(super) local: mpsc::Receiver<Work>,
     pub(super) refusals: Vec<Refusal>,
     pub(super) now: Timestamp,
     /// Store time of the last message taken in since the source was opened.
@@ -86,8 +86,8 @@ pub struct Start {
     pub recent: Vec<Arc<Sealed>>,
     /// The input.
     pub source: Source,
-    /// Local commands to decide first.
-    pub local: Vec<Work>,
+    /// Local commands, to be decided before further messages.
+    pub local: mpsc::Receiver<Work>,
 }
 
 /// The supervised holder of a partition's tasks on its arbiter.
@@ -148,7 +148,7 @@ impl PartitionActor {
             track: Track::from(start.position),
             anonymous: Anonymous::default(),
             held: VecDeque::new(),
-            local: start.local.into(),
+            local: start.local,
             refusals: Vec::new(),
             now,
             frontier: Timestamp(i64::MIN),

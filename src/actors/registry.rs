@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use crate::domain::{Address, Entry, Registration, RegistryView};
+use crate::domain::{Address, Entry, Kind, Registration, RegistryView};
 
 /// Registrations by party. Written by the partition that owns the party, read by all; values are
 /// cheap clones and no guard leaves a method.
@@ -30,6 +30,11 @@ impl Registry {
         };
         registration.apply(entry);
         self.set(entry.entity.clone(), registration);
+    }
+
+    /// The parties of a kind. For kinds with few parties.
+    pub fn of_kind(&self, kind: Kind) -> Vec<Address> {
+        self.parties.iter().map(|party| party.key().clone()).filter(|party| party.kind == kind).collect()
     }
 
     /// How many parties are known.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,6 +21,9 @@ use crate::domain::{Action, Address, Command, Id, Key, Kind, Known, RegistryView
 use crate::ledger::{Ledger, Position, SpoolRef};
 use crate::nats::{BatchPublisher, Connect, PublisherOptions};
 use crate::store::{OpenRow, Sealed};
+
+/// Local commands that may wait at one partition.
+const LOCALS: usize = 64;
 
 /// What is known at start, from snapshot and ledger.
 pub struct Beginning {
@@ -39,6 +42,7 @@ pub struct Beginning {
 /// The running actors.
 pub struct Actors {
     snapshot: Addr<SnapshotActor>,
+    locals: Vec<mpsc::Sender<Work>>,
     arbiters: Vec<Arbiter>,
     drained: Vec<oneshot::Receiver<()>>,
     stop: CancellationToken,
@@ -125,12 +129,12 @@ pub async fn start(
     let neighbours = Neighbours { ledger, dispatch, stats };
     let works: Vec<Arbiter> = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
     let mut drained = Vec::new();
+    let mut locals = Vec::new();
     let partitions = u16::try_from(shared.lanes.len()).unwrap_or(u16::MAX);
     for number in 0..partitions {
         let arbiter = &works[usize::from(number) % works.len()];
         let (done, drain) = oneshot::channel();
         drained.push(drain);
-        let mine = |entity: &Address| shared.partition_of(entity) == number;
         let position = positions.get(&number).copied();
         let open = open
             .iter()
@@ -138,13 +142,8 @@ pub async fn start(
             .map(|(delivery, row)| (row.entity.clone(), *delivery, row.deadline))
             .collect();
         let recent = recent.iter().filter(|sealed| sealed.partition == number).cloned().collect();
-        let local = operators
-            .iter()
-            .map(|(id, keys)| (Address::new(Kind::Operator, id.clone()), keys))
-            .filter(|(operator, _)| mine(operator))
-            .filter(|(operator, keys)| differs(&shared, operator, keys))
-            .map(|(operator, keys)| declare(&shared, operator, keys.clone()))
-            .collect();
+        let (commands, local) = mpsc::channel(LOCALS);
+        locals.push(commands);
         let actor_shared = Arc::clone(&shared);
         let connect = connect.clone();
         let neighbours = neighbours.clone();
@@ -160,7 +159,9 @@ pub async fn start(
     }
     let mut arbiters = works;
     arbiters.extend([outlets, persistence, ledger_arbiter]);
-    Ok(Actors { snapshot, arbiters, drained, stop })
+    let actors = Actors { snapshot, locals, arbiters, drained, stop };
+    actors.declare_operators(&shared, &operators);
+    Ok(actors)
 }
 
 /// Open exchanges of the snapshot and the entries after it: delivery, leaf, content.
@@ -185,6 +186,21 @@ fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u6
         }
     }
     all.into_iter().map(|(delivery, (leaf, spool))| (delivery, leaf, spool)).collect()
+}
+
+/// Local commands that ledger the operators' keys as the configuration has them; one who is no longer in
+/// it has no key any more.
+fn declarations(shared: &Shared, operators: &[(Id, Vec<Key>)]) -> Vec<Work> {
+    let mut wanted: BTreeMap<Address, Vec<Key>> =
+        shared.registry.of_kind(Kind::Operator).into_iter().map(|operator| (operator, Vec::new())).collect();
+    for (id, keys) in operators {
+        wanted.insert(Address::new(Kind::Operator, id.clone()), keys.clone());
+    }
+    wanted
+        .into_iter()
+        .filter(|(operator, keys)| differs(shared, operator, keys))
+        .map(|(operator, keys)| declare(shared, operator, keys))
+        .collect()
 }
 
 /// Whether the ledger holds other keys for this operator than the configuration.
@@ -224,6 +240,17 @@ fn declare(shared: &Shared, operator: Address, keys: Vec<Key>) -> Work {
 }
 
 impl Actors {
+    /// Ledgers the operators' keys where they differ from what the ledger has.
+    pub fn declare_operators(&self, shared: &Shared, operators: &[(Id, Vec<Key>)]) {
+        for work in declarations(shared, operators) {
+            let partition = usize::from(shared.partition_of(&work.entity));
+            let sent = self.locals.get(partition).map(|local| local.try_send(work));
+            if !matches!(sent, Some(Ok(()))) {
+                tracing::error!("an operator's keys were not taken over: reload again");
+            }
+        }
+    }
+
     /// Writes rows now; returns the leaf below which everything is in them.
     ///
     /// # Errors

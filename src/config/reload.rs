@@ -11,6 +11,7 @@ impl Config {
     pub fn reloadable(&self, new: &Config) -> Result<(), Vec<Problem>> {
         let mut frozen = new.clone();
         frozen.limits = self.limits.clone();
+        frozen.operator.clone_from(&self.operator);
         frozen.log.level.clone_from(&self.log.level);
         let (old, new) = (flat(self), flat(&frozen));
         let problems: Vec<Problem> = new

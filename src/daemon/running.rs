@@ -201,6 +201,11 @@ impl Running {
                 if let Err(error) = crate::telemetry::set_log_level(&new.log.level) {
                     tracing::error!(%error, "log.level was not taken over");
                 }
+                match (&self.actors, settings::operators(&new)) {
+                    (Some(actors), Ok(operators)) => actors.declare_operators(&self.shared, &operators),
+                    (None, Ok(_)) => {}
+                    (_, Err(error)) => tracing::error!(%error, "the operators were not taken over"),
+                }
                 self.config = new;
                 tracing::info!("the configuration was reloaded");
             }

@@ -39,6 +39,32 @@ async fn every_metric_is_there_from_the_start_and_tells_of_exchanges() {
 }
 
 #[tokio::test]
+async fn operators_are_taken_over_by_a_hangup() {
+    let exchange = Exchange::start();
+    let old = exchange.client().await;
+    let (signer, public) = exchange.key("second");
+    let second = old.speaking("operator:second".parse().expect("an address"), signer);
+    let platform = dex::client::keys::generate().public();
+    let id = |text: &str| dex::domain::Id::new(text).expect("an id");
+    second.certify(&id("first.net"), "First", &platform).await.expect_err("nobody knows it");
+
+    let file = exchange.path("dex.toml");
+    let text = std::fs::read_to_string(&file).expect("there");
+    let main = text.lines().find(|line| line.starts_with("keys = ")).expect("one operator").to_owned();
+    let text = text.replace("name = \"main\"", "name = \"second\"").replace(&main, &format!("keys = [\"{public}\"]"));
+    std::fs::write(&file, text).expect("written");
+    exchange.hangup();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while second.certify(&id("first.net"), "First", &platform).await.is_err() {
+        assert!(Instant::now() < deadline, "the new operator is in force");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let platform = dex::client::keys::generate().public();
+    let refused = old.certify(&id("other.net"), "Other", &platform).await.expect_err("taken out");
+    assert_eq!(refused.reason(), Some(dex::domain::Reason::RevokedKey));
+}
+
+#[tokio::test]
 async fn ready_turns_with_the_broker() {
     let mut broker = TestServer::start();
     let exchange = Exchange::on(&broker);

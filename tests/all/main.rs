@@ -8,7 +8,6 @@ mod broker;
 mod cli;
 mod cli_live;
 mod client;
-mod config;
 mod examples;
 mod http;
 mod nats_embedded;
