@@ -17,7 +17,7 @@ use super::snapshot::{SnapshotActor, Write};
 use super::source::Source;
 use super::stats::StatsActor;
 use super::work::Work;
-use crate::domain::{Action, Address, Command, Id, Key, Kind, Known, RegistryView, Timestamp};
+use crate::domain::{Action, Address, Command, Event, Id, Key, Kind, Known, RegistryView, Timestamp};
 use crate::ledger::{Ledger, Position, SpoolRef};
 use crate::nats::{BatchPublisher, Connect, PublisherOptions};
 use crate::store::{OpenRow, Sealed};
@@ -165,24 +165,16 @@ pub async fn start(
 }
 
 /// Open exchanges of the snapshot and the entries after it: delivery, leaf, content.
-fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u64, Option<SpoolRef>)> {
+pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u64, Option<SpoolRef>)> {
     let place =
         |spool: Option<crate::store::SpoolPlace>| spool.map(|(segment, offset, len)| SpoolRef { segment, offset, len });
     let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
         open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
     for sealed in recent {
-        use crate::domain::Event;
-        match &sealed.entry.event {
-            Event::Opened(opened) => {
-                all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
-            }
-            Event::Settled(closed)
-            | Event::Expired(closed)
-            | Event::Recalled(closed)
-            | Event::Disputed { closed, .. } => {
-                all.remove(&closed.delivery);
-            }
-            _ => {}
+        if let Event::Opened(opened) = &sealed.entry.event {
+            all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
+        } else if let Some(closed) = sealed.entry.event.closed() {
+            all.remove(&closed.delivery);
         }
     }
     all.into_iter().map(|(delivery, (leaf, spool))| (delivery, leaf, spool)).collect()

@@ -18,10 +18,10 @@ use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::registry::Registry;
 use crate::actors::shared::{FaultHook, Progress, Shared, sealed};
-use crate::actors::start::{Actors, Beginning, start};
+use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
-use crate::domain::{Event, Id, Registration, Standing};
-use crate::ledger::{CheckpointKey, Ledger, LedgerError};
+use crate::domain::{Id, Registration, Standing};
+use crate::ledger::{CheckpointKey, Ledger, LedgerError, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};
 use crate::telemetry::Health;
@@ -286,28 +286,7 @@ fn begin(
     shared.registry.set(shared.dex(), own);
 
     let open = shared.db.open_rows().context("the open exchanges")?;
-    let mut live: BTreeMap<uuid::Uuid, crate::store::SpoolPlace> =
-        open.iter().filter_map(|(delivery, row)| row.spool.map(|spool| (*delivery, spool))).collect();
-    for sealed in &recent {
-        match &sealed.entry.event {
-            Event::Opened(opened) => {
-                if let Some(spool) = sealed.spool {
-                    live.insert(opened.delivery, spool);
-                }
-            }
-            Event::Settled(closed)
-            | Event::Expired(closed)
-            | Event::Recalled(closed)
-            | Event::Disputed { closed, .. } => {
-                live.remove(&closed.delivery);
-            }
-            _ => {}
-        }
-    }
-    let refs: Vec<crate::ledger::SpoolRef> = live
-        .values()
-        .map(|(segment, offset, len)| crate::ledger::SpoolRef { segment: *segment, offset: *offset, len: *len })
-        .collect();
+    let refs: Vec<SpoolRef> = still_open(&open, &recent).into_iter().filter_map(|(_, _, spool)| spool).collect();
     let missing = shared.spool.retain_only(&refs).context("the spool")?;
     if !missing.is_empty() {
         tracing::error!(
