@@ -99,6 +99,15 @@ impl Books {
         due
     }
 
+    /// An open exchange's deadline comes again at `until`.
+    pub fn postpone(&mut self, delivery: Uuid, until: Timestamp) {
+        if let Some((entity, deadline)) = self.deliveries.get_mut(&delivery) {
+            self.deadlines.remove(&(*deadline, delivery));
+            *deadline = until;
+            self.deadlines.insert((until, delivery), entity.clone());
+        }
+    }
+
     /// Open exchanges.
     pub fn open_count(&self) -> usize {
         self.deliveries.len()

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
-use super::ledger::{LedgerActor, OnFatal};
+use super::ledger::LedgerActor;
 use super::outbox::Outbox;
 use super::partition::{Neighbours, PartitionActor, Start};
 use super::shared::Shared;
@@ -82,7 +82,7 @@ async fn link(connect: &Connect, who: &str) -> Result<crate::nats::Link, StartEr
     connect.open().await.map_err(|error| StartError::Connection { who: who.to_owned(), detail: error.to_string() })
 }
 
-/// Starts everything. `on_fatal` is called when a write or sync of the ledger failed.
+/// Starts everything.
 ///
 /// # Errors
 /// [`StartError`] when a connection cannot be made.
@@ -92,7 +92,6 @@ pub async fn start(
     beginning: Beginning,
     arbiters: usize,
     stop: CancellationToken,
-    on_fatal: OnFatal,
 ) -> Result<Actors, StartError> {
     let Beginning { ledger, positions, open, recent, operators } = beginning;
     let ledger_arbiter = Arbiter::new();
@@ -101,7 +100,7 @@ pub async fn start(
 
     let ledger = {
         let shared = Arc::clone(&shared);
-        LedgerActor::start_in_arbiter(&ledger_arbiter.handle(), move |_| LedgerActor::new(ledger, shared, on_fatal))
+        LedgerActor::start_in_arbiter(&ledger_arbiter.handle(), move |_| LedgerActor::new(ledger, shared))
     };
     let snapshot = {
         let shared = Arc::clone(&shared);
