@@ -235,8 +235,8 @@ impl Actors {
     pub fn declare_operators(&self, shared: &Shared, operators: &[(Id, Vec<Key>)]) {
         for work in declarations(shared, operators) {
             let partition = usize::from(shared.partition_of(&work.entity));
-            let sent = self.locals.get(partition).map(|local| local.try_send(work));
-            if !matches!(sent, Some(Ok(()))) {
+            let taken = self.locals.get(partition).is_some_and(|local| local.try_send(work).is_ok());
+            if !taken {
                 tracing::error!("an operator's keys were not taken over: reload again");
             }
         }
