@@ -24,6 +24,8 @@ use crate::store::{OpenRow, Sealed};
 
 /// Local commands that may wait at one partition.
 const LOCALS: usize = 64;
+/// How long the operators' keys may take to be ledgered at start.
+const OPERATORS_WITHIN: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// What is known at start, from snapshot and ledger.
 pub struct Beginning {
@@ -55,6 +57,9 @@ pub enum StartError {
     /// A connection could not be made.
     #[error("connection of {who}: {detail}")]
     Connection { who: String, detail: String },
+    /// The first commit, of the operators' keys, did not come about.
+    #[error("the operators' keys could not be ledgered: see the log for what keeps the ledger from committing")]
+    Operators,
     /// An arbiter's thread ended while it started.
     #[error("the thread of {0} ended while it started")]
     Thread(String),
@@ -160,6 +165,7 @@ pub async fn start(
     arbiters.extend([outlets, persistence, ledger_arbiter]);
     let actors = Actors { snapshot, locals, arbiters, drained, stop };
     actors.declare_operators(&shared, &operators);
+    in_force(&shared, &operators).await?;
     Ok(actors)
 }
 
@@ -177,6 +183,18 @@ pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid
         }
     }
     all.into_iter().map(|(delivery, (leaf, spool))| (delivery, leaf, spool)).collect()
+}
+
+/// Waits until the ledger has the operators as configured: who asks once the daemon is ready finds them.
+async fn in_force(shared: &Shared, operators: &[(Id, Vec<Key>)]) -> Result<(), StartError> {
+    let deadline = std::time::Instant::now() + OPERATORS_WITHIN;
+    while !declarations(shared, operators).is_empty() {
+        if std::time::Instant::now() > deadline {
+            return Err(StartError::Operators);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 /// Local commands that ledger the operators' keys as the configuration has them; one who is no longer in

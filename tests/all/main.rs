@@ -9,6 +9,7 @@ mod cli;
 mod cli_live;
 mod client;
 mod examples;
+mod exchanges;
 mod http;
 mod nats_embedded;
 mod nats_intake;
