@@ -66,13 +66,10 @@ impl Books {
     /// Takes a committed entry in.
     pub fn take(&mut self, sealed: &Arc<Sealed>) {
         let entry = &sealed.entry;
-        match &entry.event {
-            Event::Opened(opened) => self.open(&entry.entity, opened.delivery, opened.deadline),
-            Event::Settled(closed) | Event::Expired(closed) | Event::Recalled(closed) => {
-                self.close(closed.delivery, sealed.leaf);
-            }
-            Event::Disputed { closed, .. } => self.close(closed.delivery, sealed.leaf),
-            _ => {}
+        if let Event::Opened(opened) = &entry.event {
+            self.open(&entry.entity, opened.delivery, opened.deadline);
+        } else if let Some(closed) = entry.event.closed() {
+            self.close(closed.delivery, sealed.leaf);
         }
         if let Some(key) = key_of(entry) {
             self.recents.land(key, sealed);
@@ -100,6 +97,15 @@ impl Books {
             }
         }
         due
+    }
+
+    /// An open exchange's deadline comes again at `until`.
+    pub fn postpone(&mut self, delivery: Uuid, until: Timestamp) {
+        if let Some((entity, deadline)) = self.deliveries.get_mut(&delivery) {
+            self.deadlines.remove(&(*deadline, delivery));
+            *deadline = until;
+            self.deadlines.insert((until, delivery), entity.clone());
+        }
     }
 
     /// Open exchanges.

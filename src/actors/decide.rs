@@ -13,8 +13,12 @@ use super::route::Routed;
 use super::supervisor::{Exit, hand};
 use super::work::Work;
 use crate::domain::entry::ENTRY_VERSION;
-use crate::domain::{Address, Decision, Entity as _, Entry, Event, Reason, seal};
+use crate::domain::time::SECOND;
+use crate::domain::{Action, Address, Decision, Entity as _, Entry, Event, Reason, seal};
 use crate::store::IndexKey;
+
+/// After how long a deadline comes again whose entity could not be served.
+const POSTPONE: i64 = 5 * SECOND;
 
 /// What a round came to.
 #[derive(Default)]
@@ -41,6 +45,10 @@ impl Partition {
             if entity == self.lane {
                 self.decide_own(works, &mut decided);
                 continue;
+            }
+            let gone = self.supervisor.borrow().gone_in_flight(&entity);
+            if gone {
+                self.drain().await;
             }
             let seat = self.supervisor.borrow_mut().seat(&entity);
             let Some(recipient) = seat else {
@@ -178,7 +186,13 @@ impl Partition {
     /// sender is authenticated all the same: nobody else gets an entry, or an answer in another's name.
     fn give_up(&mut self, work: &Work, decided: &mut Decided) {
         let command = &work.ask.command;
-        let Some(cause) = &command.cause else { return };
+        let Some(cause) = &command.cause else {
+            if let Action::Deadline { delivery } = command.action {
+                // The exchange must end all the same: its time comes again.
+                self.books.borrow_mut().postpone(delivery, self.now.plus(POSTPONE));
+            }
+            return;
+        };
         let lane = self.lane.clone();
         let judged =
             catch_unwind(AssertUnwindSafe(|| judge(&self.shared, &lane, &self.lane_state, &work.ask, self.now)));

@@ -48,10 +48,6 @@ pub struct Landed {
 #[rtype(result = "()")]
 struct Flush;
 
-/// What the process does after a write or sync that failed: it exits, and the next start reads what
-/// is there. Injected so that tests see it happen.
-pub type OnFatal = Box<dyn Fn(&LedgerError) + Send>;
-
 /// The one writer of the ledger.
 pub struct LedgerActor {
     ledger: Ledger,
@@ -60,13 +56,12 @@ pub struct LedgerActor {
     flush_due: bool,
     /// Set after a failed write or sync: nothing is taken any more.
     dead: bool,
-    on_fatal: OnFatal,
 }
 
 impl LedgerActor {
     /// An actor over an opened ledger.
-    pub fn new(ledger: Ledger, shared: Arc<Shared>, on_fatal: OnFatal) -> Self {
-        LedgerActor { ledger, shared, waiting: Vec::new(), flush_due: false, dead: false, on_fatal }
+    pub fn new(ledger: Ledger, shared: Arc<Shared>) -> Self {
+        LedgerActor { ledger, shared, waiting: Vec::new(), flush_due: false, dead: false }
     }
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
@@ -158,7 +153,7 @@ impl LedgerActor {
         self.dead = true;
         self.shared.health.set("ledger", false, "a write or sync failed");
         CommitFailed { detail: error.to_string() }.emit();
-        (self.on_fatal)(error);
+        self.shared.fatal.tell(&error.to_string());
     }
 
     fn schedule(&mut self, ctx: &mut Context<Self>, after: Duration) {

@@ -19,6 +19,7 @@ pub mod clock;
 pub mod directory;
 pub mod dispatch;
 pub mod entity;
+pub mod fatal;
 pub mod kinds;
 pub mod ledger;
 pub mod outbox;

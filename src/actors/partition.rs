@@ -185,6 +185,7 @@ impl Actor for PartitionActor {
             Err(error) => {
                 tracing::error!(partition = self.number, %error, "a partition cannot start");
                 self.shared.health.set("partitions", false, "a partition cannot start: see the log");
+                self.shared.fatal.tell("a partition cannot start");
                 ctx.stop();
             }
         }

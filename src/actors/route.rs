@@ -87,6 +87,7 @@ impl Partition {
                 // Without the index no message can be told from its repetition: stop taking work.
                 tracing::error!(%error, "the exchange index cannot be read");
                 self.shared.health.set("index", false, "the exchange index cannot be read");
+                self.shared.fatal.tell("the exchange index cannot be read");
                 self.stop.cancel();
                 return;
             }

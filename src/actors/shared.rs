@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::clock::Clock;
 use super::directory::Directory;
+use super::fatal::Fatal;
 use super::prefix::Prefix;
 use super::recents::same;
 use super::registry::Registry;
@@ -105,6 +106,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Test and simulation seam; `None` in production.
     pub fault: Option<FaultHook>,
+    /// Tells that the process must end.
+    pub fatal: Fatal,
     /// How far effects were published and rows written.
     pub progress: Progress,
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
-use super::ledger::{LedgerActor, OnFatal};
+use super::ledger::LedgerActor;
 use super::outbox::Outbox;
 use super::partition::{Neighbours, PartitionActor, Start};
 use super::shared::Shared;
@@ -17,7 +17,7 @@ use super::snapshot::{SnapshotActor, Write};
 use super::source::Source;
 use super::stats::StatsActor;
 use super::work::Work;
-use crate::domain::{Action, Address, Command, Id, Key, Kind, Known, RegistryView, Timestamp};
+use crate::domain::{Action, Address, Command, Event, Id, Key, Kind, Known, RegistryView, Timestamp};
 use crate::ledger::{Ledger, Position, SpoolRef};
 use crate::nats::{BatchPublisher, Connect, PublisherOptions};
 use crate::store::{OpenRow, Sealed};
@@ -82,7 +82,7 @@ async fn link(connect: &Connect, who: &str) -> Result<crate::nats::Link, StartEr
     connect.open().await.map_err(|error| StartError::Connection { who: who.to_owned(), detail: error.to_string() })
 }
 
-/// Starts everything. `on_fatal` is called when a write or sync of the ledger failed.
+/// Starts everything.
 ///
 /// # Errors
 /// [`StartError`] when a connection cannot be made.
@@ -92,7 +92,6 @@ pub async fn start(
     beginning: Beginning,
     arbiters: usize,
     stop: CancellationToken,
-    on_fatal: OnFatal,
 ) -> Result<Actors, StartError> {
     let Beginning { ledger, positions, open, recent, operators } = beginning;
     let ledger_arbiter = Arbiter::new();
@@ -101,7 +100,7 @@ pub async fn start(
 
     let ledger = {
         let shared = Arc::clone(&shared);
-        LedgerActor::start_in_arbiter(&ledger_arbiter.handle(), move |_| LedgerActor::new(ledger, shared, on_fatal))
+        LedgerActor::start_in_arbiter(&ledger_arbiter.handle(), move |_| LedgerActor::new(ledger, shared))
     };
     let snapshot = {
         let shared = Arc::clone(&shared);
@@ -165,24 +164,16 @@ pub async fn start(
 }
 
 /// Open exchanges of the snapshot and the entries after it: delivery, leaf, content.
-fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u64, Option<SpoolRef>)> {
+pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid, u64, Option<SpoolRef>)> {
     let place =
         |spool: Option<crate::store::SpoolPlace>| spool.map(|(segment, offset, len)| SpoolRef { segment, offset, len });
     let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
         open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
     for sealed in recent {
-        use crate::domain::Event;
-        match &sealed.entry.event {
-            Event::Opened(opened) => {
-                all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
-            }
-            Event::Settled(closed)
-            | Event::Expired(closed)
-            | Event::Recalled(closed)
-            | Event::Disputed { closed, .. } => {
-                all.remove(&closed.delivery);
-            }
-            _ => {}
+        if let Event::Opened(opened) = &sealed.entry.event {
+            all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
+        } else if let Some(closed) = sealed.entry.event.closed() {
+            all.remove(&closed.delivery);
         }
     }
     all.into_iter().map(|(delivery, (leaf, spool))| (delivery, leaf, spool)).collect()
@@ -244,8 +235,8 @@ impl Actors {
     pub fn declare_operators(&self, shared: &Shared, operators: &[(Id, Vec<Key>)]) {
         for work in declarations(shared, operators) {
             let partition = usize::from(shared.partition_of(&work.entity));
-            let sent = self.locals.get(partition).map(|local| local.try_send(work));
-            if !matches!(sent, Some(Ok(()))) {
+            let taken = self.locals.get(partition).is_some_and(|local| local.try_send(work).is_ok());
+            if !taken {
                 tracing::error!("an operator's keys were not taken over: reload again");
             }
         }

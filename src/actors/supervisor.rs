@@ -98,6 +98,12 @@ impl Supervisor {
         self.live.is_empty()
     }
 
+    /// Whether the entity's actor is gone while entries of it are on their way to the ledger: it can be
+    /// loaded only when they are committed.
+    pub fn gone_in_flight(&self, entity: &Address) -> bool {
+        self.live.get(entity).is_some_and(|live| live.in_flight > 0 && !live.recipient.connected())
+    }
+
     /// The mailbox of `entity`, loading it when cold. `None` when it is quarantined or cannot be loaded.
     pub fn seat(&mut self, entity: &Address) -> Option<Recipient<Batch>> {
         let now = Instant::now();

@@ -16,12 +16,13 @@ use super::broker::Broker;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
+use crate::actors::fatal::Fatal;
 use crate::actors::registry::Registry;
 use crate::actors::shared::{FaultHook, Progress, Shared, sealed};
-use crate::actors::start::{Actors, Beginning, start};
+use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
-use crate::domain::{Event, Id, Registration, Standing};
-use crate::ledger::{CheckpointKey, Ledger, LedgerError};
+use crate::domain::{Id, Registration, Standing};
+use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};
 use crate::telemetry::Health;
@@ -100,6 +101,7 @@ impl Running {
         let positions: BTreeMap<u16, _> = recovered.positions.clone();
         let marks = (0..partitions).map(|p| positions.get(&p).map_or(0, |at| at.sequence)).collect();
         let progress = Progress::new(recovered.dispatched_through, db.known_through(), recovered.tree_size, marks);
+        let (fatal, told) = Fatal::new();
         let bounds = settings::bounds(&config);
         let shared = Arc::new(Shared {
             delivery_key: identity::delivery_key(&signer),
@@ -118,20 +120,15 @@ impl Running {
             clock: extras.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             fault: extras.fault,
             progress,
+            fatal,
             signer,
         });
         let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
 
         let stop = CancellationToken::new();
-        let (failed, fatal) = mpsc::unbounded_channel();
-        let on_fatal = Box::new(move |error: &LedgerError| {
-            // The daemon ends on the first; nobody reads the later ones.
-            drop(failed.send(error.to_string()));
-        });
-        let actors =
-            start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone(), on_fatal)
-                .await
-                .context("the actors")?;
+        let actors = start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone())
+            .await
+            .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
         actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
         let (server, http_address) = crate::http::serve(
@@ -150,7 +147,7 @@ impl Running {
             http,
             http_address,
             stop,
-            fatal,
+            fatal: told,
             _lock: lock,
         })
     }
@@ -175,7 +172,7 @@ impl Running {
         self.actors.as_ref()
     }
 
-    /// Resolves when a write or sync of the ledger has failed.
+    /// Resolves when the process must end: a write or sync of the ledger failed, or ids cannot be told apart.
     pub async fn fatal(&mut self) -> String {
         match self.fatal.recv().await {
             Some(error) => error,
@@ -286,28 +283,7 @@ fn begin(
     shared.registry.set(shared.dex(), own);
 
     let open = shared.db.open_rows().context("the open exchanges")?;
-    let mut live: BTreeMap<uuid::Uuid, crate::store::SpoolPlace> =
-        open.iter().filter_map(|(delivery, row)| row.spool.map(|spool| (*delivery, spool))).collect();
-    for sealed in &recent {
-        match &sealed.entry.event {
-            Event::Opened(opened) => {
-                if let Some(spool) = sealed.spool {
-                    live.insert(opened.delivery, spool);
-                }
-            }
-            Event::Settled(closed)
-            | Event::Expired(closed)
-            | Event::Recalled(closed)
-            | Event::Disputed { closed, .. } => {
-                live.remove(&closed.delivery);
-            }
-            _ => {}
-        }
-    }
-    let refs: Vec<crate::ledger::SpoolRef> = live
-        .values()
-        .map(|(segment, offset, len)| crate::ledger::SpoolRef { segment: *segment, offset: *offset, len: *len })
-        .collect();
+    let refs: Vec<SpoolRef> = still_open(&open, &recent).into_iter().filter_map(|(_, _, spool)| spool).collect();
     let missing = shared.spool.retain_only(&refs).context("the spool")?;
     if !missing.is_empty() {
         tracing::error!(

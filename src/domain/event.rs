@@ -292,3 +292,14 @@ pub enum Event {
     /// The partition's own: a message that could not be worked on, kept by its facts.
     DeadLetter { subject: SmolStr, sequence: u64, body: Digest, reason: Reason },
 }
+
+impl Event {
+    /// What ended an exchange, when this event did.
+    pub fn closed(&self) -> Option<&Closed> {
+        match self {
+            Event::Settled(closed) | Event::Expired(closed) | Event::Recalled(closed) => Some(closed),
+            Event::Disputed { closed, .. } => Some(closed),
+            _ => None,
+        }
+    }
+}

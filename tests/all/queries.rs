@@ -183,6 +183,7 @@ impl Exchange {
             health: Arc::new(Health::default()),
             clock: Arc::new(SystemClock),
             fault: None,
+            fatal: dex::actors::fatal::Fatal::new().0,
             progress: Progress::new(3, 0, 3, vec![0]),
         });
         let server = TestServer::start();

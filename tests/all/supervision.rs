@@ -117,6 +117,8 @@ async fn an_entity_over_its_budget_is_quarantined_alone_until_released() {
     );
     let cast = Cast::new(ground.client().await, 2).await;
     let (bob, ann) = (cast.hat(0), cast.hat(1));
+    let short = Order::credit(&bob, &cast.plug.party().id, RECORD).settle_within(Duration::from_secs(2));
+    cast.plug.send(short).await.expect("accepted");
     for _ in 0..3 {
         assert_eq!(refused(cast.plug.credit(&bob, POISON).await), Reason::Internal);
     }
@@ -129,8 +131,16 @@ async fn an_entity_over_its_budget_is_quarantined_alone_until_released() {
     assert_eq!(refused(forger.credit(&bob, RECORD).await), Reason::BadSignature);
     let new: Vec<_> = entries(&daemon.shared).into_iter().skip(usize::try_from(size).expect("few")).collect();
     assert!(new.iter().all(|entry| entry.cause.is_none()), "{new:?}");
+    // Long enough for the deadline above to come while nobody serves it.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!(daemon.shared.directory.release(cast.hats[0].party()));
     assert_eq!(cast.plug.credit(&bob, RECORD).await.expect("accepted").outcome.status, Status::Accepted);
+    // A deadline that passed meanwhile is not forgotten.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !entries(&daemon.shared).iter().any(|entry| matches!(entry.event, Event::Expired(_))) {
+        assert!(std::time::Instant::now() < deadline, "every exchange ends");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     sound(&entries(&daemon.shared));
 }
 
