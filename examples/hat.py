@@ -14,7 +14,11 @@ async def main(address, seed_file, plug, debit, deliveries=0):
     hat = await Party.connect(address, seed_file)
     await hat.approved()
     # What the owner decides: this plug may write, this debit may read.
-    await hat.until("not-approved", "unknown-party", "not-found", call=lambda: hat.send(address, f"plug-connect/{plug}"))
+    try:
+        await hat.until("not-approved", "unknown-party", "not-found", call=lambda: hat.send(address, f"plug-connect/{plug}"))
+    except Refused as refused:
+        if refused.reason != "already-exists":  # connected at an earlier start
+            raise
     print("connected", plug, flush=True)
     agreed = asyncio.create_task(agree(hat, address, debit))
 
@@ -43,7 +47,7 @@ async def agree(hat, address, debit):
     try:
         await hat.until("debit-not-found", "not-found", call=lambda: hat.send(address, f"debit-enable/{debit}"))
     except Refused as refused:
-        if refused.reason != "wrong-state":  # enabled already
+        if refused.reason not in ("wrong-state", "already-exists"):  # enabled already
             raise
     print("enabled", debit, flush=True)
 

@@ -95,7 +95,9 @@ impl Partition {
             let Some(cause) = &command.cause else { continue };
             if has_signature && !verdicts.next().unwrap_or(false) {
                 let id = Some(cause.id);
-                let detail = "the signature does not fit the message and its Dex-Key: sign the text of the protocol, section 3.1".to_owned();
+                let detail =
+                    "the signature does not fit the message and its Dex-Key: docs/protocol.md tells the text to sign"
+                        .to_owned();
                 self.refuse(sequence, command.stored_at, Reason::BadSignature, id, reply, detail);
                 continue;
             }

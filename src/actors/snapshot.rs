@@ -11,7 +11,7 @@ use actix::prelude::*;
 use super::kinds;
 use super::shared::Shared;
 use crate::domain::{Event, Registration};
-use crate::store::{RegistryFold, StoreError, fold_rows};
+use crate::store::{ROOM_MIN, RegistryFold, StoreError, bytes_free, fold_rows};
 use crate::telemetry::events::{SnapshotFailed, SnapshotWritten};
 
 /// How often the spool is looked at for segments that are mostly dead.
@@ -55,6 +55,12 @@ impl SnapshotActor {
     /// Folds every entry below the mark of landed leaves into rows. Returns rows written and the mark.
     fn fold(&self) -> Result<(usize, u64), StoreError> {
         let shared = &self.shared;
+        let path = shared.db.path();
+        if let Ok(free) = bytes_free(path)
+            && free < ROOM_MIN
+        {
+            return Err(StoreError::NoRoom { path: path.to_path_buf(), free });
+        }
         let through = shared.progress.landed_through();
         let registry = RegistryFold { touches: Event::touches_registry, apply: Registration::apply };
         let batch = fold_rows(&shared.db, &shared.tail, registry, kinds::fold, through, shared.clock.now())?;

@@ -18,7 +18,7 @@ use super::{link, out};
 pub enum MemberVerb {
     /// Approve a registration that waits (for the operator)
     #[command(
-        after_help = "Example:\n  dex plug approve facebook UDX… --as operator:main --key operator.key\n\nThe key is named so that nobody can squat on an id: `show` lists what waits."
+        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug approve facebook UDX… --as operator:main --key operator.key\n\nThe key is named so that nobody can squat on an id: `show` lists what waits."
     )]
     Approve {
         /// Its id
@@ -27,19 +27,25 @@ pub enum MemberVerb {
         public_key: PublicKey,
     },
     /// Take it out of force for now (for the operator)
-    #[command(after_help = "Example:\n  dex plug suspend facebook --as operator:main --key operator.key")]
+    #[command(
+        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug suspend facebook --as operator:main --key operator.key"
+    )]
     Suspend {
         /// Its id
         id: Id,
     },
     /// Put it back in force (for the operator)
-    #[command(after_help = "Example:\n  dex plug resume facebook --as operator:main --key operator.key")]
+    #[command(
+        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug resume facebook --as operator:main --key operator.key"
+    )]
     Resume {
         /// Its id
         id: Id,
     },
     /// Sign with another key from now on; signed with the one in force
-    #[command(after_help = "Example:\n  dex plug rotate-key facebook new.key --key facebook.key")]
+    #[command(
+        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug rotate-key facebook new.key --key facebook.key"
+    )]
     RotateKey {
         /// Its id
         id: Id,
@@ -48,7 +54,7 @@ pub enum MemberVerb {
     },
     /// Declare a key not in force from an instant on
     #[command(
-        after_help = "Example:\n  dex plug revoke-key facebook UDX… --since 2026-01-31T12:00:00Z --key facebook.key"
+        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug revoke-key facebook UDX… --since 2026-01-31T12:00:00Z --key facebook.key"
     )]
     RevokeKey {
         /// Its id
@@ -60,13 +66,13 @@ pub enum MemberVerb {
         since: Option<Timestamp>,
     },
     /// Show where it stands: standing, keys, profile, what waits for approval
-    #[command(after_help = "Example:\n  dex plug show facebook --json")]
+    #[command(after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug show facebook --json")]
     Show {
         /// Its id
         id: Id,
     },
     /// List all of them, in the order of their ids
-    #[command(after_help = "Example:\n  dex plug list --json | jq .party")]
+    #[command(after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug list --json | jq .party")]
     List {
         /// Only ids after this one
         #[arg(long, value_name = "ID")]

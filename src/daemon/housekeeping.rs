@@ -101,7 +101,7 @@ fn gauges(shared: &Shared, link: &Link) {
 
 /// Gauges that are set less often, because they read the disk.
 fn disk(state: &Path) {
-    crate::telemetry::disk_gauges(bytes_in(&state.join("ledger")), bytes_free(state));
+    crate::telemetry::disk_gauges(bytes_in(&state.join("ledger")), crate::store::bytes_free(state));
 }
 
 /// Bytes of the files in a folder.
@@ -116,10 +116,4 @@ fn bytes_in(folder: &Path) -> std::io::Result<u64> {
         }
     }
     Ok(bytes)
-}
-
-/// Bytes that this user may still write on the disk that holds a folder.
-fn bytes_free(folder: &Path) -> std::io::Result<u64> {
-    let facts = rustix::fs::statvfs(folder)?;
-    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
 }

@@ -1,8 +1,8 @@
 //! What makes this daemon this exchange: its state folder's lock and its own key.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -16,7 +16,8 @@ use crate::wire::Signer;
 /// # Errors
 /// When the folder cannot be made, or another daemon holds it.
 pub fn lock(state: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(state).with_context(|| {
+    // Content, entries and salts lie in it: nobody else on the machine may look.
+    DirBuilder::new().recursive(true).mode(0o700).create(state).with_context(|| {
         format!("the state folder {} cannot be made: check exchange.state_dir and its owner", state.display())
     })?;
     let path = state.join("lock");

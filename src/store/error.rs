@@ -31,6 +31,11 @@ pub enum StoreError {
         "the state database holds the first {through} ledger entries, but the ledger ends at {ledger}: the ledger was cut or is another one; restore the ledger, or move the state database away and run `dex snapshot rebuild`"
     )]
     Ahead { through: u64, ledger: u64 },
+    /// The disk is nearly full. Nothing was written; it can be tried again.
+    #[error(
+        "{free} bytes are free on the disk of {path}, too few to write rows safely: free some, they are tried again"
+    )]
+    NoRoom { path: PathBuf, free: u64 },
     /// A snapshot would take the database back.
     #[error(
         "a snapshot through entry {new} cannot follow the one through entry {held}: the state database never goes back"
@@ -41,7 +46,7 @@ pub enum StoreError {
     RowBack { entity: Address, held: u64, new: u64 },
     /// Entries of an entity are missing between its row and the tail.
     #[error(
-        "{entity}: entry {expected} is missing, entry {found} came instead; the tail was cut short or the ledger has lost entries: run `dex check`"
+        "{entity}: entry {expected} is missing, entry {found} came instead; the tail was cut short or the ledger has lost entries: run `dex ledger check`"
     )]
     Gap { entity: Address, expected: u64, found: u64 },
     /// A folded state or row does not name the entry that it should include.
