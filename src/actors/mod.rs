@@ -2,6 +2,7 @@
 //!
 //! Start with [`path`]: the seven steps of one exchange.
 
+mod again;
 mod anonymous;
 mod books;
 mod commit;

@@ -12,47 +12,44 @@ use uuid::Uuid;
 use super::dispatch::{Publish, Repeat};
 use super::prefix::Prefix;
 use super::shared::Shared;
-use crate::domain::event::Direction;
 use crate::domain::event::Opened;
-use crate::domain::{Address, Cause, Digest, Effect, Event, Kind, Outcome, Timestamp, effects_of};
+use crate::domain::{Address, Cause, Digest, Effect, Kind, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
 use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::Published;
-use crate::telemetry::events::{EffectFailed, Redelivered};
+use crate::telemetry::events::EffectFailed;
 use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
 
-/// Most re-deliveries in one go.
-const REDELIVER_MAX: usize = 500;
 /// Most outcomes in one message: about 400 bytes each, so well under the broker's largest payload.
 const OUTCOMES_MAX: usize = 1000;
 /// Most publications whose acknowledgement is awaited to move the mark of dispatched leaves.
 const MARKS: usize = 4096;
 
 /// An open exchange whose delivery (or request) may have to be sent again.
-struct Item {
-    leaf: u64,
-    spool: Option<SpoolRef>,
-    attempts: u32,
-    next: Timestamp,
+pub(super) struct Item {
+    pub(super) leaf: u64,
+    pub(super) spool: Option<SpoolRef>,
+    pub(super) attempts: u32,
+    pub(super) next: Timestamp,
 }
 
 /// Leaves that count as dispatched once `ticket` is acknowledged.
-struct Mark {
-    ticket: Ticket,
-    from: u64,
-    to: u64,
+pub(super) struct Mark {
+    pub(super) ticket: Ticket,
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 /// The publishing half of the dispatch actor.
 pub struct Outbox {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     publisher: Arc<BatchPublisher>,
     /// Open exchanges. Bounded by `open_per_hat` over all HATs.
-    items: HashMap<Uuid, Item>,
-    due: BTreeSet<(Timestamp, Uuid)>,
-    marks: mpsc::Sender<Mark>,
-    last: Ticket,
+    pub(super) items: HashMap<Uuid, Item>,
+    pub(super) due: BTreeSet<(Timestamp, Uuid)>,
+    pub(super) marks: mpsc::Sender<Mark>,
+    pub(super) last: Ticket,
 }
 
 /// An outcome with its place in the ledger, on its way to a party.
@@ -187,12 +184,12 @@ impl Outbox {
         }
     }
 
-    fn content(&self, spool: Option<SpoolRef>) -> Result<Bytes, String> {
+    pub(super) fn content(&self, spool: Option<SpoolRef>) -> Result<Bytes, String> {
         let spool = spool.ok_or("the exchange has no content in the spool")?;
         self.shared.spool.read(spool).map_err(|error| error.to_string())
     }
 
-    async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
+    pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
         let receipt_to = self.receipt_to(entity, &opened.to, lane);
         let out = outgoing::delivery(&self.shared.signer, &self.shared.origin, opened, &receipt_to, content);
         let ttl = self.until(opened.deadline);
@@ -206,7 +203,7 @@ impl Outbox {
         subject::published(&address, &["receipt"])
     }
 
-    async fn request(&mut self, opened: &Opened) {
+    pub(super) async fn request(&mut self, opened: &Opened) {
         let out = outgoing::request(&self.shared.signer, &self.shared.origin, opened);
         let ttl = self.until(opened.deadline);
         self.send(Published::Request, out, Some(ttl)).await;
@@ -217,7 +214,7 @@ impl Outbox {
         Duration::from_nanos(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
     }
 
-    fn placed(&self, sealed: &Sealed, outcome: Outcome, tree_size: u64) -> OutcomeOut {
+    pub(super) fn placed(&self, sealed: &Sealed, outcome: Outcome, tree_size: u64) -> OutcomeOut {
         OutcomeOut {
             outcome,
             leaf: Leaf { log: self.shared.origin.clone(), index: sealed.leaf },
@@ -263,7 +260,7 @@ impl Outbox {
     }
 
     /// Outcomes of one commit for one party share a message.
-    async fn tell(&mut self, told: Vec<Told>) {
+    pub(super) async fn tell(&mut self, told: Vec<Told>) {
         let mut order: Vec<Address> = Vec::new();
         let mut by_party: HashMap<Address, Vec<OutcomeOut>> = HashMap::new();
         for (to, out) in told {
@@ -307,83 +304,6 @@ impl Outbox {
             EffectFailed { what: "reply", detail: &error.to_string() }.emit();
         }
     }
-
-    /// Sends open deliveries again whose time has come.
-    pub async fn redeliver(&mut self) {
-        let now = self.shared.clock.now();
-        for _ in 0..REDELIVER_MAX {
-            let Some(&(next, delivery)) = self.due.first() else { return };
-            if next > now {
-                return;
-            }
-            self.due.remove(&(next, delivery));
-            let Some(item) = self.items.get_mut(&delivery) else { continue };
-            item.attempts += 1;
-            let first = nanos(self.shared.bounds.redelivery_first);
-            let wait = first.saturating_mul(1 << item.attempts.min(20)).min(nanos(self.shared.bounds.redelivery_max));
-            item.next = now.plus(wait);
-            self.due.insert((item.next, delivery));
-            let (leaf, spool) = (item.leaf, item.spool);
-            let Some(sealed) = self.shared.entry(leaf) else { continue };
-            let Event::Opened(opened) = &sealed.entry.event else { continue };
-            Redelivered {}.emit();
-            if opened.direction == Direction::Pull {
-                self.request(opened).await;
-                continue;
-            }
-            match self.content(spool) {
-                Ok(content) => {
-                    let lane = self.shared.partition_of(&sealed.entry.entity);
-                    self.deliver(&sealed.entry.entity, opened, lane, content).await;
-                }
-                Err(detail) => EffectFailed { what: "re-delivery", detail: &detail }.emit(),
-            }
-        }
-    }
-
-    /// Publishes again what may not have left before the last stop: effects of the committed entries
-    /// from the mark on. Deliveries only of exchanges that are still open.
-    pub async fn recover(&mut self) {
-        let from = self.shared.progress.dispatched_through();
-        let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
-        if from < tree_size {
-            tracing::info!(from, to = tree_size, "effects of these leaves are published again");
-        }
-        for leaf in from..tree_size {
-            let Some(sealed) = self.shared.entry(leaf) else { continue };
-            let open = match &sealed.entry.event {
-                Event::Opened(opened) => self.items.contains_key(&opened.delivery),
-                _ => true,
-            };
-            if !open {
-                self.tell_only(&sealed).await;
-                continue;
-            }
-            self.publish(Publish {
-                lane: self.shared.partition_of(&sealed.entry.entity),
-                contents: vec![None],
-                sealed: vec![sealed],
-                repeats: Vec::new(),
-                refusals: Vec::new(),
-                tree_size,
-                checkpoint: Arc::clone(&checkpoint),
-            })
-            .await;
-        }
-    }
-
-    /// An exchange that is final by now: only its first outcome may still be owed.
-    async fn tell_only(&mut self, sealed: &Arc<Sealed>) {
-        let mut told = Vec::new();
-        for effect in effects_of(&sealed.entry) {
-            if let Effect::Outcome { to, outcome, .. } = effect {
-                told.push((to, self.placed(sealed, outcome, self.shared.reader.tree_size())));
-            }
-        }
-        self.tell(told).await;
-        let mark = Mark { ticket: self.last, from: sealed.leaf, to: sealed.leaf + 1 };
-        drop(self.marks.send(mark).await);
-    }
 }
 
 /// Moves the mark of dispatched leaves on as acknowledgements come.
@@ -398,7 +318,7 @@ async fn follow(shared: Arc<Shared>, publisher: Arc<BatchPublisher>, mut marked:
     }
 }
 
-fn nanos(duration: Duration) -> i64 {
+pub(super) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 

@@ -1,0 +1,93 @@
+//! What is sent again: open deliveries on the outbox's own schedule, and after a start what may not have
+//! left before the last stop.
+
+use std::sync::Arc;
+
+use super::dispatch::Publish;
+use super::outbox::{Mark, Outbox, nanos};
+use crate::domain::event::Direction;
+use crate::domain::{Effect, Event, effects_of};
+use crate::store::Sealed;
+use crate::telemetry::events::{EffectFailed, Redelivered};
+
+/// Most re-deliveries in one go.
+const REDELIVER_MAX: usize = 500;
+
+impl Outbox {
+    /// Sends open deliveries again whose time has come.
+    pub async fn redeliver(&mut self) {
+        let now = self.shared.clock.now();
+        for _ in 0..REDELIVER_MAX {
+            let Some(&(next, delivery)) = self.due.first() else { return };
+            if next > now {
+                return;
+            }
+            self.due.remove(&(next, delivery));
+            let Some(item) = self.items.get_mut(&delivery) else { continue };
+            item.attempts += 1;
+            let first = nanos(self.shared.bounds.redelivery_first);
+            let wait = first.saturating_mul(1 << item.attempts.min(20)).min(nanos(self.shared.bounds.redelivery_max));
+            item.next = now.plus(wait);
+            self.due.insert((item.next, delivery));
+            let (leaf, spool) = (item.leaf, item.spool);
+            let Some(sealed) = self.shared.entry(leaf) else { continue };
+            let Event::Opened(opened) = &sealed.entry.event else { continue };
+            Redelivered {}.emit();
+            if opened.direction == Direction::Pull {
+                self.request(opened).await;
+                continue;
+            }
+            match self.content(spool) {
+                Ok(content) => {
+                    let lane = self.shared.partition_of(&sealed.entry.entity);
+                    self.deliver(&sealed.entry.entity, opened, lane, content).await;
+                }
+                Err(detail) => EffectFailed { what: "re-delivery", detail: &detail }.emit(),
+            }
+        }
+    }
+
+    /// Publishes again what may not have left before the last stop: effects of the committed entries
+    /// from the mark on. Deliveries only of exchanges that are still open.
+    pub async fn recover(&mut self) {
+        let from = self.shared.progress.dispatched_through();
+        let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
+        if from < tree_size {
+            tracing::info!(from, to = tree_size, "effects of these leaves are published again");
+        }
+        for leaf in from..tree_size {
+            let Some(sealed) = self.shared.entry(leaf) else { continue };
+            let open = match &sealed.entry.event {
+                Event::Opened(opened) => self.items.contains_key(&opened.delivery),
+                _ => true,
+            };
+            if !open {
+                self.tell_only(&sealed).await;
+                continue;
+            }
+            self.publish(Publish {
+                lane: self.shared.partition_of(&sealed.entry.entity),
+                contents: vec![None],
+                sealed: vec![sealed],
+                repeats: Vec::new(),
+                refusals: Vec::new(),
+                tree_size,
+                checkpoint: Arc::clone(&checkpoint),
+            })
+            .await;
+        }
+    }
+
+    /// An exchange that is final by now: only its first outcome may still be owed.
+    async fn tell_only(&mut self, sealed: &Arc<Sealed>) {
+        let mut told = Vec::new();
+        for effect in effects_of(&sealed.entry) {
+            if let Effect::Outcome { to, outcome, .. } = effect {
+                told.push((to, self.placed(sealed, outcome, self.shared.reader.tree_size())));
+            }
+        }
+        self.tell(told).await;
+        let mark = Mark { ticket: self.last, from: sealed.leaf, to: sealed.leaf + 1 };
+        drop(self.marks.send(mark).await);
+    }
+}
