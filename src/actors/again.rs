@@ -87,7 +87,7 @@ impl Outbox {
             }
         }
         self.tell(told).await;
-        let mark = Mark { ticket: self.last, from: sealed.leaf, to: sealed.leaf + 1 };
+        let mark = Mark { tickets: self.last, from: sealed.leaf, to: sealed.leaf + 1 };
         drop(self.marks.send(mark).await);
     }
 }

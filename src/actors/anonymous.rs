@@ -21,7 +21,8 @@ impl Anonymous {
     /// Counts one refusal of the message `sequence`.
     pub fn count(&mut self, reason: Reason, sequence: u64, stored_at: Timestamp) {
         *self.counts.entry((stored_at.0.div_euclid(SECOND), reason)).or_insert(0) += 1;
-        self.first.get_or_insert((sequence, stored_at));
+        let (first, at) = self.first.unwrap_or((sequence, stored_at));
+        self.first = Some((first.min(sequence), at.min(stored_at)));
         self.held += 1;
     }
 

@@ -59,7 +59,7 @@ impl Partition {
             return self.stop.cancel();
         };
         if self.neighbours.ledger.send(commit).await.is_err() {
-            tracing::error!(partition = self.number, "the ledger actor is gone");
+            self.shared.fatal.tell("the ledger actor is gone");
             self.stop.cancel();
         }
         place.send(flight);
@@ -68,7 +68,7 @@ impl Partition {
     /// The place that may be committed now.
     fn settle(&mut self, undecided: Option<u64>) -> Option<Position> {
         let held = self.held.iter().filter_map(|work: &Work| work.sequence).min();
-        let first = [undecided, held, self.anonymous.first_sequence()].into_iter().flatten().min();
+        let first = [undecided, held, self.later, self.anonymous.first_sequence()].into_iter().flatten().min();
         self.track.settle(first)
     }
 }

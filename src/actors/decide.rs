@@ -14,7 +14,7 @@ use super::supervisor::{Exit, hand};
 use super::work::Work;
 use crate::domain::entry::ENTRY_VERSION;
 use crate::domain::time::SECOND;
-use crate::domain::{Action, Address, Decision, Entity as _, Entry, Event, Reason, seal};
+use crate::domain::{Action, Address, Decision, Entity as _, Entry, Event, Known, Reason, seal};
 use crate::store::IndexKey;
 
 /// After how long a deadline comes again whose entity could not be served.
@@ -144,7 +144,9 @@ impl Partition {
     fn book(&mut self, work: Work, answer: Answer, decided: &mut Decided) {
         match answer {
             Answer::Record(entries) => {
-                if let (Some(key), Some(cause)) = (work.key, &work.ask.command.cause) {
+                // A conflict is not what its id stands for: the first message is.
+                let first = work.ask.known != Known::Other;
+                if let (true, Some(key), Some(cause)) = (first, work.key, &work.ask.command.cause) {
                     self.books.borrow_mut().recents.fly(key, cause);
                     decided.keys.push(key);
                 }

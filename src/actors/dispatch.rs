@@ -80,7 +80,8 @@ impl Actor for DispatchActor {
         let outbox = self.outbox.take().expect("an actor is started once");
         let due = self.due.take().expect("an actor is started once");
         let shared = Arc::clone(&self.shared);
-        ctx.spawn(run(shared, outbox, due).into_actor(self));
+        let fatal = shared.fatal.clone();
+        ctx.spawn(fatal.guard("the dispatch", run(shared, outbox, due)).into_actor(self));
     }
 }
 

@@ -1,5 +1,8 @@
 //! The one way to say that the process must end: nothing more can be recorded or told apart.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 /// Tells the daemon. Cheap to clone.
@@ -17,5 +20,12 @@ impl Fatal {
     pub fn tell(&self, why: &str) {
         // When nobody listens any more the process is ending already.
         let _ = self.0.send(why.to_owned());
+    }
+
+    /// Runs a task without which the process cannot go on: a panic in it ends the process.
+    pub async fn guard(self, what: &'static str, task: impl Future<Output = ()>) {
+        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+            self.tell(&format!("{what} has panicked"));
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::books::Books;
 use super::dispatch::{Publish, Repeat};
 use super::ledger::Landed;
 use super::partition::Neighbours;
-use super::shared::Shared;
+use super::shared::{Place, Shared};
 use super::stats::Observe;
 use super::supervisor::Supervisor;
 use super::work::{Refusal, Work};
@@ -92,6 +92,11 @@ impl Landing {
     /// Step 5: the read model and the tables take the entries, then effects leave.
     pub(super) async fn publish(&mut self, arrived: &Arrived) {
         let fill = self.shared.tail.push(&arrived.sealed);
+        // Durable already, whatever the effects wait for: the broker may get its room back.
+        if let Some(position) = arrived.position {
+            let place = Place { created: position.stream_created, sequence: position.sequence };
+            self.shared.progress.passed(self.number, place);
+        }
         if let (Some(first), Some(last)) = (arrived.sealed.first(), arrived.sealed.last()) {
             self.shared.progress.landed(first.leaf, last.leaf + 1);
         }
@@ -127,7 +132,10 @@ impl Landing {
 
     /// Waits until the persistence actor has taken entries out of the tail.
     async fn rows_behind(&self) {
-        while self.shared.tail.fill().over() {
+        // What it cannot take yet waits for leaves of others, maybe behind this very wait.
+        while self.shared.tail.fill().over()
+            && self.shared.progress.landed_through() > self.shared.progress.snapshot_through()
+        {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }
@@ -154,9 +162,6 @@ impl Landing {
             for entity in &arrived.entities {
                 supervisor.arrived(entity);
             }
-        }
-        if let Some(position) = arrived.position {
-            self.shared.progress.passed(self.number, position.sequence);
         }
         let through = self.shared.progress.snapshot_through();
         if through > self.forgotten {

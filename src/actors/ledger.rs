@@ -17,6 +17,9 @@ const RETRY_FULL_DISK: Duration = Duration::from_millis(500);
 /// Most records of one group.
 const GROUP_RECORDS_MAX: usize = 8192;
 
+/// Most bytes of entries of one group, so that it stays well under what the ledger takes.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+
 /// One partition's share of a commit.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -66,10 +69,11 @@ impl LedgerActor {
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
         let mut take = 0;
-        let mut records = 0;
+        let (mut records, mut bytes) = (0, 0);
         for commit in &self.waiting {
             records += commit.records.len();
-            if take > 0 && records > GROUP_RECORDS_MAX {
+            bytes += commit.records.iter().map(|record| record.entry.len()).sum::<usize>();
+            if take > 0 && (records > GROUP_RECORDS_MAX || bytes > GROUP_BYTES_MAX) {
                 break;
             }
             take += 1;

@@ -15,14 +15,15 @@ use super::shared::Shared;
 use crate::domain::event::Opened;
 use crate::domain::{Address, Cause, Digest, Effect, Kind, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
+use crate::nats::publish::PublishError;
 use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::Published;
 use crate::telemetry::events::EffectFailed;
 use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
 
-/// Most outcomes in one message: about 400 bytes each, so well under the broker's largest payload.
-const OUTCOMES_MAX: usize = 1000;
+/// Most bytes of outcomes in one message, by a generous estimate: well under the broker's largest payload.
+const OUTCOMES_BYTES_MAX: usize = 384 * 1024;
 /// Most publications whose acknowledgement is awaited to move the mark of dispatched leaves.
 const MARKS: usize = 4096;
 
@@ -36,7 +37,8 @@ pub(super) struct Item {
 
 /// Leaves that count as dispatched once `ticket` is acknowledged.
 pub(super) struct Mark {
-    pub(super) ticket: Ticket,
+    /// Outward and inward.
+    pub(super) tickets: (Ticket, Ticket),
     pub(super) from: u64,
     pub(super) to: u64,
 }
@@ -45,35 +47,38 @@ pub(super) struct Mark {
 pub struct Outbox {
     pub(super) shared: Arc<Shared>,
     publisher: Arc<BatchPublisher>,
+    /// To other entities, by the input stream: apart, so that a full input does not keep back what leaves.
+    inward: Arc<BatchPublisher>,
     /// Open exchanges. Bounded by `open_per_hat` over all HATs.
     pub(super) items: HashMap<Uuid, Item>,
     pub(super) due: BTreeSet<(Timestamp, Uuid)>,
     pub(super) marks: mpsc::Sender<Mark>,
-    pub(super) last: Ticket,
+    pub(super) last: (Ticket, Ticket),
 }
 
 /// An outcome with its place in the ledger, on its way to a party.
 type Told = (Address, OutcomeOut);
 
 impl Outbox {
-    /// An outbox over a publisher; must be called on the arbiter that publishes. `open` are the exchanges
+    /// An outbox over two publishers, outward and to the input stream; must be called on the arbiter that publishes. `open` are the exchanges
     /// that are open at start, `done` the mark up to which effects were published before.
     pub fn new(
         shared: Arc<Shared>,
-        publisher: BatchPublisher,
+        publishers: [BatchPublisher; 2],
         open: Vec<(Uuid, u64, Option<SpoolRef>)>,
         done: u64,
     ) -> Self {
-        let publisher = Arc::new(publisher);
+        let [publisher, inward] = publishers.map(Arc::new);
         let (marks, marked) = mpsc::channel(MARKS);
-        actix::spawn(follow(Arc::clone(&shared), Arc::clone(&publisher), marked, done));
+        actix::spawn(follow(Arc::clone(&shared), [Arc::clone(&publisher), Arc::clone(&inward)], marked, done));
         let mut outbox = Outbox {
             shared,
             publisher,
+            inward,
             items: HashMap::with_capacity(open.len()),
             due: BTreeSet::new(),
             marks,
-            last: 0,
+            last: (0, 0),
         };
         for (delivery, leaf, spool) in open {
             outbox.keep(delivery, leaf, spool);
@@ -83,8 +88,10 @@ impl Outbox {
 
     fn keep(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = self.shared.clock.now().plus(nanos(self.shared.bounds.redelivery_first));
+        if let Some(old) = self.items.insert(delivery, Item { leaf, spool, attempts: 0, next }) {
+            self.due.remove(&(old.next, delivery));
+        }
         self.due.insert((next, delivery));
-        self.items.insert(delivery, Item { leaf, spool, attempts: 0, next });
     }
 
     /// Publishes one share of a commit.
@@ -103,7 +110,7 @@ impl Outbox {
         }
         self.tell(told).await;
         if let (Some(first), Some(last)) = (publish.sealed.first(), publish.sealed.last()) {
-            let mark = Mark { ticket: self.last, from: first.leaf, to: last.leaf + 1 };
+            let mark = Mark { tickets: self.last, from: first.leaf, to: last.leaf + 1 };
             // The follower ends only with this arbiter.
             drop(self.marks.send(mark).await);
         }
@@ -275,8 +282,10 @@ impl Outbox {
             list.push(out);
         }
         for to in order {
-            for part in by_party.remove(&to).unwrap_or_default().chunks(OUTCOMES_MAX) {
-                self.send(Published::Outcomes, outgoing::outcomes(&to, part), None).await;
+            let mut rest = by_party.remove(&to).unwrap_or_default();
+            while !rest.is_empty() {
+                let part: Vec<OutcomeOut> = rest.drain(..fitting(&rest)).collect();
+                self.send(Published::Outcomes, outgoing::outcomes(&to, &part), None).await;
             }
         }
     }
@@ -288,11 +297,15 @@ impl Outbox {
             payload: out.payload,
             ttl,
         };
-        match self.publisher.publish(message).await {
+        let inward = what == Published::Message;
+        let publisher = if inward { &self.inward } else { &self.publisher };
+        match publisher.publish(message).await {
             Ok(ticket) => {
-                self.last = ticket;
+                *(if inward { &mut self.last.1 } else { &mut self.last.0 }) = ticket;
                 crate::telemetry::path().published(what);
             }
+            // Without it no effect leaves any more: a restart publishes them from the ledger.
+            Err(PublishError::Closed) => self.shared.fatal.tell("the publisher has ended"),
             Err(error) => EffectFailed { what: "publication", detail: &error.to_string() }.emit(),
         }
     }
@@ -307,12 +320,24 @@ impl Outbox {
 }
 
 /// Moves the mark of dispatched leaves on as acknowledgements come.
-async fn follow(shared: Arc<Shared>, publisher: Arc<BatchPublisher>, mut marked: mpsc::Receiver<Mark>, done: u64) {
+async fn follow(
+    shared: Arc<Shared>,
+    publishers: [Arc<BatchPublisher>; 2],
+    mut marked: mpsc::Receiver<Mark>,
+    done: u64,
+) {
     let mut prefix = Prefix::from(done);
     while let Some(mark) = marked.recv().await {
-        if mark.ticket > 0 && publisher.acked(mark.ticket).await.is_err() {
-            // The publisher has ended; what was not acknowledged is published at the next start.
-            return;
+        for (publisher, ticket) in publishers.iter().zip([mark.tickets.0, mark.tickets.1]) {
+            match publisher.acked(ticket).await {
+                Ok(()) => {}
+                // The stream will never take it, now or at the next start: the mark goes on.
+                Err(error @ PublishError::Refused { .. }) => {
+                    EffectFailed { what: "publication", detail: &error.to_string() }.emit();
+                }
+                // The publisher has ended; what was not acknowledged is published at the next start.
+                Err(_) => return,
+            }
         }
         shared.progress.dispatched(prefix.add(mark.from, mark.to));
     }
@@ -324,6 +349,16 @@ pub(super) fn nanos(duration: Duration) -> i64 {
 
 fn spool_ref(place: crate::store::SpoolPlace) -> SpoolRef {
     SpoolRef { segment: place.0, offset: place.1, len: place.2 }
+}
+
+/// How many of these outcomes, at least one, go into one message.
+fn fitting(outcomes: &[OutcomeOut]) -> usize {
+    let mut bytes = 0;
+    let most = outcomes.iter().take_while(|out| {
+        bytes += 640 + 256 * out.outcome.parts.len();
+        bytes <= OUTCOMES_BYTES_MAX
+    });
+    most.count().max(1)
 }
 
 /// Where the caller of a message waits, when it named an inbox.

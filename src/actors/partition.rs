@@ -49,6 +49,8 @@ pub struct Partition {
     pub(super) track: Track,
     pub(super) anonymous: Anonymous,
     pub(super) held: VecDeque<Work>,
+    /// First message of the batch's later rounds.
+    pub(super) later: Option<u64>,
     pub(super) local: mpsc::Receiver<Work>,
     pub(super) refusals: Vec<Refusal>,
     pub(super) now: Timestamp,
@@ -148,6 +150,7 @@ impl PartitionActor {
             track: Track::from(start.position),
             anonymous: Anonymous::default(),
             held: VecDeque::new(),
+            later: None,
             local: start.local,
             refusals: Vec::new(),
             now,
@@ -161,10 +164,11 @@ impl PartitionActor {
             shared,
         };
         let done = self.done.take();
+        let fatal = self.shared.fatal.clone();
         Ok(async move {
             // Both on this arbiter: the tables are shared without locks.
-            let land = actix::spawn(path::land(landing, departures));
-            path::run(partition).await;
+            let land = actix::spawn(fatal.clone().guard("the landing of a partition", path::land(landing, departures)));
+            fatal.guard("a partition", path::run(partition)).await;
             land.abort();
             if let Some(done) = done {
                 // Nobody waits any more when the daemon ends the hard way.

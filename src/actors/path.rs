@@ -11,13 +11,18 @@ pub async fn run(mut partition: Partition) {
     while !partition.stopping() {
         // 1 intake: pull, read headers once, verify the signatures of the whole batch.
         let works = partition.intake().await;
-        for works in partition.split(works) {
+        let mut rounds = partition.split(works).into_iter();
+        while let Some(works) = rounds.next() {
+            partition.wait_for(rounds.as_slice());
             // 2 route: by entity; an id that stands twice opens a new round.
-            let routed = partition.route(works);
+            let Some(routed) = partition.route(works) else { return };
             // 3 decide: each entity's part under a guard.
             let decided = partition.decide(routed).await;
             // 4 commit: all partitions' entries in one group; this one's flight is under way.
             partition.commit(decided).await;
+            if partition.hold(&mut rounds) {
+                break;
+            }
         }
         partition.tick().await;
     }

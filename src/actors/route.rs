@@ -20,9 +20,26 @@ impl Partition {
         rounds(works)
     }
 
-    /// Groups one round.
-    pub(super) fn route(&mut self, mut works: Vec<Work>) -> Routed {
-        self.recognise(&mut works);
+    /// The position stays before the rounds of this batch that are still to be decided.
+    pub(super) fn wait_for(&mut self, later: &[Vec<Work>]) {
+        self.later = later.iter().flatten().filter_map(|work| work.sequence).min();
+    }
+
+    /// When a round left works behind, what follows waits behind them. True when it does.
+    pub(super) fn hold(&mut self, rounds: &mut impl Iterator<Item = Vec<Work>>) -> bool {
+        if self.held.is_empty() {
+            return false;
+        }
+        self.held.extend(rounds.flatten());
+        self.later = None;
+        true
+    }
+
+    /// Groups one round. `None` when ids cannot be told apart: nothing may be decided then.
+    pub(super) fn route(&mut self, mut works: Vec<Work>) -> Option<Routed> {
+        if !self.recognise(&mut works) {
+            return None;
+        }
         let mut places: HashMap<Address, usize> = HashMap::with_capacity(works.len());
         let mut parts: Vec<(Address, Vec<Work>)> = Vec::with_capacity(works.len());
         for mut work in works {
@@ -37,7 +54,7 @@ impl Partition {
                 }
             }
         }
-        Routed { parts }
+        Some(Routed { parts })
     }
 
     /// Whose delivery a lane message is about; the lane itself when it leads nowhere.
@@ -49,7 +66,9 @@ impl Partition {
             return entity;
         }
         // Final already: the index knows deliveries of any age.
-        self.delivered_by(receipt.delivery).unwrap_or_else(|| self.lane.clone())
+        // It knows those of all partitions: only its own may decide for an entity.
+        let found = self.delivered_by(receipt.delivery);
+        found.filter(|entity| self.shared.partition_of(entity) == self.number).unwrap_or_else(|| self.lane.clone())
     }
 
     fn delivered_by(&self, delivery: uuid::Uuid) -> Option<Address> {
@@ -59,8 +78,8 @@ impl Partition {
         self.shared.entry(leaf).map(|sealed| sealed.entry.entity.clone())
     }
 
-    /// Sets what is known of each work's id.
-    fn recognise(&mut self, works: &mut [Work]) {
+    /// Sets what is known of each work's id. False when the index cannot be read.
+    fn recognise(&mut self, works: &mut [Work]) -> bool {
         let mut ask: Vec<IndexKey> = Vec::with_capacity(works.len());
         let mut asked: Vec<usize> = Vec::with_capacity(works.len());
         {
@@ -79,7 +98,7 @@ impl Partition {
             }
         }
         if ask.is_empty() {
-            return;
+            return true;
         }
         let found = match self.shared.db.index(&ask) {
             Ok(found) => found,
@@ -89,7 +108,7 @@ impl Partition {
                 self.shared.health.set("index", false, "the exchange index cannot be read");
                 self.shared.fatal.tell("the exchange index cannot be read");
                 self.stop.cancel();
-                return;
+                return false;
             }
         };
         for (place, leaves) in asked.into_iter().zip(found) {
@@ -104,5 +123,6 @@ impl Partition {
             });
             work.ask.known = if known { Known::Same } else { Known::Other };
         }
+        true
     }
 }

@@ -112,26 +112,35 @@ pub struct Shared {
     pub progress: Progress,
 }
 
-/// Marks that only grow, read across threads.
+/// A place in the input stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// When the stream was made; 0 for no stream.
+    pub created: i64,
+    /// Sequence of the message.
+    pub sequence: u64,
+}
+
+/// Marks read across threads.
 pub struct Progress {
     dispatched_through: AtomicU64,
     snapshot_through: AtomicU64,
     landed: Mutex<Prefix>,
-    positions: Vec<AtomicU64>,
+    positions: Vec<Mutex<Place>>,
 }
 
-fn lock(prefix: &Mutex<Prefix>) -> MutexGuard<'_, Prefix> {
-    prefix.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress {
     /// Marks at their start: effects and rows as the ledger and the database tell, positions by partition.
-    pub fn new(dispatched_through: u64, snapshot_through: u64, landed_through: u64, positions: Vec<u64>) -> Self {
+    pub fn new(dispatched_through: u64, snapshot_through: u64, landed_through: u64, positions: Vec<Place>) -> Self {
         Progress {
             dispatched_through: AtomicU64::new(dispatched_through),
             snapshot_through: AtomicU64::new(snapshot_through),
             landed: Mutex::new(Prefix::from(landed_through)),
-            positions: positions.into_iter().map(AtomicU64::new).collect(),
+            positions: positions.into_iter().map(Mutex::new).collect(),
         }
     }
 
@@ -145,17 +154,18 @@ impl Progress {
         lock(&self.landed).through()
     }
 
-    /// A partition's position is durable up to `sequence`.
-    pub fn passed(&self, partition: u16, sequence: u64) {
+    /// A partition's position is durable at `place`; a place of no stream when its stream was rolled back.
+    pub fn passed(&self, partition: u16, place: Place) {
         if let Some(position) = self.positions.get(usize::from(partition)) {
-            position.store(sequence, Ordering::Release);
+            *lock(position) = place;
         }
     }
 
-    /// The position of each partition, 0 before its first message.
-    pub fn positions(&self) -> impl Iterator<Item = (u16, u64)> {
-        (0..).zip(self.positions.iter().map(|position| position.load(Ordering::Acquire)))
+    /// The position of each partition.
+    pub fn positions(&self) -> impl Iterator<Item = (u16, Place)> {
+        (0..).zip(self.positions.iter().map(|position| *lock(position)))
     }
+
     /// Effects of all leaves below this were published and acknowledged.
     pub fn dispatched_through(&self) -> u64 {
         self.dispatched_through.load(Ordering::Acquire)

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::position::Track;
-use super::shared::Shared;
+use super::shared::{Place, Shared};
+use crate::domain::MessageId;
 use crate::ledger::Position;
 use crate::nats::streams::DEX_IN;
 use crate::nats::{Intake, IntakeOptions, Link, Raw, lookup};
@@ -54,14 +55,14 @@ impl Source {
     pub async fn next(&mut self, shared: &Shared, partition: u16, track: &mut Track) -> Pulled {
         let mut reopened = false;
         if self.intake.is_none() {
-            if let Err(error) = self.open(partition, track).await {
+            if let Err(error) = self.open(shared, partition, track).await {
                 self.failures = self.failures.saturating_add(1);
-                shared.health.set("nats", false, "the input stream cannot be read");
+                shared.health.set(&format!("input-{partition}"), false, "the input stream cannot be read");
                 tracing::warn!(partition, %error, "the input cannot be opened, trying again");
                 tokio::time::sleep(self.pause()).await;
                 return Pulled { messages: Vec::new(), reopened };
             }
-            shared.health.set("nats", true, "connected");
+            shared.health.set(&format!("input-{partition}"), true, "read");
             reopened = true;
         }
         let Some(intake) = self.intake.as_mut() else {
@@ -89,7 +90,7 @@ impl Source {
 
     /// Opens the consumer after the last message that this process has taken in, unless the stream is
     /// not the one that we know: then from its first message on. Known ids fall out.
-    async fn open(&mut self, partition: u16, track: &mut Track) -> Result<(), String> {
+    async fn open(&mut self, shared: &Shared, partition: u16, track: &mut Track) -> Result<(), String> {
         let identity = lookup::identity(&self.link.jetstream, DEX_IN).await.map_err(|e| e.to_string())?;
         let start = match track.newest() {
             None => 1,
@@ -98,6 +99,7 @@ impl Source {
                 false => {
                     StreamRolledBack { stream: DEX_IN, partition }.emit();
                     track.forget();
+                    shared.progress.passed(partition, Place::default());
                     1
                 }
             },
@@ -121,8 +123,8 @@ impl Source {
             .await
             .map_err(|error| error.to_string())?;
         Ok(found.is_some_and(|found| {
-            let id = found.dex_id.as_deref().and_then(|id| uuid::Uuid::try_parse(id).ok());
-            found.stored_at_ns == position.stored_at && id.unwrap_or_default().into_bytes() == position.id
+            let id = found.dex_id.as_deref().and_then(|id| id.parse::<MessageId>().ok());
+            found.stored_at_ns == position.stored_at && id.map_or([0; 16], |id| *id.0.as_bytes()) == position.id
         }))
     }
 

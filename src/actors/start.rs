@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
-use super::ledger::LedgerActor;
+use super::ledger::{Commit, LedgerActor};
 use super::outbox::Outbox;
 use super::partition::{Neighbours, PartitionActor, Start};
 use super::shared::Shared;
@@ -43,6 +43,7 @@ pub struct Beginning {
 
 /// The running actors.
 pub struct Actors {
+    ledger: Addr<LedgerActor>,
     snapshot: Addr<SnapshotActor>,
     locals: Vec<mpsc::Sender<Work>>,
     arbiters: Vec<Arbiter>,
@@ -118,19 +119,18 @@ pub async fn start(
         let still_open = still_open(&open, &recent);
         on(&outlets, "dispatch", move || async move {
             let link = link(&connect, "dispatch").await?;
-            let publisher = BatchPublisher::start(&link.client, PublisherOptions::default())
-                .await
-                .map_err(|error| StartError::Connection { who: "publisher".into(), detail: error.to_string() })?;
-            actix::spawn(super::publishing::watch(publisher.status(), Arc::clone(&shared.health)));
+            let outward = publisher(&link).await?;
+            let inward = publisher(&link).await?;
+            actix::spawn(super::publishing::watch(outward.status(), Arc::clone(&shared.health)));
             let done = shared.progress.dispatched_through();
-            let mut outbox = Outbox::new(Arc::clone(&shared), publisher, still_open, done);
+            let mut outbox = Outbox::new(Arc::clone(&shared), [outward, inward], still_open, done);
             outbox.recover().await;
             Ok(DispatchActor::new(shared, outbox).start())
         })
         .await?
     };
 
-    let neighbours = Neighbours { ledger, dispatch, stats };
+    let neighbours = Neighbours { ledger: ledger.clone(), dispatch, stats };
     let works: Vec<Arbiter> = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
     let mut drained = Vec::new();
     let mut locals = Vec::new();
@@ -142,7 +142,7 @@ pub async fn start(
         let position = positions.get(&number).copied();
         let open = open
             .iter()
-            .filter(|(_, row)| row.partition == number)
+            .filter(|(_, row)| shared.partition_of(&row.entity) == number)
             .map(|(delivery, row)| (row.entity.clone(), *delivery, row.deadline))
             .collect();
         let recent = recent.iter().filter(|sealed| sealed.partition == number).cloned().collect();
@@ -163,10 +163,16 @@ pub async fn start(
     }
     let mut arbiters = works;
     arbiters.extend([outlets, persistence, ledger_arbiter]);
-    let actors = Actors { snapshot, locals, arbiters, drained, stop };
+    let actors = Actors { ledger, snapshot, locals, arbiters, drained, stop };
     actors.declare_operators(&shared, &operators);
     in_force(&shared, &operators).await?;
     Ok(actors)
+}
+
+async fn publisher(link: &crate::nats::Link) -> Result<BatchPublisher, StartError> {
+    BatchPublisher::start(&link.client, PublisherOptions::default())
+        .await
+        .map_err(|error| StartError::Connection { who: "publisher".into(), detail: error.to_string() })
 }
 
 /// Open exchanges of the snapshot and the entries after it: delivery, leaf, content.
@@ -283,6 +289,13 @@ impl Actors {
             }
             while shared.progress.dispatched_through() < shared.progress.landed_through() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            // An empty group stores that mark, so that the next start repeats nothing.
+            let (reply, landed) = oneshot::channel();
+            let last = Commit { partition: 0, position: None, records: Vec::new(), reply };
+            if self.ledger.send(last).await.is_ok() {
+                // An error means that the ledger has failed: the next start repeats what it must.
+                drop(landed.await);
             }
         };
         let clean = tokio::time::timeout(patience, all).await.is_ok();

@@ -66,18 +66,31 @@ pub async fn run(
         }
         if purged_at.elapsed() >= PURGE_EVERY {
             purged_at = Instant::now();
-            for (partition, position) in shared.progress.positions() {
-                let done = purged.entry(partition).or_insert(0);
-                if position <= *done {
-                    continue;
-                }
-                // The message at the position stays: the next start compares it.
-                let filter = format!("dex.v1.p.{partition}.>");
-                match lookup::purge_before(&link.jetstream, DEX_IN, &filter, position).await {
-                    Ok(_) => *done = position,
-                    Err(error) => tracing::warn!(%error, partition, "the input was not purged"),
-                }
-            }
+            purge(&shared, &link, &mut purged).await;
+        }
+    }
+}
+
+/// Purges each partition's messages behind its position, which stays: the next start compares it. Nothing
+/// is purged while the stream is not the one that the position is of.
+async fn purge(shared: &Shared, link: &Link, purged: &mut BTreeMap<u16, u64>) {
+    let stream = match lookup::identity(&link.jetstream, DEX_IN).await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, "the input was not purged"),
+    };
+    for (partition, place) in shared.progress.positions() {
+        let done = purged.entry(partition).or_insert(0);
+        if place.sequence < *done {
+            *done = 0;
+        }
+        let known = place.created == stream.created_ns && place.sequence <= stream.last_sequence;
+        if !known || place.sequence == *done {
+            continue;
+        }
+        let filter = format!("dex.v1.p.{partition}.>");
+        match lookup::purge_before(&link.jetstream, DEX_IN, &filter, place.sequence).await {
+            Ok(_) => *done = place.sequence,
+            Err(error) => tracing::warn!(%error, partition, "the input was not purged"),
         }
     }
 }

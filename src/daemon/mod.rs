@@ -32,7 +32,11 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
 
-    let mut running = Running::start(config, Extras::default()).await?;
+    let mut running = tokio::select! {
+        started = Running::start(config, Extras::default()) => started?,
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+    };
     notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(
         nats = running.nats_url(),

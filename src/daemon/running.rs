@@ -18,7 +18,7 @@ use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::registry::Registry;
-use crate::actors::shared::{FaultHook, Progress, Shared, sealed};
+use crate::actors::shared::{FaultHook, Place, Progress, Shared, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
 use crate::domain::{Id, Registration, Standing};
@@ -99,7 +99,13 @@ impl Running {
             .collect::<Result<Vec<Id>, _>>()
             .context("the lanes")?;
         let positions: BTreeMap<u16, _> = recovered.positions.clone();
-        let marks = (0..partitions).map(|p| positions.get(&p).map_or(0, |at| at.sequence)).collect();
+        let marks = (0..partitions)
+            .map(|p| {
+                positions
+                    .get(&p)
+                    .map_or(Place::default(), |at| Place { created: at.stream_created, sequence: at.sequence })
+            })
+            .collect();
         let progress = Progress::new(recovered.dispatched_through, db.known_through(), recovered.tree_size, marks);
         let (fatal, told) = Fatal::new();
         let bounds = settings::bounds(&config);

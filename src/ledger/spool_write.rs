@@ -114,7 +114,12 @@ impl SpoolWriter {
     }
 
     fn rotate(&mut self, need: u64) -> Result<(), LedgerError> {
-        let number = self.handle.0.lock().next;
+        // Taken at once: compaction takes numbers too, on another thread.
+        let number = {
+            let mut inner = self.handle.0.lock();
+            inner.next += 1;
+            inner.next - 1
+        };
         let path = self.handle.0.path(number, false);
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_at("create", &path))?;
         let reserved = need.max(self.ahead);
@@ -125,7 +130,6 @@ impl SpoolWriter {
         disk::sync_dir(&self.handle.0.dir)?;
         self.close()?;
         let mut inner = self.handle.0.lock();
-        inner.next = number + 1;
         inner.segments.insert(number, Segment { copy: false, bytes: 0, open: true, live: Some(HashMap::new()) });
         self.open = Some(Open { file, path, number, len: 0, reserved });
         Ok(())

@@ -48,7 +48,7 @@ pub async fn message_at(
     match handle.get_raw_message(sequence).await {
         Ok(message) => Ok(Some(StoredMessage {
             sequence: message.sequence,
-            dex_id: message.headers.get_last("Dex-Id").map(|id| id.as_str().to_string()),
+            dex_id: message.headers.get("Dex-Id").map(|id| id.as_str().to_string()),
             stored_at_ns: nanos(message.time),
             subject: message.subject.to_string(),
         })),

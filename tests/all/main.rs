@@ -17,6 +17,7 @@ mod nats_publish;
 mod nats_streams;
 mod queries;
 mod recovery;
+mod rounds;
 mod simulation;
 mod supervision;
 mod tidy;

@@ -184,7 +184,7 @@ impl Exchange {
             clock: Arc::new(SystemClock),
             fault: None,
             fatal: dex::actors::fatal::Fatal::new().0,
-            progress: Progress::new(3, 0, 3, vec![0]),
+            progress: Progress::new(3, 0, 3, vec![dex::actors::shared::Place::default()]),
         });
         let server = TestServer::start();
         let link = server.link("dex-queries").await;

@@ -181,7 +181,17 @@ fn the_daemon_that_ends_itself() {
     let armed = Arc::new(AtomicUsize::new(0));
     let at_publish = point == "publish";
     let arm = Arc::clone(&armed);
+    let round = point == "round";
     let fault: FaultHook = Arc::new(move |command| {
+        if round {
+            if let Action::Credit { records, .. } = &command.action
+                && records.items[0].endpoint == "facebook/poison"
+            {
+                std::thread::sleep(Duration::from_secs(2));
+                std::process::abort();
+            }
+            return;
+        }
         if !matches!(command.action, Action::Credit { .. }) || decided.fetch_add(1, Ordering::SeqCst) < 5 {
             return;
         }
