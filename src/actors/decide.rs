@@ -15,7 +15,6 @@ use super::work::Work;
 use crate::domain::entry::ENTRY_VERSION;
 use crate::domain::time::SECOND;
 use crate::domain::{Action, Address, Decision, Entity as _, Entry, Event, Known, Reason, seal};
-use crate::store::IndexKey;
 
 /// After how long a deadline comes again whose entity could not be served.
 const POSTPONE: i64 = 5 * SECOND;
@@ -27,8 +26,6 @@ pub struct Decided {
     pub entries: Vec<(Entry, Option<Bytes>)>,
     /// Messages whose first outcome is to be told again.
     pub repeats: Vec<Work>,
-    /// Messages that got an entry.
-    pub keys: Vec<IndexKey>,
     /// Entities with entries here.
     pub entities: Vec<Address>,
 }
@@ -148,7 +145,6 @@ impl Partition {
                 let first = work.ask.known != Known::Other;
                 if let (true, Some(key), Some(cause)) = (first, work.key, &work.ask.command.cause) {
                     self.books.borrow_mut().recents.fly(key, cause);
-                    decided.keys.push(key);
                 }
                 decided.entries.extend(entries);
             }
@@ -222,7 +218,6 @@ impl Partition {
         let rejected = Event::Rejected { reason: Reason::Internal };
         if let Some(key) = work.key {
             self.books.borrow_mut().recents.fly(key, cause);
-            decided.keys.push(key);
         }
         let cause = cause.clone();
         let at = command.stored_at;

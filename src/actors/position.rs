@@ -49,14 +49,4 @@ impl Track {
         self.passed.clear();
         self.last = None;
     }
-
-    /// True when messages were passed that no commit has told of.
-    pub fn behind(&self) -> bool {
-        !self.passed.is_empty()
-    }
-
-    /// The last place.
-    pub fn last(&self) -> Option<Position> {
-        self.last
-    }
 }

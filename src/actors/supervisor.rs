@@ -67,14 +67,6 @@ struct Restarts {
     at: VecDeque<Instant>,
 }
 
-/// What came of handing an entity its part.
-pub enum Routed {
-    /// Answers, maybe fewer than asked after a panic.
-    Answered(Answers),
-    /// The entity is quarantined, or its state cannot be loaded: answer `internal` for it.
-    Unserved,
-}
-
 /// Entities of one partition.
 pub struct Supervisor {
     shared: Arc<Shared>,

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use crate::client::ids;
 use crate::domain::{Digest, MessageId, Timestamp};
-use crate::wire::header;
-use crate::wire::signed_text::{self, Fields};
+use crate::wire::signed_text;
 use crate::wire::{MessageOptions, Outgoing, message_id_v7, outgoing};
 
 use super::args::Globals;
@@ -58,20 +57,8 @@ fn fresh() -> MessageId {
 }
 
 fn show(globals: &Globals, origin: &str, message: &Outgoing) -> Result<ExitCode, Failure> {
-    let line = |name| message.header(name).unwrap_or("");
     let digest = Digest::of(&message.payload);
-    let fields = Fields {
-        origin,
-        subject: &message.subject,
-        id: line(header::ID),
-        from: line(header::FROM),
-        key: line(header::KEY),
-        deadline: line(header::DEADLINE),
-        reply: line(header::REPLY),
-        want: line(header::WANT),
-        pull: line(header::PULL),
-        body: digest,
-    };
+    let fields = outgoing::fields(message, origin, digest);
     let mut text = Vec::new();
     signed_text::write_in(&mut text, &fields);
     let text = String::from_utf8_lossy(&text);

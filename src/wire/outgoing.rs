@@ -219,7 +219,8 @@ fn from_exchange(
     message
 }
 
-fn fields<'a>(message: &'a Outgoing, origin: &'a str, body: Digest) -> Fields<'a> {
+/// The fields of a message's signed text, read from its own headers.
+pub fn fields<'a>(message: &'a Outgoing, origin: &'a str, body: Digest) -> Fields<'a> {
     let line = |name| message.header(name).unwrap_or("");
     Fields {
         origin,
