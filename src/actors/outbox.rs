@@ -148,7 +148,7 @@ impl Outbox {
                     let id = effect_id(&self.shared.origin, &entry.entity, entry.n, 0, entry.at);
                     let receipt_to = self.receipt_to(&entry.entity, &to, publish.lane);
                     let out = outgoing::recall_request(
-                        &self.shared.signer,
+                        self.shared.voice(),
                         &self.shared.origin,
                         &to,
                         id,
@@ -163,7 +163,7 @@ impl Outbox {
                     let action: Vec<&str> = action.split('.').collect();
                     let body = serde_json::to_vec(&body).expect("a JSON value is JSON");
                     let out = outgoing::message_in(
-                        &self.shared.signer,
+                        self.shared.voice(),
                         &self.shared.origin,
                         &self.shared.dex(),
                         &to,
@@ -198,7 +198,7 @@ impl Outbox {
 
     pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
         let receipt_to = self.receipt_to(entity, &opened.to, lane);
-        let out = outgoing::delivery(&self.shared.signer, &self.shared.origin, opened, &receipt_to, content);
+        let out = outgoing::delivery(self.shared.voice(), &self.shared.origin, opened, &receipt_to, content);
         let ttl = self.until(opened.deadline);
         self.send(Published::Delivery, out, Some(ttl)).await;
     }
@@ -211,7 +211,7 @@ impl Outbox {
     }
 
     pub(super) async fn request(&mut self, opened: &Opened) {
-        let out = outgoing::request(&self.shared.signer, &self.shared.origin, opened);
+        let out = outgoing::request(self.shared.voice(), &self.shared.origin, opened);
         let ttl = self.until(opened.deadline);
         self.send(Published::Request, out, Some(ttl)).await;
     }

@@ -188,6 +188,11 @@ impl Progress {
 }
 
 impl Shared {
+    /// The key that messages leave under; none where the broker's authentication stands for signatures.
+    pub fn voice(&self) -> Option<&Signer> {
+        (!self.trusted_broker).then_some(&*self.signer)
+    }
+
     /// The exchange as a party.
     pub fn dex(&self) -> Address {
         Address::new(

@@ -1,6 +1,6 @@
 //! `dex demo`: a real exchange with a simulated ecosystem around it, and books that must balance.
 
-mod child;
+pub(super) mod child;
 mod page;
 mod table;
 
@@ -65,13 +65,13 @@ pub struct DemoArgs {
 }
 
 /// A folder for one demo, removed at its end unless it was named.
-struct Folder {
-    path: PathBuf,
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
     keep: bool,
 }
 
 impl Folder {
-    fn new(named: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn new(named: Option<&Path>) -> Result<Self, Failure> {
         let path = match named {
             Some(path) => path.to_owned(),
             None => {

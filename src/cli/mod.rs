@@ -5,6 +5,7 @@
 mod act;
 mod app;
 pub mod args;
+mod bench;
 mod config;
 mod dead;
 mod debit;
@@ -63,6 +64,9 @@ enum Verb {
     /// Run an exchange with a simulated ecosystem around it; its books must balance
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArgs),
+    /// Measure an exchange on this machine beside what its broker alone can do
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::BenchArgs),
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -131,6 +135,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.verb {
         Verb::Serve(args) => serve::run(&args),
         Verb::Demo(args) => demo::run(globals, &args),
+        Verb::Bench(args) => bench::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),

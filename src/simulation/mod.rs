@@ -6,6 +6,7 @@
 
 pub mod drive;
 pub mod latency;
+pub mod load;
 pub mod mistakes;
 pub mod people;
 pub mod plan;
