@@ -20,4 +20,5 @@ mod recovery;
 mod rounds;
 mod simulation;
 mod supervision;
+mod systemd;
 mod tidy;
