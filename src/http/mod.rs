@@ -28,6 +28,7 @@ struct Report {
 }
 
 async fn metrics(state: web::Data<HttpState>) -> HttpResponse {
+    crate::telemetry::health_gauges(&state.health, Instant::now());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.prometheus.render())
 }
 

@@ -10,6 +10,7 @@ mod cli_live;
 mod client;
 mod examples;
 mod exchanges;
+mod grafana;
 mod http;
 mod nats_embedded;
 mod nats_intake;
