@@ -50,6 +50,10 @@ nats-server: ## Fetches nats-server into .tools/ when none new enough is there
 python: ## Makes .tools/venv with what the Python examples need
 	@tools/make-venv
 
+.PHONY: debian
+debian: ## Installs the Debian packages that tests of the systemd unit and the dashboard need
+	@tools/install-debian systemd prometheus
+
 .PHONY: clean-tools
 clean-tools: ## Removes .tools/
 	rm -rf $(TOOLS)
