@@ -32,8 +32,10 @@ check: ## The inner loop: format, lints, unit tests
 	tools/run-tests --lib
 
 .PHONY: bench
-bench: ## Measures each step of the path (absolute figures; quiet machine)
+bench: nats-server ## Measures each step of the path, then an exchange end to end (absolute figures; quiet machine)
 	cargo bench
+	cargo build --release --bin dex
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex bench
 
 .PHONY: fmt
 fmt: ## Formats the code

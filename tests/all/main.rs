@@ -4,6 +4,7 @@
 
 mod support;
 
+mod bench;
 mod broker;
 mod cli;
 mod cli_live;
