@@ -59,7 +59,7 @@ impl Default for Bounds {
             linger: Duration::from_millis(2),
             in_flight: 2,
             stride: 256,
-            live: 50_000,
+            live: 5000,
             idle: Duration::from_secs(300),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),
