@@ -87,6 +87,15 @@ async fn purge(shared: &Shared, link: &Link, purged: &mut BTreeMap<u16, u64>) {
         if !known || place.sequence == *done {
             continue;
         }
+        // In a stream that was rolled back and filled again, messages before this place were never read.
+        match lookup::message_at(&link.jetstream, DEX_IN, place.sequence).await {
+            Ok(Some(there)) if there.stored_at_ns == place.stored_at => {}
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, partition, "the input was not purged");
+                continue;
+            }
+        }
         let filter = format!("dex.v1.p.{partition}.>");
         match lookup::purge_before(&link.jetstream, DEX_IN, &filter, place.sequence).await {
             Ok(_) => *done = place.sequence,

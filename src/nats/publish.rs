@@ -89,6 +89,8 @@ pub struct PublishCounts {
     pub bytes_in_flight: usize,
     /// Highest stream sequence in any ack: where bus distrust looks for our last message.
     pub last_stream_sequence: u64,
+    /// Acks whose sequence was not above all before: the stream was rolled back, or made anew.
+    pub went_back: u64,
 }
 
 /// A message was not published, or never will be.

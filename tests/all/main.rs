@@ -5,6 +5,8 @@
 mod support;
 
 mod broker;
+mod bus_in;
+mod bus_out;
 mod cli;
 mod cli_live;
 mod client;

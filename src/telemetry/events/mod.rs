@@ -6,5 +6,8 @@ mod broker;
 mod ledger;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
-pub use broker::{EffectFailed, IntakeReopened, PublishingStalled, Redelivered, Refused, StreamRolledBack};
+pub use broker::{
+    EffectFailed, Healed, IntakeReopened, OutputLost, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
+    StreamRolledBack,
+};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};

@@ -4,4 +4,5 @@ pub mod cast;
 pub mod exchange;
 pub mod inside;
 pub mod ledger;
+pub mod losses;
 pub mod nats_server;
