@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::heal::Lost;
 use super::shared::Shared;
+use crate::nats::publish::PublishCounts;
 use crate::nats::streams::{self, DEX_IN, DEX_OUT, StreamIdentity};
 use crate::nats::{BatchPublisher, Known, Link, Loss, distrust, header_map, lookup};
 use crate::telemetry::events::{OutputLost, StreamMadeAgain};
@@ -50,20 +51,25 @@ struct Mark {
 /// Sees from the acks of a publisher that its stream went back.
 #[derive(Debug, Default)]
 struct Watermark {
+    /// A sequence that the stream is known not to reach any more.
     forgiven: u64,
+    /// Steps back that are known.
     went_back: u64,
 }
 
 impl Watermark {
-    /// `high` is what was acked before `identity` was asked for.
-    fn sees_loss(&mut self, high: crate::nats::publish::PublishCounts, identity: &StreamIdentity) -> Option<Loss> {
-        let back = high.went_back > self.went_back;
-        let short = high.last_stream_sequence > self.forgiven && identity.last_sequence < high.last_stream_sequence;
-        if !(back || short) {
-            return None;
+    /// `acked` was asked for before `identity`.
+    fn sees(&self, acked: PublishCounts, identity: &StreamIdentity) -> Option<Loss> {
+        if acked.last_stream_sequence != self.forgiven && identity.last_sequence < acked.last_stream_sequence {
+            return Some(Loss::RolledBack);
         }
-        *self = Watermark { forgiven: high.last_stream_sequence, went_back: high.went_back };
-        Some(if short { Loss::RolledBack } else { Loss::Refilled })
+        (acked.went_back > self.went_back).then_some(Loss::Refilled)
+    }
+
+    /// The loss is known. When the stream ends before what was acked, the next ack steps back once more.
+    fn forgive(&mut self, acked: PublishCounts, identity: &StreamIdentity) {
+        let short = identity.last_sequence < acked.last_stream_sequence;
+        *self = Watermark { forgiven: acked.last_stream_sequence, went_back: acked.went_back + u64::from(short) };
     }
 }
 
@@ -147,7 +153,7 @@ impl Marks {
     async fn look_and_mark(&mut self) -> Result<(), String> {
         let [outward, inward] = self.publishers.each_ref().map(|publisher| publisher.counts());
         let identity = self.stream().await?;
-        let mut loss = self.out.sees_loss(outward, &identity);
+        let mut loss = self.out.sees(outward, &identity);
         if self.created.is_some_and(|created| created != identity.created_ns) {
             loss = Some(Loss::Replaced);
         }
@@ -166,6 +172,9 @@ impl Marks {
         self.created = Some(identity.created_ns);
         // Kept until it is told, should the broker go away in between.
         self.doubt = loss.or(self.doubt);
+        if loss.is_some() {
+            self.out.forgive(outward, &identity);
+        }
         match self.doubt {
             Some(loss) => self.lost(loss).await?,
             None if first => self.begin().await?,
@@ -173,8 +182,9 @@ impl Marks {
         }
         self.begun = true;
         if let Some(input) = lookup::find(&self.link.jetstream, DEX_IN).await.map_err(text)?
-            && self.input.sees_loss(inward, &input).is_some()
+            && self.input.sees(inward, &input).is_some()
         {
+            self.input.forgive(inward, &input);
             self.shared.progress.input_lost();
         }
         self.mark().await

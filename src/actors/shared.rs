@@ -100,6 +100,8 @@ pub struct Shared {
     pub spool: SpoolHandle,
     /// Lane token of each partition.
     pub lanes: Vec<Id>,
+    /// Bytes that stay free on the disk of the ledger; replaced by a reload.
+    pub free_min: AtomicU64,
     /// The streams, to be made again when they are gone.
     pub streams: Streams,
     /// True when the broker's authentication stands for signatures.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -116,6 +117,7 @@ impl Running {
             reader,
             spool: ledger.spool(),
             lanes,
+            free_min: AtomicU64::new(config.ledger.free_min_bytes),
             streams: Streams { input: settings::in_limits(&config), output: settings::out_limits(&config) },
             trusted_broker: settings::trusted_broker(&config),
             health,
@@ -197,6 +199,7 @@ impl Running {
         match self.config.reloadable(&new) {
             Ok(()) => {
                 self.shared.limits.store(Arc::new(settings::limits(&new)));
+                self.shared.free_min.store(new.ledger.free_min_bytes, Ordering::Relaxed);
                 if let Err(error) = crate::telemetry::set_log_level(&new.log.level) {
                     tracing::error!(%error, "log.level was not taken over");
                 }

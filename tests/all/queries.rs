@@ -189,6 +189,7 @@ impl Exchange {
             reader: ledger.reader(),
             spool: ledger.spool(),
             lanes: vec![Id::new("a7").expect("an id")],
+            free_min: 0.into(),
             streams: streams(),
             trusted_broker: false,
             health: Arc::new(Health::default()),
