@@ -147,7 +147,7 @@ impl Marks {
             Ok(Err(error)) => error,
             Err(_) => "the broker did not answer in time".to_owned(),
         };
-        tracing::warn!(detail, "DEX_OUT could not be looked at; it is tried again");
+        tracing::warn!(detail, "DEX_OUT could not be looked at or marked; it is tried again");
     }
 
     async fn look_and_mark(&mut self) -> Result<(), String> {

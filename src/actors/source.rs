@@ -15,6 +15,8 @@ const REOPEN_FIRST: Duration = Duration::from_millis(50);
 const REOPEN_MAX: Duration = Duration::from_secs(2);
 /// How often the message at our position is looked at while all seems well.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long such a look may take.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// How long a partition waits for a first message before it looks at its deadlines.
 const IDLE: Duration = Duration::from_millis(50);
 
@@ -151,11 +153,12 @@ impl Source {
             return;
         }
         self.looked = Instant::now();
-        match self.distrust(shared, partition, track).await {
-            Ok(false) => {}
-            Ok(true) => self.intake = None,
-            // What keeps the broker from telling ends the intake as well, if it lasts.
-            Err(error) => tracing::debug!(partition, %error, "the input could not be looked at"),
+        // What keeps the broker from telling ends the intake as well, if it lasts.
+        match tokio::time::timeout(LOOK_WITHIN, self.distrust(shared, partition, track)).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => self.intake = None,
+            Ok(Err(error)) => tracing::debug!(partition, %error, "the input could not be looked at"),
+            Err(_) => tracing::debug!(partition, "the input could not be looked at in time"),
         }
     }
 

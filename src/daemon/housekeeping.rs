@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::settings::STATE_BYTES;
 use crate::actors::shared::Shared;
-use crate::nats::streams::DEX_IN;
+use crate::nats::streams::{self, DEX_IN};
 use crate::nats::{Link, lookup};
 
 /// Key of the newest checkpoint in the state bucket.
@@ -27,7 +28,7 @@ pub async fn run(
     shared: Arc<Shared>,
     state: PathBuf,
     link: Link,
-    bucket: async_nats::jetstream::kv::Store,
+    mut bucket: async_nats::jetstream::kv::Store,
     stop: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -57,7 +58,14 @@ pub async fn run(
             let note = shared.reader.checkpoint();
             match bucket.put(CHECKPOINT_KEY, note.as_bytes().to_vec().into()).await {
                 Ok(_) => stored_size = size,
-                Err(error) => tracing::warn!(%error, "the checkpoint was not stored in the state bucket"),
+                Err(error) => {
+                    tracing::warn!(%error, "the checkpoint was not stored in the state bucket");
+                    // It may be gone; then it is made again.
+                    match streams::prepare_state(&link.jetstream, STATE_BYTES, 1).await {
+                        Ok((found, _)) => bucket = found,
+                        Err(error) => tracing::warn!(%error, "the state bucket cannot be made again"),
+                    }
+                }
             }
             let topic = crate::wire::subject::broadcast("checkpoint");
             if let Err(error) = link.client.publish(topic, note.as_bytes().to_vec().into()).await {

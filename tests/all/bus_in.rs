@@ -1,14 +1,19 @@
 //! `DEX_IN` lost in every way, while the daemon is down and while it is up: noticed, counted, healed.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use dex::actors::clock::{Clock, SystemClock};
+use dex::actors::shared::FaultHook;
 use dex::client::Order;
-use dex::domain::{Event, Status};
+use dex::daemon::Extras;
+use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, OfferTerms, PropertyQuery};
+use dex::domain::{Action, Event, Status};
 
-use crate::support::cast::{Cast, RECORD};
+use crate::support::cast::{Cast, RECORD, id};
 use crate::support::exchange::Exchange;
-use crate::support::ledger::sound;
+use crate::support::inside::{Ground, Inside};
+use crate::support::ledger::{entries, sound};
 use crate::support::losses::{Way, checked_entries, noticed, receive};
 use crate::support::nats_server::TestServer;
 
@@ -74,6 +79,66 @@ async fn lost(way: Way, down: bool) {
     assert_eq!(sound(&entries), (opened, opened), "each was opened once and ended once");
     let settled = entries.iter().filter(|entry| matches!(entry.event, Event::Settled(_))).count();
     assert_eq!(settled, opened, "sums balance");
+}
+
+/// Terms of an offer of the cast's organisation that is open now.
+fn terms(cast: &Cast) -> OfferTerms {
+    let now = SystemClock.now();
+    let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+    OfferTerms {
+        owner: cast.org.party().clone(),
+        title: "Feeds".into(),
+        starts: now.plus(-3_600_000_000_000),
+        expires: now.plus(3_600_000_000_000),
+        max_claims: 7,
+        min_claims: 1,
+        debit: DebitTerms {
+            client: cast.org.party().clone(),
+            purpose: "a test".into(),
+            bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+            start: None,
+            period_seconds: 3600,
+            cancel_at_period_end: false,
+            terms_url: None,
+        },
+    }
+}
+
+#[tokio::test]
+async fn what_the_exchange_sent_to_itself_and_nobody_read_goes_out_again() {
+    let ground = Ground::new();
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let fault: FaultHook = Arc::new(move |command| {
+        if matches!(command.action, Action::Claim { .. }) {
+            // Meanwhile the daemon is stopped: what follows from the claim is sent, and nobody reads it.
+            let _ = tell.lock().expect("not poisoned").send(());
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+    let daemon = Inside::start(ground.config(""), Extras { fault: Some(fault), ..Extras::default() });
+    let cast = Cast::new(ground.client().await, 1).await;
+    let feeds = id("feeds");
+    cast.org.offer_register(&feeds, &terms(&cast)).await.expect("registered");
+    cast.operator.offer_approve(&feeds).await.expect("approved");
+    let hat = cast.hats[0].clone();
+    let claim = Order::claim(&hat.party().id, &feeds).wait(Duration::from_secs(60));
+    let claiming = tokio::spawn(async move { hat.conclude(claim, Duration::from_secs(60)).await });
+    let stopped = tokio::task::spawn_blocking(move || {
+        told.recv_timeout(Duration::from_secs(20)).expect("the claim comes");
+        daemon.stop()
+    });
+    assert!(stopped.await.expect("ran"), "drained: the claim is recorded and what follows is sent");
+    let link = ground.broker.link("damage").await;
+    link.jetstream.delete_stream("DEX_IN").await.expect("deleted");
+
+    let daemon = Inside::start(ground.config(""), Extras::default());
+    let end = claiming.await.expect("ran").expect("the offer is asked again");
+    assert_eq!(end.last[0].outcome.status, Status::Settled);
+    let all = entries(&daemon.shared);
+    sound(&all);
+    let reserved = all.iter().filter(|entry| matches!(entry.event, Event::OfferReserved { .. })).count();
+    assert_eq!(reserved, 1);
 }
 
 macro_rules! table {
