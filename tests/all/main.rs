@@ -19,5 +19,6 @@ mod queries;
 mod recovery;
 mod rounds;
 mod simulation;
+mod soak;
 mod supervision;
 mod tidy;

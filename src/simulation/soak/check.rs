@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
+use crate::domain::event::Direction;
 use crate::domain::{Address, Effect, Entry, Event, MessageId, Reason, Status, effects_of};
 
 use super::witness::Testimony;
@@ -17,7 +18,8 @@ const FINDINGS_MAX: usize = 20;
 pub struct Verdict {
     /// Exchanges of which a participant holds an outcome or receipt.
     pub receipted: u64,
-    /// Of these and of refused messages: the ledger does not hold what was told.
+    /// Of these and of refused messages: the ledger does not hold what was told or delivered, or holds as settled
+    /// what its recipient never had.
     pub lost: u64,
     /// Exchanges opened, delivered, applied or ended more than once.
     pub doubled: u64,
@@ -53,6 +55,8 @@ struct Told {
     opened: HashMap<MessageId, Vec<Uuid>>,
     /// How often each delivery's exchange has ended.
     ended: HashMap<Uuid, u32>,
+    /// Deliveries of content that was settled.
+    settled: Vec<Uuid>,
     /// The exchange of each delivery.
     of: HashMap<Uuid, MessageId>,
     gaps: Vec<String>,
@@ -77,6 +81,11 @@ impl Told {
             if let Event::Opened(opened) = &entry.event {
                 told.opened.entry(opened.exchange).or_default().push(opened.delivery);
                 told.of.insert(opened.delivery, opened.exchange);
+            }
+            if let Event::Settled(closed) = &entry.event
+                && closed.direction != Direction::Pull
+            {
+                told.settled.push(closed.delivery);
             }
             if let Some(closed) = entry.event.closed() {
                 *told.ended.entry(closed.delivery).or_default() += 1;
@@ -108,6 +117,19 @@ pub fn check(seen: &Testimony, entries: impl IntoIterator<Item = (u64, Entry)>) 
         let found = told.outcomes.get(&(said.leaf, said.exchange));
         if found != Some(&(said.status, said.reason)) {
             lost.entry(of).or_insert_with(|| format!("lost: {said:?} was told, the ledger says {found:?}"));
+        }
+    }
+    for (delivery, applied) in &seen.applied {
+        if !told.of.contains_key(delivery) {
+            let what =
+                || format!("lost: {} applied delivery {delivery}, which the ledger does not know", applied.recipient);
+            lost.entry(*delivery).or_insert_with(what);
+        }
+    }
+    for delivery in &told.settled {
+        if !seen.applied.contains_key(delivery) {
+            let what = || format!("lost: delivery {delivery} was settled, and nobody applied it");
+            lost.entry(*delivery).or_insert_with(what);
         }
     }
     let doubled = doubled(seen, &told, subject);
@@ -144,8 +166,9 @@ fn doubled(seen: &Testimony, told: &Told, subject: impl Fn(MessageId) -> Uuid) -
             let other = *contents.entry((&applied.recipient, record)).or_insert(*delivery);
             if other != *delivery {
                 let what = format!("doubled: record {record} was applied from {other} and from {delivery}");
-                // Under the smaller of the two, so that many records of two deliveries count once.
-                doubled.insert(other.min(*delivery), what);
+                // Many records of two deliveries count once.
+                let of = told.of.get(delivery).map_or(*delivery, |exchange| subject(*exchange));
+                doubled.insert(of, what);
             }
         }
     }

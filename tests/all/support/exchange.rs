@@ -89,20 +89,6 @@ impl Exchange {
         Exchange { folder, child, nats, http }
     }
 
-    /// Kills the daemon without a word.
-    pub fn kill(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("reaped");
-    }
-
-    /// Starts it again on the same state; returns how long it took to get ready.
-    pub fn restart(&mut self) -> Duration {
-        let began = Instant::now();
-        let (child, nats, http) = launch(&self.folder.path().join("dex.toml"));
-        (self.child, self.nats, self.http) = (child, nats, http);
-        began.elapsed()
-    }
-
     /// Tells it to read its configuration again.
     pub fn hangup(&self) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
