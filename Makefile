@@ -39,8 +39,10 @@ soak: nats-server ## Kills daemon and broker under load, ROUNDS times (200): not
 	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex soak --rounds $(ROUNDS)
 
 .PHONY: bench
-bench: ## Measures each step of the path (absolute figures; quiet machine)
+bench: nats-server ## Measures each step of the path, then an exchange end to end (absolute figures; quiet machine)
 	cargo bench
+	cargo build --release --bin dex
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex bench
 
 .PHONY: fmt
 fmt: ## Formats the code
@@ -56,6 +58,10 @@ nats-server: ## Fetches nats-server into .tools/ when none new enough is there
 .PHONY: python
 python: ## Makes .tools/venv with what the Python examples need
 	@tools/make-venv
+
+.PHONY: debian
+debian: ## Installs the Debian packages that tests of the systemd unit and the dashboard need
+	@tools/install-debian systemd prometheus
 
 .PHONY: clean-tools
 clean-tools: ## Removes .tools/

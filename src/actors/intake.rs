@@ -11,7 +11,7 @@ use crate::ledger::Position;
 use crate::nats::HeaderView;
 use crate::store::IndexKey;
 use crate::telemetry::events;
-use crate::wire::{HeaderSource, Incoming, Raw, Refused, decode, header, verify_batch};
+use crate::wire::{HeaderSource, Incoming, Raw, Refused, decode, header, verify_batch_of};
 
 impl Partition {
     /// The next works: what was held back first, then local commands, then messages.
@@ -84,7 +84,7 @@ impl Partition {
                 signed.push(item);
             }
         }
-        let verdicts = verify_batch(&signed, &mut rand::thread_rng());
+        let verdicts = verify_batch_of(&signed, &mut self.known_keys, &mut rand::thread_rng());
         drop(signed);
         crate::telemetry::path().verify_seconds.record(started.elapsed().as_secs_f64());
         let mut verdicts = verdicts.into_iter();

@@ -57,7 +57,7 @@ impl Default for Bounds {
         Bounds {
             batch: 512,
             linger: Duration::from_millis(2),
-            in_flight: 4,
+            in_flight: 2,
             stride: 256,
             live: 50_000,
             idle: Duration::from_secs(300),

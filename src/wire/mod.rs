@@ -32,4 +32,4 @@ pub use outgoing::{MessageOptions, Outgoing};
 pub use problem::Problem;
 pub use received::{Delivery, RecallRequest, ReceivedError, Request};
 pub use sign::Signer;
-pub use verify::{is_weak, verify, verify_batch};
+pub use verify::{KnownKeys, is_weak, verify, verify_batch, verify_batch_of};

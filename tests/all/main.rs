@@ -4,12 +4,14 @@
 
 mod support;
 
+mod bench;
 mod broker;
 mod cli;
 mod cli_live;
 mod client;
 mod examples;
 mod exchanges;
+mod grafana;
 mod http;
 mod nats_embedded;
 mod nats_intake;
@@ -21,4 +23,5 @@ mod rounds;
 mod simulation;
 mod soak;
 mod supervision;
+mod systemd;
 mod tidy;
