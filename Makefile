@@ -6,6 +6,8 @@ TOOLS := $(CURDIR)/.tools
 PYTHON ?= python3
 # Length of the demo in seconds; empty: until interrupted. (bash's own SECONDS is not exported.)
 SECONDS ?=
+# Kills of a soak.
+ROUNDS ?= 200
 
 export DEX_NATS_SERVER := $(shell tools/nats-server-path)
 export CARGO_TERM_COLOR ?= auto
@@ -30,6 +32,11 @@ check: ## The inner loop: format, lints, unit tests
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	tools/run-tests --lib
+
+.PHONY: soak
+soak: nats-server ## Kills daemon and broker under load, ROUNDS times (200): nothing that was told may be lost
+	cargo build --release --bin dex
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex soak --rounds $(ROUNDS)
 
 .PHONY: bench
 bench: nats-server ## Measures each step of the path, then an exchange end to end (absolute figures; quiet machine)

@@ -29,6 +29,7 @@ mod send;
 mod serve;
 mod sign;
 mod snapshot;
+mod soak;
 mod watch;
 
 use std::process::ExitCode;
@@ -67,6 +68,9 @@ enum Verb {
     /// Measure an exchange on this machine beside what its broker alone can do
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArgs),
+    /// Kill an exchange again and again under load; nothing that it told may be lost
+    #[command(after_help = soak::EXAMPLES)]
+    Soak(soak::SoakArgs),
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -136,6 +140,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Serve(args) => serve::run(&args),
         Verb::Demo(args) => demo::run(globals, &args),
         Verb::Bench(args) => bench::run(globals, &args),
+        Verb::Soak(args) => soak::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),

@@ -25,6 +25,7 @@ mod recovery;
 mod rounds;
 mod rubbish;
 mod simulation;
+mod soak;
 mod supervision;
 mod systemd;
 mod tidy;

@@ -103,11 +103,24 @@ impl Exchange {
         );
         std::fs::write(&config, text).map_err(|error| usage(&config.display().to_string(), &error))?;
         let log = folder.join("dex.log");
-        let file = File::create(&log).map_err(|error| usage(&log.display().to_string(), &error))?;
+        let _ = std::fs::remove_file(&log);
+        Exchange::launch(&config, &log).await
+    }
+
+    /// Starts the daemon of a configuration that is there and waits until it is ready; `log` grows.
+    ///
+    /// # Errors
+    /// [`Failure`] with the end of its log.
+    pub async fn launch(config: &Path, log: &Path) -> Result<Self, Failure> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(|error| usage(&log.display().to_string(), &error))?;
         let mut child = command(&this()?)
             .arg("serve")
             .arg("--config")
-            .arg(&config)
+            .arg(config)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -124,10 +137,32 @@ impl Exchange {
             let _ = child.wait().await;
             return Err(Failure::Unavailable(format!(
                 "the exchange did not get ready; the end of its log:\n{}",
-                tail(&log)
+                tail(log)
             )));
         };
-        Ok(Exchange { nats, http, tree_size, child, log })
+        Ok(Exchange { nats, http, tree_size, child, log: log.to_owned() })
+    }
+
+    /// Ends it by SIGKILL, without a word.
+    ///
+    /// # Errors
+    /// A sentence when it had ended by itself before.
+    pub async fn kill(&mut self) -> Result<(), String> {
+        if let Some(how) = self.has_ended() {
+            return Err(how);
+        }
+        self.child.kill().await.map_err(|error| format!("the exchange cannot be killed: {error}"))
+    }
+
+    /// How it ended, if it did, with the end of its log.
+    pub fn has_ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => {
+                Some(format!("the exchange ended by itself with {status}; the end of its log:\n{}", tail(&self.log)))
+            }
+            Err(error) => Some(format!("the exchange: {error}")),
+        }
     }
 
     /// Entries of its ledger when it was ready.
