@@ -77,7 +77,12 @@ impl Exchange {
 
     /// Starts one on a broker that outlives it.
     pub fn on(broker: &TestServer) -> Self {
-        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()), &[])
+        Self::on_with_env(broker, &[])
+    }
+
+    /// The same, with variables in the daemon's environment; a restart goes without them.
+    pub fn on_with_env(broker: &TestServer, env: &[(&str, &str)]) -> Self {
+        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()), env)
     }
 
     /// Starts one on a broker that outlives it, with further TOML; `more` begins with a section.
