@@ -61,14 +61,14 @@ impl Default for Bounds {
             linger: Duration::from_millis(2),
             in_flight: 2,
             stride: 256,
-            live: 5000,
+            live: 3000,
             idle: Duration::from_secs(300),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),
             redelivery_first: Duration::from_secs(60),
             redelivery_max: Duration::from_secs(3600),
             snapshot_interval: Duration::from_secs(5),
-            snapshot_entries: 50_000,
+            snapshot_entries: 25_000,
             tail_entries: 200_000,
         }
     }
