@@ -6,6 +6,8 @@ TOOLS := $(CURDIR)/.tools
 PYTHON ?= python3
 # Length of the demo in seconds; empty: until interrupted. (bash's own SECONDS is not exported.)
 SECONDS ?=
+# Kills of a soak.
+ROUNDS ?= 200
 
 export DEX_NATS_SERVER := $(shell tools/nats-server-path)
 export CARGO_TERM_COLOR ?= auto
@@ -31,9 +33,16 @@ check: ## The inner loop: format, lints, unit tests
 	cargo clippy --all-targets -- -D warnings
 	tools/run-tests --lib
 
+.PHONY: soak
+soak: nats-server ## Kills daemon and broker under load, ROUNDS times (200): nothing that was told may be lost
+	cargo build --release --bin dex
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex soak --rounds $(ROUNDS)
+
 .PHONY: bench
-bench: ## Measures each step of the path (absolute figures; quiet machine)
+bench: nats-server ## Measures each step of the path, then an exchange end to end (absolute figures; quiet machine)
 	cargo bench
+	cargo build --release --bin dex
+	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex bench
 
 .PHONY: fmt
 fmt: ## Formats the code
@@ -49,6 +58,10 @@ nats-server: ## Fetches nats-server into .tools/ when none new enough is there
 .PHONY: python
 python: ## Makes .tools/venv with what the Python examples need
 	@tools/make-venv
+
+.PHONY: debian
+debian: ## Installs the Debian packages that tests of the systemd unit and the dashboard need
+	@tools/install-debian systemd prometheus
 
 .PHONY: clean-tools
 clean-tools: ## Removes .tools/

@@ -1,5 +1,6 @@
 //! Step 4: hand a round's entries to the ledger; the flight is followed by the landing task.
 
+use actix::prelude::SendError;
 use rand::RngCore;
 use tokio::sync::oneshot;
 
@@ -58,11 +59,23 @@ impl Partition {
         let Ok(place) = self.flights.reserve().await else {
             return self.stop.cancel();
         };
-        if self.neighbours.ledger.send(commit).await.is_err() {
-            self.shared.fatal.tell("the ledger actor is gone");
-            self.stop.cancel();
+        // Queued and not waited for: while the ledger syncs, the next batch is decided.
+        match self.neighbours.ledger.try_send(commit) {
+            Ok(()) => {}
+            // Never reached with that size; waiting loses nothing all the same.
+            Err(SendError::Full(commit)) => {
+                if self.neighbours.ledger.send(commit).await.is_err() {
+                    self.ledger_gone();
+                }
+            }
+            Err(SendError::Closed(_)) => self.ledger_gone(),
         }
         place.send(flight);
+    }
+
+    fn ledger_gone(&self) {
+        self.shared.fatal.tell("the ledger actor is gone");
+        self.stop.cancel();
     }
 
     /// The place that may be committed now.

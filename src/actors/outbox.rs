@@ -166,7 +166,7 @@ impl Outbox {
         let action: Vec<&str> = action.split('.').collect();
         let body = serde_json::to_vec(body).expect("a JSON value is JSON");
         let out = outgoing::message_in(
-            &self.shared.signer,
+            self.shared.voice(),
             &self.shared.origin,
             &self.shared.dex(),
             to,
@@ -182,7 +182,7 @@ impl Outbox {
         let entity = &sealed.entry.entity;
         let id = self.effect_id(sealed, 0);
         let receipt_to = self.receipt_to(entity, to, self.shared.partition_of(entity));
-        let (signer, origin) = (&self.shared.signer, &self.shared.origin);
+        let (signer, origin) = (self.shared.voice(), &self.shared.origin);
         let out = outgoing::recall_request(signer, origin, to, id, delivery, &receipt_to);
         self.send(Published::Request, out, None).await;
     }
@@ -206,7 +206,7 @@ impl Outbox {
 
     pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
         let receipt_to = self.receipt_to(entity, &opened.to, lane);
-        let out = outgoing::delivery(&self.shared.signer, &self.shared.origin, opened, &receipt_to, content);
+        let out = outgoing::delivery(self.shared.voice(), &self.shared.origin, opened, &receipt_to, content);
         let ttl = self.until(opened.deadline);
         self.send(Published::Delivery, out, Some(ttl)).await;
     }
@@ -219,7 +219,7 @@ impl Outbox {
     }
 
     pub(super) async fn request(&mut self, opened: &Opened) {
-        let out = outgoing::request(&self.shared.signer, &self.shared.origin, opened);
+        let out = outgoing::request(self.shared.voice(), &self.shared.origin, opened);
         let ttl = self.until(opened.deadline);
         self.send(Published::Request, out, Some(ttl)).await;
     }

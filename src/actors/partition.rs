@@ -25,6 +25,7 @@ use crate::domain::lane::Lane;
 use crate::domain::{Address, Timestamp};
 use crate::ledger::Position;
 use crate::store::{Sealed, StoreError, load};
+use crate::wire::KnownKeys;
 
 /// The other actors that a partition speaks to.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub struct Partition {
     pub(super) supervisor: Rc<RefCell<Supervisor>>,
     pub(super) track: Track,
     pub(super) anonymous: Anonymous,
+    /// Keys of senders, to verify the next batch by.
+    pub(super) known_keys: KnownKeys,
     pub(super) held: VecDeque<Work>,
     /// First message of the batch's later rounds.
     pub(super) later: Option<u64>,
@@ -149,6 +152,7 @@ impl PartitionActor {
             supervisor,
             track: Track::from(start.position),
             anonymous: Anonymous::default(),
+            known_keys: KnownKeys::default(),
             held: VecDeque::new(),
             later: None,
             local: start.local,

@@ -59,9 +59,9 @@ impl Default for Bounds {
         Bounds {
             batch: 512,
             linger: Duration::from_millis(2),
-            in_flight: 4,
+            in_flight: 2,
             stride: 256,
-            live: 50_000,
+            live: 5000,
             idle: Duration::from_secs(300),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),
@@ -274,6 +274,11 @@ impl Progress {
 }
 
 impl Shared {
+    /// The key that messages leave under; none where the broker's authentication stands for signatures.
+    pub fn voice(&self) -> Option<&Signer> {
+        (!self.trusted_broker).then_some(&*self.signer)
+    }
+
     /// The exchange as a party.
     pub fn dex(&self) -> Address {
         Address::new(

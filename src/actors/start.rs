@@ -263,6 +263,7 @@ fn declare(shared: &Shared, operator: Address, keys: Vec<Key>) -> Work {
         sequence: None,
         reply: None,
         want_proof: false,
+        trace: None,
     }
 }
 

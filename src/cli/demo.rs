@@ -1,7 +1,7 @@
 //! `dex demo`: a real exchange with a simulated ecosystem around it, and books that must balance.
 
-mod child;
-mod page;
+pub(super) mod child;
+pub(super) mod page;
 mod table;
 
 use std::future::Future;
@@ -65,13 +65,13 @@ pub struct DemoArgs {
 }
 
 /// A folder for one demo, removed at its end unless it was named.
-struct Folder {
-    path: PathBuf,
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
     keep: bool,
 }
 
 impl Folder {
-    fn new(named: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn new(named: Option<&Path>) -> Result<Self, Failure> {
         let path = match named {
             Some(path) => path.to_owned(),
             None => {
@@ -261,7 +261,7 @@ fn close(as_json: bool, show: &Show, summary: &Summary, more: &[String]) -> Resu
 }
 
 /// Ctrl-C and SIGTERM end the load; the rest of the demo goes on as if its time were over.
-async fn stop_on_signals(stop: CancellationToken) {
+pub(super) async fn stop_on_signals(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

@@ -12,6 +12,8 @@ pub const FINDING: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Broker or daemon cannot be reached, or no answer came in time.
 pub const UNAVAILABLE: u8 = 3;
+/// The daemon's configuration is wrong (`EX_CONFIG`): starting it again without a change is no use.
+pub const CONFIG: u8 = 78;
 
 /// Why a verb ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum Failure {
     /// Nobody answered.
     #[error("{0}")]
     Unavailable(String),
+    /// The daemon cannot start with this configuration.
+    #[error("{0}")]
+    Config(String),
     /// Nobody reads our output any more: the end of `dex … | head`. No error.
     #[error("the reader of the output is gone")]
     Pipe,
@@ -37,6 +42,7 @@ impl Failure {
             Failure::Finding(_) => FINDING,
             Failure::Usage(_) => USAGE,
             Failure::Unavailable(_) => UNAVAILABLE,
+            Failure::Config(_) => CONFIG,
             Failure::Pipe => 0,
         }
     }

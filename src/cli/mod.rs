@@ -5,6 +5,7 @@
 mod act;
 mod app;
 pub mod args;
+mod bench;
 mod config;
 mod dead;
 mod debit;
@@ -28,6 +29,7 @@ mod send;
 mod serve;
 mod sign;
 mod snapshot;
+mod soak;
 mod watch;
 
 use std::process::ExitCode;
@@ -63,6 +65,12 @@ enum Verb {
     /// Run an exchange with a simulated ecosystem around it; its books must balance
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArgs),
+    /// Measure an exchange on this machine beside what its broker alone can do
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::BenchArgs),
+    /// Kill an exchange again and again under load; nothing that it told may be lost
+    #[command(after_help = soak::EXAMPLES)]
+    Soak(soak::SoakArgs),
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -131,6 +139,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.verb {
         Verb::Serve(args) => serve::run(&args),
         Verb::Demo(args) => demo::run(globals, &args),
+        Verb::Bench(args) => bench::run(globals, &args),
+        Verb::Soak(args) => soak::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),

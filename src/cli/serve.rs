@@ -17,7 +17,8 @@ pub const EXAMPLES: &str = "Examples:
   DEX__NATS__URL=nats://10.0.0.5:4222 dex serve
 
 SIGTERM and SIGINT drain and stop. SIGHUP reads the configuration again; a bad file leaves the old one in force.
-Exit code 1: it could not start. 75: the ledger could not be written; a restart reads what is durable.";
+Exit code 1: it could not start. 75: the ledger could not be written; a restart reads what is durable.
+78: the configuration is wrong; dex config check names all problems.";
 
 /// How the daemon runs.
 #[derive(Debug, Args)]
@@ -30,12 +31,14 @@ pub struct ServeArgs {
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
-/// [`Failure::Finding`] when the configuration is wrong or something that it needs is not there.
+/// [`Failure::Config`] when the configuration is wrong, [`Failure::Finding`] when something that it needs is
+/// not there.
 pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
-    let config = config::load(args.config.as_deref())?;
+    let config = config::load(args.config.as_deref()).map_err(|failure| Failure::Config(failure.to_string()))?;
     let format = match config.log.format {
         LogFormat::Text => crate::telemetry::LogFormat::Text,
         LogFormat::Json => crate::telemetry::LogFormat::Json,
+        LogFormat::Journald => crate::telemetry::LogFormat::Journald,
     };
     crate::telemetry::init_logs(&config.log.level, format)
         .map_err(|error| Failure::Finding(format!("log: {error}")))?;

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::actors::kinds;
 use crate::domain::{Event, Kind, Registration};
-use crate::ledger::{LedgerError, Stored};
+use crate::ledger::{LedgerError, LedgerReader, Stored};
 use crate::nats::partition_of;
-use crate::store::{REBUILD_BATCH, RegistryFold, Sealed, StateDb, StoreError, rebuild};
+use crate::store::{REBUILD_BATCH, Rebuilt, RegistryFold, Sealed, StateDb, StoreError, rebuild};
 
 use super::args::Globals;
 use super::fail::{Failure, USAGE};
@@ -103,17 +103,31 @@ fn make(globals: &Globals, folder: &Folder, to: Option<&Path>, partitions: u16) 
         out::note(format_args!("{} is there already: move it away first, or name another by --to", file.display()));
         return Ok(ExitCode::from(USAGE));
     }
-    let db = StateDb::open(&file, verifier.name()).map_err(failure)?;
-    let entries = reader.scan(0).map(|stored| sealed(stored, partitions));
-    let registry = RegistryFold { touches: Event::touches_registry, apply: Registration::apply };
-    let now = crate::client::ids::now();
-    let rebuilt = rebuild(&db, entries, registry, kinds::fold, REBUILD_BATCH, now).map_err(failure)?;
+    let (_, rebuilt) = rebuild_to(&reader, &file, verifier.name(), partitions)?;
     if globals.json {
         out::json(&json!({ "file": file, "entries": rebuilt.entries, "through": rebuilt.through }))?;
     } else {
         out::line(format_args!("{}: {} entries, through leaf {}", file.display(), rebuilt.entries, rebuilt.through))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the database `file` of what `reader` reads, for an exchange of this name and so many partitions.
+///
+/// # Errors
+/// [`Failure`] when entries are damaged or the database cannot be written.
+pub(super) fn rebuild_to(
+    reader: &LedgerReader,
+    file: &Path,
+    origin: &str,
+    partitions: u16,
+) -> Result<(StateDb, Rebuilt), Failure> {
+    let db = StateDb::open(file, origin).map_err(failure)?;
+    let entries = reader.scan(0).map(|stored| sealed(stored, partitions));
+    let registry = RegistryFold { touches: Event::touches_registry, apply: Registration::apply };
+    let now = crate::client::ids::now();
+    let rebuilt = rebuild(&db, entries, registry, kinds::fold, REBUILD_BATCH, now).map_err(failure)?;
+    Ok((db, rebuilt))
 }
 
 type Unread = Box<dyn std::error::Error + Send + Sync>;

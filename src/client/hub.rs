@@ -33,6 +33,8 @@ pub struct Hub {
     pub(super) ids: Ids,
     pub(super) origin: String,
     pub(super) keys: Vec<Key>,
+    /// The exchange signs nothing: the broker's authentication stands for signatures.
+    pub(super) trusted_broker: bool,
     pub(super) call_deadline: Duration,
     reader: tokio::task::JoinHandle<()>,
 }
@@ -72,6 +74,7 @@ impl Hub {
             ids: Ids::default(),
             origin: options.origin.clone().unwrap_or_default(),
             keys: options.dex_key.into_iter().collect(),
+            trusted_broker: false,
             call_deadline: options.call_deadline,
             reader,
         };
@@ -91,6 +94,8 @@ impl Hub {
             return Err(ClientError::Form(format!("the exchange is {origin:?}, not {:?}", self.origin)));
         }
         if self.keys.is_empty() {
+            // Who names a key wants signatures, whatever the exchange says of itself.
+            self.trusted_broker = health["signatures"] == "trusted-broker";
             let named = health["keys"].as_array().into_iter().flatten();
             for key in named {
                 let key = key.as_str().unwrap_or_default();

@@ -51,6 +51,7 @@ use tokio::sync::OnceCell;
 
 use crate::domain::{Address, Key, MessageId};
 use crate::wire::Signer;
+use crate::wire::received::Trust;
 
 pub use error::{ClientError, Refusal};
 pub use finals::Conclusion;
@@ -119,6 +120,12 @@ impl Client {
     /// The keys that the exchange is known by: the given one, or those pinned at connect.
     pub fn dex_keys(&self) -> &[Key] {
         &self.hub.keys
+    }
+
+    /// On whose word this client takes messages for the exchange's: its keys', or the broker's where the
+    /// exchange signs nothing and said so when it was asked for its keys.
+    pub fn trust(&self) -> Trust<'_> {
+        if self.hub.trusted_broker { Trust::Broker } else { Trust::Keys(&self.hub.keys) }
     }
 
     /// The public key that this client signs with.

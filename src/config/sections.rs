@@ -82,4 +82,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// systemd's journal.
+    Journald,
 }

@@ -37,6 +37,7 @@ pub async fn run(
     let mut purged_at = Instant::now();
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
+    crate::telemetry::start_gauge(shared.clock.now().0 as f64 / 1e9);
     disk(&state);
     let mut disk_at = Instant::now();
     while !stop.is_cancelled() {

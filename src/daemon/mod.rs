@@ -6,12 +6,14 @@ mod identity;
 pub mod queries;
 mod running;
 mod settings;
+pub mod watchdog;
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use sd_notify::NotifyState;
 
 pub use running::{Extras, Running};
 
@@ -41,7 +43,8 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };
-    notify(&[sd_notify::NotifyState::Ready]);
+    watchdog::notify(&[NotifyState::Ready]);
+    let pings = watchdog::start(&running.shared().health);
     tracing::info!(
         nats = running.nats_url(),
         http = %running.http_address(),
@@ -52,14 +55,21 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
             _ = interrupt.recv() => break ExitCode::SUCCESS,
-            _ = hangup.recv() => running.reload(file),
+            _ = hangup.recv() => {
+                watchdog::reloading();
+                running.reload(file);
+                watchdog::notify(&[NotifyState::Ready]);
+            }
             fatal = running.fatal() => {
                 tracing::error!(%fatal, "stopping at once: nothing more can be recorded");
                 break ExitCode::from(EXIT_WRITE_FAILED);
             }
         }
     };
-    notify(&[sd_notify::NotifyState::Stopping]);
+    if let Some(pings) = pings {
+        pings.abort();
+    }
+    watchdog::notify(&[NotifyState::Stopping]);
     let hard = code != ExitCode::SUCCESS;
     if hard {
         // No further write is tried: the restart reads what is there and cuts what was not durable.
@@ -70,10 +80,4 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
         tracing::warn!("not everything was drained in time; the next start goes on from the ledger");
     }
     Ok(code)
-}
-
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "no service manager was notified");
-    }
 }

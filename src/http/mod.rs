@@ -9,6 +9,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
+use crate::telemetry::health::STUCK_AFTER;
 use crate::telemetry::{Check, Health};
 
 /// What the pages read from.
@@ -27,12 +28,15 @@ struct Report {
 }
 
 async fn metrics(state: web::Data<HttpState>) -> HttpResponse {
+    crate::telemetry::health_gauges(&state.health, Instant::now());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.prometheus.render())
 }
 
-/// The process answers: it is alive.
-async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "live": true }))
+/// 200 while no part is stuck, else 503 with the names of those that only a restart helps.
+async fn live(state: web::Data<HttpState>) -> HttpResponse {
+    let stuck = state.health.stuck(Instant::now(), STUCK_AFTER);
+    let report = serde_json::json!({ "live": stuck.is_empty(), "stuck": stuck });
+    if stuck.is_empty() { HttpResponse::Ok().json(report) } else { HttpResponse::ServiceUnavailable().json(report) }
 }
 
 /// 200 when every check is well, else 503; both name each check.

@@ -62,7 +62,8 @@ impl EmbeddedOptions {
             extra: String::new(),
             start_timeout: Duration::from_secs(60),
             min_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(10),
+            // A server that is killed often is away for a little longer each time, never for long.
+            max_backoff: Duration::from_secs(2),
         }
     }
 }

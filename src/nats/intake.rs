@@ -119,8 +119,25 @@ impl Intake {
         start_sequence: u64,
         options: IntakeOptions,
     ) -> Result<Self, IntakeError> {
-        let connects = connects(client);
         let consumer = format!("dex_p{partition}");
+        let filter = format!("dex.v1.p.{partition}.>");
+        Self::open_on(js, client, stream, consumer, filter, start_sequence, options).await
+    }
+
+    /// The same for any reader that keeps its own place: a consumer of this name and filter on any stream.
+    ///
+    /// # Errors
+    /// [`IntakeError`] when the consumer cannot be made.
+    pub async fn open_on(
+        js: &jetstream::Context,
+        client: &Client,
+        stream: &str,
+        consumer: String,
+        filter: String,
+        start_sequence: u64,
+        options: IntakeOptions,
+    ) -> Result<Self, IntakeError> {
+        let connects = connects(client);
         match js.delete_consumer_from_stream(&consumer, stream).await {
             Ok(_) => {}
             Err(error) => match error.kind() {
@@ -130,13 +147,12 @@ impl Intake {
         }
         let config = Config {
             name: Some(consumer.clone()),
-            description: Some(format!("intake of partition {partition}")),
             deliver_policy: match start_sequence {
                 0 | 1 => DeliverPolicy::All,
                 start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
             },
             ack_policy: AckPolicy::None,
-            filter_subject: format!("dex.v1.p.{partition}.>"),
+            filter_subject: filter,
             inactive_threshold: options.inactive_threshold,
             memory_storage: true,
             num_replicas: 1,

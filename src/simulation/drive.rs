@@ -131,7 +131,7 @@ impl Drive {
 
     async fn perform(&self, step: Step) {
         let expect = self.expect(&step);
-        let (client, order) = self.order(&step);
+        let (client, order) = order_of(&self.stage, &step);
         let id = client.message_id();
         let within = if step.mark == Mark::Silent { self.settings.expire_within } else { self.settings.settle_within };
         let order = order.id(id).settle_within(within);
@@ -184,45 +184,44 @@ impl Drive {
             parts,
         }
     }
+}
 
-    /// Who sends what.
-    fn order(&self, step: &Step) -> (Client, Order) {
-        let cast = &self.stage.cast;
-        let mut rng = StdRng::seed_from_u64(step.seed);
-        let mut body = |endpoints: &[&str]| records::body(&mut rng, endpoints, step.mark.as_str());
-        match &step.act {
-            Act::Credit { writer, hat, endpoints } => {
-                let writer = &cast.writers[*writer].person;
-                let hat = match step.mistake {
-                    Some(Mistake::UnknownHat) => nobody(),
-                    _ => cast.hats[*hat].person.id().clone(),
-                };
-                let voice = self.stage.voice(writer);
-                let client = match step.mistake {
-                    Some(Mistake::BadSignature) => voice.speaking(writer.address.clone(), keys::generate()),
-                    _ => voice.clone(),
-                };
-                (client, Order::credit(&hat, writer.id(), body(endpoints)))
-            }
-            Act::Release { hat, debit, endpoints } => {
-                let debit = match step.mistake {
-                    Some(Mistake::DebitNotFound) => nobody(),
-                    _ => cast.debits[*debit].id.clone(),
-                };
-                let hat = &cast.hats[*hat].person;
-                (self.stage.voice(hat).clone(), Order::release(hat.id(), &debit, body(endpoints)))
-            }
-            Act::Data { hat, endpoints } => {
-                let hat = &cast.hats[*hat].person;
-                (self.stage.voice(hat).clone(), Order::data(hat.id(), body(endpoints)))
-            }
-            Act::Pull { hat, debit } => {
-                let debit = &cast.debits[*debit];
-                let ask =
-                    PullAsk { since: None, limit: Some(if step.mark == Mark::Silent { PULL_SILENT } else { 100 }) };
-                let client = self.stage.voice(&debit.client).clone();
-                (client, Order::pull(cast.hats[*hat].person.id(), &debit.id, &ask))
-            }
+/// Who sends what.
+pub(super) fn order_of(stage: &Stage, step: &Step) -> (Client, Order) {
+    let cast = &stage.cast;
+    let mut rng = StdRng::seed_from_u64(step.seed);
+    let mut body = |endpoints: &[&str]| records::body(&mut rng, endpoints, step.mark.as_str());
+    match &step.act {
+        Act::Credit { writer, hat, endpoints } => {
+            let writer = &cast.writers[*writer].person;
+            let hat = match step.mistake {
+                Some(Mistake::UnknownHat) => nobody(),
+                _ => cast.hats[*hat].person.id().clone(),
+            };
+            let voice = stage.voice(writer);
+            let client = match step.mistake {
+                Some(Mistake::BadSignature) => voice.speaking(writer.address.clone(), keys::generate()),
+                _ => voice.clone(),
+            };
+            (client, Order::credit(&hat, writer.id(), body(endpoints)))
+        }
+        Act::Release { hat, debit, endpoints } => {
+            let debit = match step.mistake {
+                Some(Mistake::DebitNotFound) => nobody(),
+                _ => cast.debits[*debit].id.clone(),
+            };
+            let hat = &cast.hats[*hat].person;
+            (stage.voice(hat).clone(), Order::release(hat.id(), &debit, body(endpoints)))
+        }
+        Act::Data { hat, endpoints } => {
+            let hat = &cast.hats[*hat].person;
+            (stage.voice(hat).clone(), Order::data(hat.id(), body(endpoints)))
+        }
+        Act::Pull { hat, debit } => {
+            let debit = &cast.debits[*debit];
+            let ask = PullAsk { since: None, limit: Some(if step.mark == Mark::Silent { PULL_SILENT } else { 100 }) };
+            let client = stage.voice(&debit.client).clone();
+            (client, Order::pull(cast.hats[*hat].person.id(), &debit.id, &ask))
         }
     }
 }

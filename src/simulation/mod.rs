@@ -2,15 +2,17 @@
 //! that must balance. Speaks to an exchange by [`crate::client`] alone.
 //!
 //! [`people`] and [`plan`] say who and what, [`stage`] registers everybody, [`drive`] sends, [`recipient`]
-//! receives, [`tally`] keeps the books, [`summary`] closes them.
+//! receives, [`tally`] keeps the books, [`summary`] closes them. [`load`] is for measuring, [`soak`] for kills.
 
 pub mod drive;
 pub mod latency;
+pub mod load;
 pub mod mistakes;
 pub mod people;
 pub mod plan;
 pub mod recipient;
 pub mod records;
+pub mod soak;
 pub mod stage;
 pub mod summary;
 pub mod tally;

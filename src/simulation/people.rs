@@ -20,7 +20,7 @@ pub struct Person {
 }
 
 impl Person {
-    fn new(seed: u64, kind: Kind, id: &str) -> Self {
+    pub(crate) fn new(seed: u64, kind: Kind, id: &str) -> Self {
         let id = Id::new(id).expect("the ids of the simulation are made of allowed characters");
         let address = Address::new(kind, id);
         let text = format!("dex simulation {seed} {address}");

@@ -125,7 +125,7 @@ impl Stage {
 }
 
 /// Sends all, many at a time. What is done already is fine.
-async fn all(orders: Vec<(Client, Order)>) -> Result<(), ClientError> {
+pub(crate) async fn all(orders: impl IntoIterator<Item = (Client, Order)>) -> Result<(), ClientError> {
     futures_util::stream::iter(orders)
         .map(|(client, order)| async move {
             match client.send(order).await {

@@ -1,7 +1,10 @@
-//! Gauges and running totals that are set about once a second.
+//! Gauges and running totals that are set about once a second, or when somebody looks.
+
+use std::time::Instant;
 
 use metrics::{counter, gauge};
 
+use super::health::{Health, STUCK_AFTER};
 use super::names;
 
 /// Gauges of one partition.
@@ -44,6 +47,11 @@ impl DaemonGauges {
     }
 }
 
+/// When the daemon started, seconds of Unix time.
+pub fn start_gauge(seconds: f64) {
+    gauge!(names::START_TIME_SECONDS).set(seconds);
+}
+
 /// The room that the state takes and has, bytes. What could not be found out keeps its last value.
 pub fn disk_gauges(ledger: std::io::Result<u64>, free: std::io::Result<u64>) {
     let gauges = [(names::LEDGER_BYTES, ledger), (names::DISK_FREE_BYTES, free)];
@@ -53,4 +61,15 @@ pub fn disk_gauges(ledger: std::io::Result<u64>, free: std::io::Result<u64>) {
             Err(error) => tracing::debug!(name, %error, "the room on disk is not known"),
         }
     }
+}
+
+/// How the daemon is at `now`. Set when somebody looks, so that a part that is stuck cannot keep it from
+/// being shown. The names of checks are a closed set, with one of each kind for each partition.
+pub fn health_gauges(health: &Health, now: Instant) {
+    let one = |yes: bool| if yes { 1.0 } else { 0.0 };
+    for check in health.checks(now) {
+        gauge!(names::HEALTH_CHECK, "check" => check.name).set(one(check.ok));
+    }
+    gauge!(names::READY).set(one(health.ready(now)));
+    gauge!(names::LIVE).set(one(health.stuck(now, STUCK_AFTER).is_empty()));
 }

@@ -83,5 +83,9 @@ metrics_table! {
     NATS_CONNECTED = "dex_nats_connected", Gauge, None, "1 while the broker is connected, else 0.";
     NATS_RECONNECTS_TOTAL = "dex_nats_reconnects_total", Counter, None, "Times the broker's connection was lost and made again.";
     NATS_SLOW_CONSUMERS_TOTAL = "dex_nats_slow_consumers_total", Counter, None, "Times the broker's client dropped messages because we read too slowly; intake reads them again.";
+    HEALTH_CHECK = "dex_health_check", Gauge, Some("check"), "1 while a check of /health/ready is well, else 0, by its name.";
+    READY = "dex_ready", Gauge, None, "1 while /health/ready says so, else 0.";
+    LIVE = "dex_live", Gauge, None, "1 while no part is stuck (/health/live), else 0.";
+    START_TIME_SECONDS = "dex_start_time_seconds", Gauge, None, "When the daemon started, Unix time.";
     BUILD_INFO = "dex_build_info", Gauge, Some("version"), "1, with the version as label.";
 }

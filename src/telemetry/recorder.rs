@@ -103,7 +103,7 @@ fn touch() {
 mod tests {
     use super::*;
     use crate::telemetry::events::Passivated;
-    use crate::telemetry::{DaemonGauges, partition_gauges};
+    use crate::telemetry::{DaemonGauges, Health, health_gauges, partition_gauges};
 
     /// One test, because the recorder is the process's: names, kinds, zeros, buckets.
     #[test]
@@ -111,6 +111,9 @@ mod tests {
         let handle = recorder();
         // These come with the partitions, whose number only the daemon knows.
         partition_gauges(0, 0, 0, 0, 0);
+        let health = Health::default();
+        health.set("nats", false, "gone");
+        health_gauges(&health, std::time::Instant::now());
         let page = handle.render();
         for metric in names::ALL {
             let kind = match metric.shape {
@@ -134,6 +137,9 @@ mod tests {
             "dex_rejections_total{reason=\"not-connected\"} 0",
             "dex_actor_exits_total{why=\"panicked\"} 0",
             "dex_quarantines_total{kind=\"hat\"} 0",
+            "dex_health_check{check=\"nats\"} 0",
+            "dex_ready 0",
+            "dex_live 1",
         ] {
             assert!(page.contains(series), "{series} is not there");
         }

@@ -51,11 +51,12 @@ pub struct MessageOptions {
     pub pull: Option<MessageId>,
 }
 
-/// A signed message to the exchange `origin`. The elements of `action` are given unescaped:
-/// `["credit", "facebook"]`.
+/// A message to the exchange `origin`. The elements of `action` are given unescaped:
+/// `["credit", "facebook"]`. Without a `signer` it is good only where the broker's authentication stands for
+/// signatures.
 #[allow(clippy::too_many_arguments, reason = "each is one line of the signed text")]
-pub fn message_in(
-    signer: &Signer,
+pub fn message_in<'a>(
+    signer: impl Into<Option<&'a Signer>>,
     origin: &str,
     from: &Address,
     to: &Address,
@@ -69,8 +70,8 @@ pub fn message_in(
 }
 
 /// Like [`message_in`] on a subject that is given whole, such as a delivery's `Dex-Receipt-To`.
-pub fn message_on(
-    signer: &Signer,
+pub fn message_on<'a>(
+    signer: impl Into<Option<&'a Signer>>,
     origin: &str,
     from: &Address,
     subject: String,
@@ -78,12 +79,12 @@ pub fn message_on(
     options: &MessageOptions,
     body: Bytes,
 ) -> Outgoing {
-    let mut headers = vec![
-        (header::ID, id.to_string()),
-        (header::FROM, from.to_string()),
-        (header::KEY, signer.public().to_string()),
-    ];
+    let signer = signer.into();
+    let mut headers = Vec::with_capacity(8);
+    headers.push((header::ID, id.to_string()));
+    headers.push((header::FROM, from.to_string()));
     let optional = [
+        (header::KEY, signer.map(|signer| signer.public().to_string())),
         (header::DEADLINE, options.deadline.map(|t| t.to_string())),
         (header::REPLY, options.reply.clone()),
         (header::WANT, options.want_proof.then(|| header::WANT_PROOF.to_owned())),
@@ -91,16 +92,25 @@ pub fn message_on(
     ];
     headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let mut message = Outgoing { subject, headers, payload: body };
-    let mut text = Vec::new();
-    let digest = Digest::of(&message.payload);
-    signed_text::write_in(&mut text, &fields(&message, origin, digest));
-    let signature = signer.sign(&text).to_string();
-    message.headers.push((header::SIG, signature));
+    if let Some(signer) = signer {
+        let mut text = Vec::new();
+        let digest = Digest::of(&message.payload);
+        signed_text::write_in(&mut text, &fields(&message, origin, digest));
+        message.headers.push((header::SIG, signer.sign(&text).to_string()));
+    }
     message
 }
 
-/// Content for its recipient. `receipt_to` is the receipt subject of the partition's lane.
-pub fn delivery(signer: &Signer, origin: &str, opened: &Opened, receipt_to: &str, content: Bytes) -> Outgoing {
+/// Content for its recipient. Without a `signer`, as all of the exchange's messages, it is good only where the
+/// broker's authentication stands for signatures. `receipt_to` is the receipt subject of the partition's lane.
+pub fn delivery<'a>(
+    signer: impl Into<Option<&'a Signer>>,
+    origin: &str,
+    opened: &Opened,
+    receipt_to: &str,
+    content: Bytes,
+) -> Outgoing {
+    let signer = signer.into();
     let debit = match &opened.authority {
         Authority::Debit(debit) => Some(debit),
         Authority::Plug(_) | Authority::App(_) => None,
@@ -116,7 +126,8 @@ pub fn delivery(signer: &Signer, origin: &str, opened: &Opened, receipt_to: &str
 }
 
 /// Asks the HAT for a release under the debit of a pull. `Dex-Pull` is what its release repeats.
-pub fn request(signer: &Signer, origin: &str, opened: &Opened) -> Outgoing {
+pub fn request<'a>(signer: impl Into<Option<&'a Signer>>, origin: &str, opened: &Opened) -> Outgoing {
+    let signer = signer.into();
     let ask = PullAsk { since: opened.since, limit: opened.limit };
     let body = serde_json::to_vec(&ask).expect("a time and a number are JSON");
     let mut headers = exchange_headers(signer, origin, opened);
@@ -126,14 +137,15 @@ pub fn request(signer: &Signer, origin: &str, opened: &Opened) -> Outgoing {
 }
 
 /// Asks `to` to give `delivery` back: to answer with a receipt `returned` at `receipt_to`.
-pub fn recall_request(
-    signer: &Signer,
+pub fn recall_request<'a>(
+    signer: impl Into<Option<&'a Signer>>,
     origin: &str,
     to: &Address,
     id: MessageId,
     delivery: Uuid,
     receipt_to: &str,
 ) -> Outgoing {
+    let signer = signer.into();
     let body = format!("{{\"delivery\":\"{delivery}\"}}");
     let mut headers = speaker(signer, origin, id.0);
     headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
@@ -144,8 +156,8 @@ pub fn recall_request(
 /// arguments make the same bytes.
 pub fn mark(signer: &Signer, origin: &str, own: &Address, id: Uuid, through: u64) -> Outgoing {
     let body = format!("{{\"through\":{through}}}");
-    let headers = speaker(signer, origin, id);
-    from_exchange(signer, origin, subject::mark(own), headers, body.into())
+    let headers = speaker(Some(signer), origin, id);
+    from_exchange(Some(signer), origin, subject::mark(own), headers, body.into())
 }
 
 /// Outcomes for one party, as its stored message: always an array. Not signed: each is proved by the
@@ -185,15 +197,15 @@ pub fn authority_text(authority: &Authority) -> String {
     }
 }
 
-fn speaker(signer: &Signer, origin: &str, id: Uuid) -> Vec<(&'static str, String)> {
-    vec![
-        (header::ID, id.hyphenated().to_string()),
-        (header::FROM, format!("{}:{origin}", Kind::Dex)),
-        (header::KEY, signer.public().to_string()),
-    ]
+fn speaker(signer: Option<&Signer>, origin: &str, id: Uuid) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::with_capacity(12);
+    headers.push((header::ID, id.hyphenated().to_string()));
+    headers.push((header::FROM, format!("{}:{origin}", Kind::Dex)));
+    headers.extend(signer.map(|signer| (header::KEY, signer.public().to_string())));
+    headers
 }
 
-fn exchange_headers(signer: &Signer, origin: &str, opened: &Opened) -> Vec<(&'static str, String)> {
+fn exchange_headers(signer: Option<&Signer>, origin: &str, opened: &Opened) -> Vec<(&'static str, String)> {
     let mut headers = speaker(signer, origin, opened.delivery);
     headers.extend([
         (header::DEADLINE, opened.deadline.to_string()),
@@ -204,7 +216,7 @@ fn exchange_headers(signer: &Signer, origin: &str, opened: &Opened) -> Vec<(&'st
 }
 
 fn from_exchange(
-    signer: &Signer,
+    signer: Option<&Signer>,
     origin: &str,
     subject: String,
     headers: Vec<(&'static str, String)>,
@@ -212,18 +224,19 @@ fn from_exchange(
 ) -> Outgoing {
     let mut message = Outgoing { subject, headers, payload };
     let digest = Digest::of(&message.payload);
-    let line = |name| message.header(name).unwrap_or("");
-    let out = OutFields {
-        source: line(header::SOURCE),
-        count: line(header::COUNT),
-        receipt_to: line(header::RECEIPT_TO),
-        authority: line(header::AUTHORITY),
-    };
-    let mut text = Vec::new();
-    signed_text::write_out(&mut text, &fields(&message, origin, digest), &out);
-    let signature = signer.sign(&text).to_string();
+    if let Some(signer) = signer {
+        let line = |name| message.header(name).unwrap_or("");
+        let out = OutFields {
+            source: line(header::SOURCE),
+            count: line(header::COUNT),
+            receipt_to: line(header::RECEIPT_TO),
+            authority: line(header::AUTHORITY),
+        };
+        let mut text = Vec::new();
+        signed_text::write_out(&mut text, &fields(&message, origin, digest), &out);
+        message.headers.push((header::SIG, signer.sign(&text).to_string()));
+    }
     message.headers.push((header::DIGEST, digest.to_string()));
-    message.headers.push((header::SIG, signature));
     message
 }
 

@@ -182,7 +182,7 @@ fn all_problems_of_a_configuration_are_named_at_once() {
     assert_eq!(json["ok"], false);
     assert!(json["problems"].as_array().is_some_and(|found| found.len() >= 3), "{json}");
     // A daemon does not start with it either.
-    assert_eq!(code(&dex(&["serve", "--config", text(&file)])), 1);
+    assert_eq!(code(&dex(&["serve", "--config", text(&file)])), 78);
 
     assert_eq!(code(&dex(&["config", "check"])), 0);
     let shown: Value = serde_json::from_slice(&dex(&["config", "show", "--json"]).stdout).expect("JSON");

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod bench;
 mod broker;
 mod bus_in;
 mod bus_out;
@@ -13,6 +14,7 @@ mod client;
 mod disk;
 mod examples;
 mod exchanges;
+mod grafana;
 mod http;
 mod nats_embedded;
 mod nats_intake;
@@ -23,5 +25,7 @@ mod recovery;
 mod rounds;
 mod rubbish;
 mod simulation;
+mod soak;
 mod supervision;
+mod systemd;
 mod tidy;

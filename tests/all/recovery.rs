@@ -1,4 +1,4 @@
-//! Kills: of the daemon at random points under load, and at the two points where most is at stake.
+//! Kills of the daemon at the two points where most is at stake. Those at random points are in `soak.rs`.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,17 +13,15 @@ use dex::actors::shared::FaultHook;
 use dex::client::{Client, ClientOptions, Order};
 use dex::daemon::{Extras, Running};
 use dex::domain::{Action, Entry, Event, Registration, Status, Timestamp};
-use dex::ledger::{CheckpointVerifier, check, offline};
+use dex::ledger::{CheckpointVerifier, offline};
 use dex::store::{RegistryFold, StateDb, rebuild};
 use dex::wire::Signer;
 use futures_util::StreamExt;
 use uuid::Uuid;
 
 use crate::support::cast::{Cast, RECORD};
-use crate::support::exchange::Exchange;
 use crate::support::inside::{Ground, Inside};
 use crate::support::ledger::{entries, sound};
-use crate::support::nats_server::TestServer;
 
 /// Takes every delivery of a HAT, answers it, and keeps the ids.
 fn receive(hat: Client, taken: Arc<Mutex<Vec<Uuid>>>) -> tokio::task::JoinHandle<()> {
@@ -36,12 +34,6 @@ fn receive(hat: Client, taken: Arc<Mutex<Vec<Uuid>>>) -> tokio::task::JoinHandle
             tokio::spawn(async move { delivery.accept().await });
         }
     })
-}
-
-fn audit(state: &Path, exchange_key: dex::domain::Key) {
-    let verifier = CheckpointVerifier::new("dex.test", exchange_key.0).expect("a key");
-    let report = check(state, &verifier).expect("readable");
-    assert!(report.is_sound(), "{:?}", report.findings);
 }
 
 /// The rows of the live database and of one made of the ledger alone are the same.
@@ -67,56 +59,6 @@ fn rebuilt_is_live(ground: &Ground, daemon: Inside) {
             assert_eq!(of(live), of(&fresh));
         }
     }
-}
-
-#[tokio::test]
-async fn killed_at_random_points_under_load_it_loses_and_doubles_nothing() {
-    let broker = TestServer::start();
-    let mut exchange = Exchange::on(&broker);
-    let cast = Cast::new(exchange.client().await, 3).await;
-    let taken: Arc<Mutex<Vec<Uuid>>> = Arc::default();
-    let readers: Vec<_> = cast.hats.iter().map(|hat| receive(hat.clone(), Arc::clone(&taken))).collect();
-
-    let stop = Arc::new(AtomicUsize::new(0));
-    let writers: Vec<_> = (0..12)
-        .map(|writer| {
-            let (plug, hat, stop) = (cast.plug.clone(), cast.hat(writer % 3), Arc::clone(&stop));
-            tokio::spawn(async move {
-                let mut done = 0;
-                while stop.load(Ordering::Relaxed) == 0 {
-                    let order = Order::credit(&hat, &plug.party().id, RECORD).wait(Duration::from_secs(60));
-                    let end = plug.conclude(order, Duration::from_secs(90)).await.expect("accepted and ended");
-                    assert_eq!(end.last[0].outcome.status, Status::Settled);
-                    done += 1;
-                }
-                done
-            })
-        })
-        .collect();
-    for round in 0..4u64 {
-        let moment = 150 + u64::from(rand::random::<u16>()) % 700;
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        exchange.kill();
-        let took = exchange.restart();
-        assert!(took < Duration::from_secs(5), "round {round}: ready again after {took:?}");
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    stop.store(1, Ordering::Relaxed);
-    let mut settled = 0;
-    for writer in writers {
-        settled += writer.await.expect("no writer failed");
-    }
-    assert!(settled > 20, "there was load: {settled}");
-    for reader in readers {
-        reader.abort();
-    }
-    let taken = taken.lock().expect("not poisoned").clone();
-    let distinct: HashSet<Uuid> = taken.iter().copied().collect();
-    assert_eq!(distinct.len(), settled, "each exchange has one delivery, whatever came twice");
-
-    let key = cast.plug.dex_keys()[0];
-    exchange.stop();
-    audit(&exchange.path("state"), key);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ pub struct Exchange {
     pub nats: String,
     /// Address of its metrics, `host:port`.
     pub http: String,
+    tree_size: Option<u64>,
     child: Child,
     log: PathBuf,
 }
@@ -34,13 +35,14 @@ fn usage(what: &str, error: &dyn std::fmt::Display) -> Failure {
     Failure::Usage(format!("{what}: {error}"))
 }
 
-fn this() -> Result<PathBuf, Failure> {
+/// The program that runs.
+pub fn this() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| usage("the path of this program", &error))
 }
 
 /// A child that does not outlive this process and does not get its Ctrl-C.
 #[allow(unsafe_code, reason = "only between fork and exec can a child be tied to its parent's life")]
-fn command(program: &Path) -> Command {
+pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         // The demo's configuration is its own.
@@ -76,22 +78,49 @@ impl Exchange {
     /// # Errors
     /// [`Failure`] with the end of its log.
     pub async fn start(folder: &Path, origin: &str, operator: &str, key: &Key) -> Result<Self, Failure> {
+        Exchange::start_with(folder, origin, operator, key, "").await
+    }
+
+    /// The same with further lines of configuration in its section `[exchange]`.
+    ///
+    /// # Errors
+    /// [`Failure`] with the end of its log.
+    pub async fn start_with(
+        folder: &Path,
+        origin: &str,
+        operator: &str,
+        key: &Key,
+        more: &str,
+    ) -> Result<Self, Failure> {
         let config = folder.join("dex.toml");
         let state = serde_json::to_string(&folder.join("state")).map_err(|error| usage("the state folder", &error))?;
         let text = format!(
             "# Made by `dex demo`.\n\
-             [exchange]\norigin = \"{origin}\"\nstate_dir = {state}\n\n\
+             [exchange]\norigin = \"{origin}\"\nstate_dir = {state}\n{more}\n\
              [[operator]]\nname = \"{operator}\"\nkeys = [\"{key}\"]\n\n\
              [nats.embedded]\nport = 0\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"json\"\n"
         );
         std::fs::write(&config, text).map_err(|error| usage(&config.display().to_string(), &error))?;
         let log = folder.join("dex.log");
-        let file = File::create(&log).map_err(|error| usage(&log.display().to_string(), &error))?;
+        let _ = std::fs::remove_file(&log);
+        Exchange::launch(&config, &log).await
+    }
+
+    /// Starts the daemon of a configuration that is there and waits until it is ready; `log` grows.
+    ///
+    /// # Errors
+    /// [`Failure`] with the end of its log.
+    pub async fn launch(config: &Path, log: &Path) -> Result<Self, Failure> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(|error| usage(&log.display().to_string(), &error))?;
         let mut child = command(&this()?)
             .arg("serve")
             .arg("--config")
-            .arg(&config)
+            .arg(config)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -103,15 +132,47 @@ impl Exchange {
             addresses = ready => addresses.ok(),
             () = tokio::time::sleep(START_WITHIN) => None,
         };
-        let Some((nats, http)) = addresses else {
+        let Some((nats, http, tree_size)) = addresses else {
             let _ = child.start_kill();
             let _ = child.wait().await;
             return Err(Failure::Unavailable(format!(
                 "the exchange did not get ready; the end of its log:\n{}",
-                tail(&log)
+                tail(log)
             )));
         };
-        Ok(Exchange { nats, http, child, log })
+        Ok(Exchange { nats, http, tree_size, child, log: log.to_owned() })
+    }
+
+    /// Ends it by SIGKILL, without a word.
+    ///
+    /// # Errors
+    /// A sentence when it had ended by itself before.
+    pub async fn kill(&mut self) -> Result<(), String> {
+        if let Some(how) = self.has_ended() {
+            return Err(how);
+        }
+        self.child.kill().await.map_err(|error| format!("the exchange cannot be killed: {error}"))
+    }
+
+    /// How it ended, if it did, with the end of its log.
+    pub fn has_ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => {
+                Some(format!("the exchange ended by itself with {status}; the end of its log:\n{}", tail(&self.log)))
+            }
+            Err(error) => Some(format!("the exchange: {error}")),
+        }
+    }
+
+    /// Entries of its ledger when it was ready.
+    pub fn tree_size(&self) -> Option<u64> {
+        self.tree_size
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Waits until the process ends by itself, which it should not; says how, with the end of its log.
@@ -151,7 +212,7 @@ impl Exchange {
 }
 
 /// Copies the log to its file; tells the addresses when the daemon says that it is ready.
-async fn copy(lines: tokio::process::ChildStderr, mut file: tokio::fs::File, said: oneshot::Sender<(String, String)>) {
+async fn copy(lines: tokio::process::ChildStderr, mut file: tokio::fs::File, said: oneshot::Sender<Said>) {
     let mut said = Some(said);
     let mut lines = BufReader::new(lines).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -168,15 +229,18 @@ async fn copy(lines: tokio::process::ChildStderr, mut file: tokio::fs::File, sai
     let _ = file.flush().await;
 }
 
-/// Broker and metrics, out of the daemon's `ready` event.
-fn ready(line: &str) -> Option<(String, String)> {
+/// Broker, metrics and tree size.
+type Said = (String, String, Option<u64>);
+
+/// Out of the daemon's `ready` event.
+fn ready(line: &str) -> Option<Said> {
     let event: Value = serde_json::from_str(line).ok()?;
     let fields = &event["fields"];
     if fields["message"] != "ready" {
         return None;
     }
     let text = |name: &str| fields[name].as_str().map(ToOwned::to_owned);
-    Some((text("nats")?, text("http")?))
+    Some((text("nats")?, text("http")?, fields["tree_size"].as_u64()))
 }
 
 fn tail(log: &Path) -> String {
@@ -212,7 +276,7 @@ mod tests {
     fn the_addresses_are_read_from_the_ready_event() {
         let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","fields":{"message":"ready","nats":"nats://127.0.0.1:4999","http":"127.0.0.1:8999","tree_size":0},"target":"dex::daemon"}"#;
         let found = ready(line);
-        assert_eq!(found, Some(("nats://127.0.0.1:4999".into(), "127.0.0.1:8999".into())));
+        assert_eq!(found, Some(("nats://127.0.0.1:4999".into(), "127.0.0.1:8999".into(), Some(0))));
         assert_eq!(ready("{\"fields\":{\"message\":\"starting\"}}"), None);
         assert_eq!(ready("no json"), None);
     }

@@ -270,7 +270,7 @@ impl Pump {
         let (message, acker) = message.split();
         let empty = HeaderMap::new();
         let headers = Received(message.headers.as_ref().unwrap_or(&empty));
-        let (origin, keys) = (self.client.origin(), self.client.dex_keys());
+        let (origin, keys) = (self.client.origin(), self.client.trust());
         let place = message.subject.as_str();
         // dex.v1.out.<kind>.<id>.<topic>
         let item = match place.split('.').nth(5).unwrap_or("") {

@@ -4,6 +4,7 @@
 mod actors;
 mod broker;
 mod ledger;
+mod trace;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
 pub use broker::{
@@ -11,3 +12,4 @@ pub use broker::{
     StreamRolledBack,
 };
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
+pub use trace::TracedMessage;

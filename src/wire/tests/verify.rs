@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha512};
 
 use crate::domain::{Key, Signature};
 use crate::wire::sign::Signer;
-use crate::wire::verify::{is_weak, verify, verify_batch};
+use crate::wire::verify::{KnownKeys, is_weak, verify, verify_batch, verify_batch_of};
 
 type Owned = (Key, Signature, Vec<u8>);
 
@@ -129,7 +129,14 @@ fn item() -> impl Strategy<Value = Owned> {
 
 fn batch(items: &[Owned], seed: u64) -> Vec<bool> {
     let items: Vec<_> = items.iter().map(|(k, s, t)| (*k, *s, t.as_slice())).collect();
-    verify_batch(&items, &mut StdRng::seed_from_u64(seed))
+    let mut rng = StdRng::seed_from_u64(seed);
+    let verdicts = verify_batch(&items, &mut rng);
+    // Keys that are known already change no verdict.
+    let mut known = KnownKeys::default();
+    for _ in 0..2 {
+        assert_eq!(verify_batch_of(&items, &mut known, &mut rng), verdicts);
+    }
+    verdicts
 }
 
 proptest! {

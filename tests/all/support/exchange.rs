@@ -25,11 +25,12 @@ pub struct Exchange {
 }
 
 /// Starts `dex serve` and waits until it says where it listens.
-fn launch(config: &Path) -> (Child, String, String) {
+fn launch(config: &Path, env: &[(&str, &str)]) -> (Child, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dex"))
         .args(["serve", "--config"])
         .arg(config)
         .env("DEX_NATS_SERVER", binary())
+        .envs(env.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -66,17 +67,22 @@ fn launch(config: &Path) -> (Child, String, String) {
 impl Exchange {
     /// Starts one with its own broker and waits until it is ready.
     pub fn start() -> Self {
-        Self::with("[nats.embedded]\nport = 0\n")
+        Self::with("[nats.embedded]\nport = 0\n", &[])
+    }
+
+    /// The same, with variables in the daemon's environment; a restart goes without them.
+    pub fn with_env(env: &[(&str, &str)]) -> Self {
+        Self::with("[nats.embedded]\nport = 0\n", env)
     }
 
     /// Starts one on a broker that outlives it.
     pub fn on(broker: &TestServer) -> Self {
-        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()))
+        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()), &[])
     }
 
     /// Starts one on a broker that outlives it, with further TOML; `more` begins with a section.
     pub fn tuned(broker: &TestServer, more: &str) -> Self {
-        Self::with(&format!("[nats]\nurl = \"{}\"\n{more}\n", broker.url()))
+        Self::with(&format!("[nats]\nurl = \"{}\"\n{more}\n", broker.url()), &[])
     }
 
     /// Rewrites its configuration and tells it to read it again.
@@ -114,7 +120,7 @@ impl Exchange {
         (answer.status().is_success(), answer.text().await.expect("a text"))
     }
 
-    fn with(broker: &str) -> Self {
+    fn with(broker: &str, env: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("temp folder");
         let operator = keys::load_or_make(&folder.path().join("operator.key")).expect("a key");
         let config = folder.path().join("dex.toml");
@@ -125,8 +131,13 @@ impl Exchange {
             key = operator.public(),
         );
         std::fs::write(&config, text).expect("written");
-        let (child, nats, http) = launch(&config);
+        let (child, nats, http) = launch(&config, env);
         Exchange { folder, child, nats, http }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills the daemon without a word.
@@ -138,7 +149,7 @@ impl Exchange {
     /// Starts it again on the same state; returns how long it took to get ready.
     pub fn restart(&mut self) -> Duration {
         let began = Instant::now();
-        let (child, nats, http) = launch(&self.folder.path().join("dex.toml"));
+        let (child, nats, http) = launch(&self.folder.path().join("dex.toml"), &[]);
         (self.child, self.nats, self.http) = (child, nats, http);
         began.elapsed()
     }

@@ -1,8 +1,10 @@
 //! What several integration tests share.
 
 pub mod cast;
+pub mod dashboard;
 pub mod exchange;
 pub mod inside;
 pub mod ledger;
 pub mod losses;
 pub mod nats_server;
+pub mod prometheus;
