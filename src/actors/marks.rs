@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::heal::Lost;
 use super::shared::Shared;
+use crate::domain::{MessageId, Timestamp};
 use crate::nats::publish::PublishCounts;
 use crate::nats::streams::{self, DEX_IN, DEX_OUT, StreamIdentity};
 use crate::nats::{BatchPublisher, Known, Link, Loss, distrust, header_map, lookup};
@@ -243,11 +244,13 @@ impl Marks {
     async fn begin(&mut self) -> Result<(), String> {
         let (sequence, mark) = self.newest().await?;
         self.expected = sequence;
-        match mark {
-            Some((_, through)) if through < self.done => {
-                self.tell(Lost { from: through, to: self.done, loss: 0 }).await;
-            }
-            Some(_) | None => {}
+        let Some((id, through)) = mark else { return Ok(()) };
+        // The one in the file may be older: the process can have ended between ack and file.
+        let at = Timestamp::from_unix_ms(MessageId(id).unix_ms()).0;
+        self.mark = Some(Mark { created: self.created.unwrap_or_default(), sequence, id, through, at });
+        self.before = self.before.min(through);
+        if through < self.done {
+            self.tell(Lost { from: through, to: self.done, loss: 0 }).await;
         }
         Ok(())
     }

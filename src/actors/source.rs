@@ -57,9 +57,12 @@ impl Source {
     /// The next messages; none after a short wait, or while the broker cannot be reached.
     pub async fn next(&mut self, shared: &Shared, partition: u16, track: &mut Track) -> Pulled {
         let mut reopened = false;
-        self.look(shared, partition, track).await;
+        if self.looked.elapsed() >= LOOK_EVERY {
+            // Boxed, like the opening: rare, and too large to be carried along with every batch.
+            Box::pin(self.look(shared, partition, track)).await;
+        }
         if self.intake.is_none() {
-            if let Err(error) = self.open(shared, partition, track).await {
+            if let Err(error) = Box::pin(self.open(shared, partition, track)).await {
                 self.failures = self.failures.saturating_add(1);
                 shared.health.set(&format!("input-{partition}"), false, "the input stream cannot be read");
                 tracing::warn!(partition, %error, "the input cannot be opened, trying again");
@@ -149,9 +152,6 @@ impl Source {
     /// Looks now and then whether the stream, which may seem well, is still the one that we know: a
     /// purge tells nobody.
     async fn look(&mut self, shared: &Shared, partition: u16, track: &mut Track) {
-        if self.looked.elapsed() < LOOK_EVERY {
-            return;
-        }
         self.looked = Instant::now();
         // What keeps the broker from telling ends the intake as well, if it lasts.
         match tokio::time::timeout(LOOK_WITHIN, self.distrust(shared, partition, track)).await {

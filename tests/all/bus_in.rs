@@ -14,7 +14,7 @@ use crate::support::cast::{Cast, RECORD, id};
 use crate::support::exchange::Exchange;
 use crate::support::inside::{Ground, Inside};
 use crate::support::ledger::{entries, sound};
-use crate::support::losses::{Way, checked_entries, noticed, receive};
+use crate::support::losses::{Way, checked_entries, counted, noticed, receive};
 use crate::support::nats_server::TestServer;
 
 /// One row of the table.
@@ -74,6 +74,8 @@ async fn lost(way: Way, down: bool) {
         opened += 1;
     }
     readers.iter().for_each(tokio::task::JoinHandle::abort);
+    let output = counted(&exchange.metrics().await, "dex_output_losses_total", &[]);
+    assert_eq!(output, 0, "the other stream is well");
     exchange.stop();
     let entries = checked_entries(&exchange.path("state"));
     assert_eq!(sound(&entries), (opened, opened), "each was opened once and ended once");

@@ -96,8 +96,9 @@ async fn lost(way: Way, down: bool) {
     let end = cast.plug.conclude(order(0), Duration::from_secs(60)).await.expect("ended");
     assert_eq!(end.last[0].outcome.status, Status::Settled);
     tokio::time::sleep(MARKED).await;
-    let losses = counted(&exchange.metrics().await, "dex_output_losses_total", &[]);
-    assert_eq!(losses, 1, "one loss is one loss");
+    let page = exchange.metrics().await;
+    assert_eq!(counted(&page, "dex_output_losses_total", &[]), 1, "one loss is one loss");
+    assert_eq!(counted(&page, "dex_stream_rollbacks_total", &[]), 0, "the other stream is well");
     reader.abort();
     exchange.stop();
     let distinct: HashSet<_> = taken.lock().expect("not poisoned").iter().copied().collect();
@@ -106,6 +107,45 @@ async fn lost(way: Way, down: bool) {
     assert_eq!(sound(&entries), (10, 10));
     let settled = entries.iter().filter(|entry| matches!(entry.event, Event::Settled(_))).count();
     assert_eq!(settled, 10, "nothing was applied twice or refused");
+}
+
+#[tokio::test]
+async fn kills_of_either_side_alone_are_no_loss() {
+    let mut broker = TestServer::start();
+    let mut exchange = Exchange::on(&broker);
+    let cast = Cast::new(exchange.client().await, 1).await;
+    let reader = receive(cast.hats[0].clone(), Arc::new(Mutex::new(Vec::new())));
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let (plug, hat) = (cast.plug.clone(), cast.hat(0));
+            tokio::spawn(async move {
+                loop {
+                    let order = Order::credit(&hat, &plug.party().id, RECORD).wait(Duration::from_secs(60));
+                    plug.conclude(order, Duration::from_secs(60)).await.expect("accepted and ended");
+                }
+            })
+        })
+        .collect();
+    let mut pages = Vec::new();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        broker.restart();
+        tokio::time::sleep(MARKED).await;
+        pages.push(exchange.metrics().await);
+        exchange.kill();
+        exchange.restart();
+        tokio::time::sleep(Duration::from_millis(2600)).await;
+        pages.push(exchange.metrics().await);
+    }
+    for name in ["dex_output_losses_total", "dex_stream_rollbacks_total", "dex_streams_made_again_total"] {
+        let counts: Vec<u64> = pages.iter().map(|page| counted(page, name, &[])).collect();
+        assert_eq!(counts, [0; 6], "{name}");
+    }
+    for writer in writers {
+        assert!(!writer.is_finished(), "no writer failed");
+        writer.abort();
+    }
+    reader.abort();
 }
 
 macro_rules! table {
