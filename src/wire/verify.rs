@@ -61,11 +61,7 @@ pub fn verify_batch<R: RngCore + CryptoRng>(items: &[Item<'_>], rng: &mut R) -> 
 }
 
 /// The same for one who keeps the keys from batch to batch.
-pub fn verify_batch_of<R: RngCore + CryptoRng>(
-    items: &[Item<'_>],
-    known: &mut KnownKeys,
-    rng: &mut R,
-) -> Vec<bool> {
+pub fn verify_batch_of<R: RngCore + CryptoRng>(items: &[Item<'_>], known: &mut KnownKeys, rng: &mut R) -> Vec<bool> {
     let mut verdicts = Vec::with_capacity(items.len());
     for batch in items.chunks(BATCH_MAX) {
         if batch.len() > PIECE && all_good(batch, known, rng) {
