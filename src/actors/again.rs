@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dispatch::Publish;
 use super::outbox::{Mark, Outbox, nanos};
+use super::shared::sealed;
 use crate::domain::event::Direction;
 use crate::domain::{Effect, Event, effects_of};
 use crate::store::Sealed;
@@ -49,14 +50,19 @@ impl Outbox {
 
     /// Publishes again what may not have left before the last stop: effects of the committed entries
     /// from the mark on. Deliveries only of exchanges that are still open.
-    pub async fn recover(&mut self) {
+    ///
+    /// # Errors
+    /// When one of these entries cannot be read: what it owes to whom is not known then.
+    pub async fn recover(&mut self) -> Result<(), String> {
         let from = self.shared.progress.dispatched_through();
         let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
         if from < tree_size {
             tracing::info!(from, to = tree_size, "effects of these leaves are published again");
         }
-        for leaf in from..tree_size {
-            let Some(sealed) = self.shared.entry(leaf) else { continue };
+        for stored in self.shared.reader.scan(from) {
+            let stored = stored.map_err(|error| error.to_string())?;
+            let leaf = stored.leaf;
+            let sealed = sealed(&self.shared, stored).map_err(|error| format!("leaf {leaf} is no entry: {error}"))?;
             let open = match &sealed.entry.event {
                 Event::Opened(opened) => self.items.contains_key(&opened.delivery),
                 _ => true,
@@ -76,6 +82,7 @@ impl Outbox {
             })
             .await;
         }
+        Ok(())
     }
 
     /// An exchange that is final by now: only its first outcome may still be owed.

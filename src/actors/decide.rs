@@ -15,6 +15,7 @@ use super::work::Work;
 use crate::domain::entry::ENTRY_VERSION;
 use crate::domain::time::SECOND;
 use crate::domain::{Action, Address, Decision, Entity as _, Entry, Event, Known, Reason, seal};
+use crate::telemetry::events::TracedMessage;
 
 /// After how long a deadline comes again whose entity could not be served.
 const POSTPONE: i64 = 5 * SECOND;
@@ -139,6 +140,10 @@ impl Partition {
 
     /// Books an answer.
     fn book(&mut self, work: Work, answer: Answer, decided: &mut Decided) {
+        if let Some(trace) = work.trace {
+            let id = work.ask.command.cause.as_ref().map(|cause| cause.id);
+            TracedMessage { partition: self.number, trace, id, answer: answer.name() }.emit();
+        }
         match answer {
             Answer::Record(entries) => {
                 // A conflict is not what its id stands for: the first message is.

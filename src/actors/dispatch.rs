@@ -8,6 +8,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 use tokio::sync::mpsc;
 
+use super::heal::Lost;
 use super::outbox::Outbox;
 use super::shared::Shared;
 use super::work::Refusal;
@@ -62,13 +63,14 @@ pub struct DispatchActor {
     outbox: Option<Outbox>,
     queue: mpsc::Sender<Publish>,
     due: Option<mpsc::Receiver<Publish>>,
+    lost: Option<mpsc::Receiver<Lost>>,
 }
 
 impl DispatchActor {
-    /// A dispatcher over a prepared outbox.
-    pub fn new(shared: Arc<Shared>, outbox: Outbox) -> Self {
+    /// A dispatcher over a prepared outbox; `lost` tells what its stream loses.
+    pub fn new(shared: Arc<Shared>, outbox: Outbox, lost: mpsc::Receiver<Lost>) -> Self {
         let (queue, due) = mpsc::channel(QUEUE);
-        DispatchActor { shared, outbox: Some(outbox), queue, due: Some(due) }
+        DispatchActor { shared, outbox: Some(outbox), queue, due: Some(due), lost: Some(lost) }
     }
 }
 
@@ -79,14 +81,20 @@ impl Actor for DispatchActor {
         ctx.set_mailbox_capacity(256);
         let outbox = self.outbox.take().expect("an actor is started once");
         let due = self.due.take().expect("an actor is started once");
+        let lost = self.lost.take().expect("an actor is started once");
         let shared = Arc::clone(&self.shared);
         let fatal = shared.fatal.clone();
-        ctx.spawn(fatal.guard("the dispatch", run(shared, outbox, due)).into_actor(self));
+        ctx.spawn(fatal.guard("the dispatch", run(shared, outbox, due, lost)).into_actor(self));
     }
 }
 
 /// Publishes what comes, and what is due again, one after the other.
-async fn run(shared: Arc<Shared>, mut outbox: Outbox, mut due: mpsc::Receiver<Publish>) {
+async fn run(
+    shared: Arc<Shared>,
+    mut outbox: Outbox,
+    mut due: mpsc::Receiver<Publish>,
+    mut lost: mpsc::Receiver<Lost>,
+) {
     let mut ticks = tokio::time::interval(REDELIVER_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -96,11 +104,20 @@ async fn run(shared: Arc<Shared>, mut outbox: Outbox, mut due: mpsc::Receiver<Pu
             _ = ticks.tick() => {
                 shared.health.heartbeat("dispatch-actor");
                 outbox.redeliver().await;
+                outbox.look_at_input();
             }
+            Some(lost) = lost.recv() => outbox.lost(lost),
             publish = due.recv() => match publish {
-                Some(publish) => outbox.publish(publish).await,
+                Some(publish) => {
+                    outbox.publish(publish).await;
+                    // A queue that is never empty must not keep what was lost waiting for ever.
+                    if outbox.heals() {
+                        outbox.heal().await;
+                    }
+                }
                 None => return,
             },
+            () = std::future::ready(()), if outbox.heals() => outbox.heal().await,
         }
     }
 }

@@ -41,6 +41,18 @@ pub enum Answer {
     Nothing,
 }
 
+impl Answer {
+    /// What it is, in a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Answer::Record(_) => "recorded",
+            Answer::Repeat => "known",
+            Answer::Anonymous(_) => "refused",
+            Answer::Nothing => "nothing",
+        }
+    }
+}
+
 /// The answers, in order. Fewer than the asks when the core panicked: the first unanswered ask is
 /// the offending one and the actor has stopped.
 pub struct Answers {

@@ -11,7 +11,10 @@ use crate::ledger::Position;
 use crate::nats::HeaderView;
 use crate::store::IndexKey;
 use crate::telemetry::events;
-use crate::wire::{HeaderSource, Incoming, Raw, Refused, decode, header, verify_batch_of};
+use crate::wire::{HeaderSource, Incoming, Raw, Refused, TraceContext, decode, header, verify_batch_of};
+
+/// A message that is well formed, with its place in the stream and in its sender's trace.
+type Came = (u64, Incoming, Option<TraceContext>);
 
 impl Partition {
     /// The next works: what was held back first, then local commands, then messages.
@@ -43,7 +46,7 @@ impl Partition {
     /// Decodes and verifies; what fails is counted and answered to the waiting caller.
     fn admit(&mut self, messages: Vec<crate::nats::Raw>) -> Vec<Work> {
         let limits = self.shared.limits.load_full();
-        let mut incoming: Vec<(u64, Incoming)> = Vec::with_capacity(messages.len());
+        let mut incoming: Vec<Came> = Vec::with_capacity(messages.len());
         for message in messages {
             let stored_at = Timestamp(message.stored_at_ns);
             self.frontier = self.frontier.max(stored_at);
@@ -65,7 +68,7 @@ impl Partition {
                 header_bytes: source.wire_bytes(),
             };
             match decode(&raw, &limits, &self.shared.origin, !self.shared.trusted_broker) {
-                Ok(decoded) => incoming.push((sequence, decoded)),
+                Ok(decoded) => incoming.push((sequence, decoded, TraceContext::of(&source))),
                 Err(refused) => {
                     let Refused { reason, id, reply, detail, .. } = *refused;
                     self.refuse(sequence, stored_at, reason, id, reply, detail);
@@ -76,10 +79,10 @@ impl Partition {
     }
 
     /// Verifies signatures in one batch.
-    fn verify(&mut self, incoming: Vec<(u64, Incoming)>) -> Vec<Work> {
+    fn verify(&mut self, incoming: Vec<Came>) -> Vec<Work> {
         let started = Instant::now();
         let mut signed: Vec<(Key, Signature, &[u8])> = Vec::with_capacity(incoming.len());
-        for (_, message) in &incoming {
+        for (_, message, _) in &incoming {
             if let Some(item) = message.to_verify() {
                 signed.push(item);
             }
@@ -89,7 +92,7 @@ impl Partition {
         crate::telemetry::path().verify_seconds.record(started.elapsed().as_secs_f64());
         let mut verdicts = verdicts.into_iter();
         let mut works = Vec::with_capacity(incoming.len());
-        for (sequence, message) in incoming {
+        for (sequence, message, trace) in incoming {
             let has_signature = message.to_verify().is_some();
             let Incoming { command, reply, want_proof, .. } = message;
             let Some(cause) = &command.cause else { continue };
@@ -108,6 +111,7 @@ impl Partition {
                 sequence: Some(sequence),
                 reply,
                 want_proof,
+                trace,
                 ask: Ask { command, known: Known::New },
             });
         }

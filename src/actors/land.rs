@@ -11,7 +11,7 @@ use super::books::Books;
 use super::dispatch::{Publish, Repeat};
 use super::ledger::Landed;
 use super::partition::Neighbours;
-use super::shared::{Place, Shared};
+use super::shared::Shared;
 use super::stats::Observe;
 use super::supervisor::Supervisor;
 use super::work::{Refusal, Work};
@@ -94,8 +94,7 @@ impl Landing {
         let fill = self.shared.tail.push(&arrived.sealed);
         // Durable already, whatever the effects wait for: the broker may get its room back.
         if let Some(position) = arrived.position {
-            let place = Place { created: position.stream_created, sequence: position.sequence };
-            self.shared.progress.passed(self.number, place);
+            self.shared.progress.passed(self.number, position.into());
         }
         if let (Some(first), Some(last)) = (arrived.sealed.first(), arrived.sealed.last()) {
             self.shared.progress.landed(first.leaf, last.leaf + 1);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -14,6 +15,8 @@ use crate::telemetry::events::{CommitFailed, DiskFull, GroupCommitted};
 
 /// Pause before a full disk is tried again.
 const RETRY_FULL_DISK: Duration = Duration::from_millis(500);
+/// How often the room on the disk is looked at while there is some.
+const ROOM_EVERY: Duration = Duration::from_millis(200);
 /// Most records of one group.
 const GROUP_RECORDS_MAX: usize = 8192;
 
@@ -57,6 +60,8 @@ pub struct LedgerActor {
     shared: Arc<Shared>,
     waiting: Vec<Commit>,
     flush_due: bool,
+    /// When there was room last.
+    room_seen: Option<Instant>,
     /// Set after a failed write or sync: nothing is taken any more.
     dead: bool,
 }
@@ -64,7 +69,7 @@ pub struct LedgerActor {
 impl LedgerActor {
     /// An actor over an opened ledger.
     pub fn new(ledger: Ledger, shared: Arc<Shared>) -> Self {
-        LedgerActor { ledger, shared, waiting: Vec::new(), flush_due: false, dead: false }
+        LedgerActor { ledger, shared, waiting: Vec::new(), flush_due: false, room_seen: None, dead: false }
     }
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
@@ -82,6 +87,10 @@ impl LedgerActor {
             return;
         }
         let started = Instant::now();
+        if let Err(error) = self.room() {
+            self.wait_for_room(&error);
+            return self.schedule(ctx, RETRY_FULL_DISK);
+        }
         let mut commits: Vec<Commit> = self.waiting.drain(..take).collect();
         let mut positions: BTreeMap<u16, Position> = BTreeMap::new();
         let mut group = Group {
@@ -126,8 +135,7 @@ impl LedgerActor {
                 }
             }
             Err(error @ LedgerError::NoSpace { .. }) => {
-                self.shared.health.set("ledger", false, "no space left on the state disk");
-                DiskFull { detail: error.to_string() }.emit();
+                self.wait_for_room(&error);
                 // Nothing was written: the same group is tried again when there is room.
                 let mut records = group.records.into_iter();
                 for (commit, length) in commits.iter_mut().zip(lengths) {
@@ -139,6 +147,30 @@ impl LedgerActor {
             }
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// Whether enough stays free for others. Looked at now and then; what is reserved ahead covers the time between.
+    fn room(&mut self) -> Result<(), LedgerError> {
+        if self.room_seen.is_some_and(|seen| seen.elapsed() < ROOM_EVERY) {
+            return Ok(());
+        }
+        match self.ledger.room(self.shared.free_min.load(Ordering::Relaxed)) {
+            Err(error @ LedgerError::Scarce { .. }) => {
+                self.room_seen = None;
+                Err(error)
+            }
+            // A system that does not tell is no reason to wait: a full disk is seen when space is reserved.
+            Ok(()) | Err(_) => {
+                self.room_seen = Some(Instant::now());
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing was written; intake waits behind the commits that wait here.
+    fn wait_for_room(&self, error: &LedgerError) {
+        self.shared.health.set("ledger", false, "no space left on the state disk");
+        DiskFull { detail: error.to_string() }.emit();
     }
 
     /// Stores the checkpoint of the last groups when no group has done so since.

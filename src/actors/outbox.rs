@@ -10,10 +10,11 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::dispatch::{Publish, Repeat};
+use super::heal::Healing;
 use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Opened;
-use crate::domain::{Address, Cause, Digest, Effect, Kind, Outcome, Timestamp, effects_of};
+use crate::domain::{Address, Cause, Digest, Effect, Kind, MessageId, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
 use crate::nats::publish::PublishError;
 use crate::nats::{BatchPublisher, Ticket, header_map};
@@ -46,18 +47,19 @@ pub(super) struct Mark {
 /// The publishing half of the dispatch actor.
 pub struct Outbox {
     pub(super) shared: Arc<Shared>,
-    publisher: Arc<BatchPublisher>,
+    pub(super) publisher: Arc<BatchPublisher>,
     /// To other entities, by the input stream: apart, so that a full input does not keep back what leaves.
-    inward: Arc<BatchPublisher>,
+    pub(super) inward: Arc<BatchPublisher>,
     /// Open exchanges. Bounded by `open_per_hat` over all HATs.
     pub(super) items: HashMap<Uuid, Item>,
     pub(super) due: BTreeSet<(Timestamp, Uuid)>,
     pub(super) marks: mpsc::Sender<Mark>,
     pub(super) last: (Ticket, Ticket),
+    pub(super) healing: Healing,
 }
 
 /// An outcome with its place in the ledger, on its way to a party.
-type Told = (Address, OutcomeOut);
+pub(super) type Told = (Address, OutcomeOut);
 
 impl Outbox {
     /// An outbox over two publishers, outward and to the input stream; must be called on the arbiter that publishes. `open` are the exchanges
@@ -79,6 +81,7 @@ impl Outbox {
             due: BTreeSet::new(),
             marks,
             last: (0, 0),
+            healing: Healing::default(),
         };
         for (delivery, leaf, spool) in open {
             outbox.keep(delivery, leaf, spool);
@@ -143,40 +146,45 @@ impl Outbox {
                     self.keep(opened.delivery, sealed.leaf, None);
                     self.request(&opened).await;
                 }
-                Effect::RecallRequest { to, delivery, .. } => {
-                    let entry = &sealed.entry;
-                    let id = effect_id(&self.shared.origin, &entry.entity, entry.n, 0, entry.at);
-                    let receipt_to = self.receipt_to(&entry.entity, &to, publish.lane);
-                    let out = outgoing::recall_request(
-                        self.shared.voice(),
-                        &self.shared.origin,
-                        &to,
-                        id,
-                        delivery,
-                        &receipt_to,
-                    );
-                    self.send(Published::Request, out, None).await;
-                }
+                Effect::RecallRequest { to, delivery, .. } => self.recall_request(sealed, &to, delivery).await,
                 Effect::Send { to, action, body, number } => {
-                    let entry = &sealed.entry;
-                    let id = effect_id(&self.shared.origin, &entry.entity, entry.n, number, entry.at);
-                    let action: Vec<&str> = action.split('.').collect();
-                    let body = serde_json::to_vec(&body).expect("a JSON value is JSON");
-                    let out = outgoing::message_in(
-                        self.shared.voice(),
-                        &self.shared.origin,
-                        &self.shared.dex(),
-                        &to,
-                        &action,
-                        id,
-                        &MessageOptions::default(),
-                        body.into(),
-                    );
-                    self.send(Published::Message, out, None).await;
+                    let id = self.effect_id(sealed, number);
+                    self.message(&to, &action, &body, id).await;
                 }
                 Effect::Close { delivery } => self.close(&delivery),
             }
         }
+    }
+
+    /// The id of an effect of an entry.
+    pub(super) fn effect_id(&self, sealed: &Sealed, number: u16) -> MessageId {
+        effect_id(&self.shared.origin, &sealed.entry.entity, sealed.entry.n, number, sealed.entry.at)
+    }
+
+    /// A message of the exchange to another entity.
+    pub(super) async fn message(&mut self, to: &Address, action: &str, body: &serde_json::Value, id: MessageId) {
+        let action: Vec<&str> = action.split('.').collect();
+        let body = serde_json::to_vec(body).expect("a JSON value is JSON");
+        let out = outgoing::message_in(
+            self.shared.voice(),
+            &self.shared.origin,
+            &self.shared.dex(),
+            to,
+            &action,
+            id,
+            &MessageOptions::default(),
+            body.into(),
+        );
+        self.send(Published::Message, out, None).await;
+    }
+
+    pub(super) async fn recall_request(&mut self, sealed: &Sealed, to: &Address, delivery: Uuid) {
+        let entity = &sealed.entry.entity;
+        let id = self.effect_id(sealed, 0);
+        let receipt_to = self.receipt_to(entity, to, self.shared.partition_of(entity));
+        let (signer, origin) = (self.shared.voice(), &self.shared.origin);
+        let out = outgoing::recall_request(signer, origin, to, id, delivery, &receipt_to);
+        self.send(Published::Request, out, None).await;
     }
 
     fn close(&mut self, delivery: &Uuid) {

@@ -15,7 +15,9 @@ pub struct Registry {
 
 impl Registry {
     /// Sets a registration as a whole (at start, from rows).
-    pub fn set(&self, party: Address, registration: Registration) {
+    pub fn set(&self, party: Address, mut registration: Registration) {
+        // Most parties have one key for ever, and there are many parties.
+        registration.keys.shrink_to_fit();
         self.parties.insert(party, Arc::new(registration));
     }
 

@@ -1,9 +1,10 @@
 //! What every actor of one daemon holds in common: identities, bounds, stores, progress marks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smol_str::SmolStr;
+use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::directory::Directory;
@@ -12,7 +13,8 @@ use super::prefix::Prefix;
 use super::recents::same;
 use super::registry::Registry;
 use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits};
-use crate::ledger::{LedgerReader, SpoolHandle, Stored};
+use crate::ledger::{LedgerReader, Position, SpoolHandle, Stored};
+use crate::nats::streams::{InLimits, OutLimits};
 use crate::store::{IndexKey, Sealed, StateDb, Tail};
 use crate::telemetry::Health;
 use crate::wire::Signer;
@@ -59,14 +61,14 @@ impl Default for Bounds {
             linger: Duration::from_millis(2),
             in_flight: 2,
             stride: 256,
-            live: 50_000,
+            live: 3000,
             idle: Duration::from_secs(300),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),
             redelivery_first: Duration::from_secs(60),
             redelivery_max: Duration::from_secs(3600),
             snapshot_interval: Duration::from_secs(5),
-            snapshot_entries: 50_000,
+            snapshot_entries: 25_000,
             tail_entries: 200_000,
         }
     }
@@ -98,6 +100,10 @@ pub struct Shared {
     pub spool: SpoolHandle,
     /// Lane token of each partition.
     pub lanes: Vec<Id>,
+    /// Bytes that stay free on the disk of the ledger; replaced by a reload.
+    pub free_min: AtomicU64,
+    /// The streams, to be made again when they are gone.
+    pub streams: Streams,
     /// True when the broker's authentication stands for signatures.
     pub trusted_broker: bool,
     /// Checks that make the daemon ready or not.
@@ -119,6 +125,23 @@ pub struct Place {
     pub created: i64,
     /// Sequence of the message.
     pub sequence: u64,
+    /// When the stream stored it: by this it is told from another message in its place.
+    pub stored_at: i64,
+}
+
+impl From<Position> for Place {
+    fn from(position: Position) -> Self {
+        Place { created: position.stream_created, sequence: position.sequence, stored_at: position.stored_at }
+    }
+}
+
+/// The streams as the configuration wants them.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    /// `DEX_IN`.
+    pub input: InLimits,
+    /// `DEX_OUT`.
+    pub output: OutLimits,
 }
 
 /// Marks read across threads.
@@ -127,6 +150,14 @@ pub struct Progress {
     snapshot_through: AtomicU64,
     landed: Mutex<Prefix>,
     positions: Vec<Mutex<Place>>,
+    /// Store time of each partition's last position, also once its stream is doubted.
+    read: Vec<AtomicI64>,
+    /// Messages of the exchange to itself that were stored from then on may be lost; `i64::MAX`: none.
+    input_lost: AtomicI64,
+    losses: AtomicU64,
+    healed: AtomicU64,
+    marked_through: AtomicU64,
+    mark_now: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -140,7 +171,13 @@ impl Progress {
             dispatched_through: AtomicU64::new(dispatched_through),
             snapshot_through: AtomicU64::new(snapshot_through),
             landed: Mutex::new(Prefix::from(landed_through)),
+            read: positions.iter().map(|place| AtomicI64::new(place.stored_at)).collect(),
             positions: positions.into_iter().map(Mutex::new).collect(),
+            input_lost: AtomicI64::new(i64::MAX),
+            losses: AtomicU64::new(0),
+            healed: AtomicU64::new(0),
+            marked_through: AtomicU64::new(0),
+            mark_now: Notify::new(),
         }
     }
 
@@ -159,6 +196,55 @@ impl Progress {
         if let Some(position) = self.positions.get(usize::from(partition)) {
             *lock(position) = place;
         }
+        if let Some(read) = self.read.get(usize::from(partition)).filter(|_| place.stored_at != 0) {
+            read.store(place.stored_at, Ordering::Release);
+        }
+    }
+
+    /// The input has lost messages, or may have: those that no partition has read yet.
+    pub fn input_lost(&self) {
+        let since = self.read.iter().map(|read| read.load(Ordering::Acquire)).min().unwrap_or(0);
+        self.input_lost.fetch_min(since, Ordering::AcqRel);
+    }
+
+    /// From which store time on the input may have lost messages, told once.
+    pub fn take_input_lost(&self) -> Option<i64> {
+        Some(self.input_lost.swap(i64::MAX, Ordering::AcqRel)).filter(|since| *since != i64::MAX)
+    }
+
+    /// The output has lost messages; returns the number of that loss.
+    pub fn output_lost(&self) -> u64 {
+        self.losses.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// What was lost up to that loss is in the output again.
+    pub fn output_healed(&self, loss: u64) {
+        self.healed.fetch_max(loss, Ordering::AcqRel);
+    }
+
+    /// True when the output holds all that was published.
+    pub fn output_whole(&self) -> bool {
+        self.healed.load(Ordering::Acquire) >= self.losses.load(Ordering::Acquire)
+    }
+
+    /// Leaves below this are marked in the output as published.
+    pub fn marked_through(&self) -> u64 {
+        self.marked_through.load(Ordering::Acquire)
+    }
+
+    /// Moves [`Progress::marked_through`].
+    pub fn marked(&self, through: u64) {
+        self.marked_through.store(through, Ordering::Release);
+    }
+
+    /// Asks for a mark in the output at once.
+    pub fn ask_for_mark(&self) {
+        self.mark_now.notify_one();
+    }
+
+    /// Resolves when a mark is asked for.
+    pub async fn mark_asked(&self) {
+        self.mark_now.notified().await;
     }
 
     /// The position of each partition.
@@ -226,6 +312,20 @@ impl Shared {
                 None
             }
         }
+    }
+
+    /// The first leaf that was committed at or after `at`, nanoseconds since 1970, as far as the ledger can be
+    /// read: where it cannot, an earlier one.
+    pub fn first_since(&self, at: i64) -> u64 {
+        let (mut low, mut high) = (0, self.reader.tree_size());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.reader.read(middle) {
+                Ok(stored) if stored.time_ns < at => low = middle + 1,
+                Ok(_) | Err(_) => high = middle,
+            }
+        }
+        low
     }
 
     /// The entry that answered the message with `key` and these facts, from index and ledger.

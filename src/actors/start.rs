@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
 use super::ledger::{Commit, LedgerActor};
+use super::marks::{LOSSES, Marks};
 use super::outbox::Outbox;
 use super::partition::{Neighbours, PartitionActor, Start};
 use super::shared::Shared;
@@ -24,6 +25,8 @@ use crate::store::{OpenRow, Sealed};
 
 /// Local commands that may wait at one partition.
 const LOCALS: usize = 64;
+/// How long a stop waits for the last mark in the output; without it the next start sends a little again.
+const MARK_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 /// How long the operators' keys may take to be ledgered at start.
 const OPERATORS_WITHIN: std::time::Duration = std::time::Duration::from_secs(15);
 
@@ -61,6 +64,9 @@ pub enum StartError {
     /// The first commit, of the operators' keys, did not come about.
     #[error("the operators' keys could not be ledgered: see the log for what keeps the ledger from committing")]
     Operators,
+    /// Effects that are owed cannot be told.
+    #[error("an entry whose effects have not left cannot be read, so what it owes to whom is not known: {0}")]
+    Effects(String),
     /// An arbiter's thread ended while it started.
     #[error("the thread of {0} ended while it started")]
     Thread(String),
@@ -124,8 +130,14 @@ pub async fn start(
             actix::spawn(super::publishing::watch(outward.status(), Arc::clone(&shared.health)));
             let done = shared.progress.dispatched_through();
             let mut outbox = Outbox::new(Arc::clone(&shared), [outward, inward], still_open, done);
-            outbox.recover().await;
-            Ok(DispatchActor::new(shared, outbox).start())
+            let (tell, lost) = mpsc::channel(LOSSES);
+            let publishers = [Arc::clone(&outbox.publisher), Arc::clone(&outbox.inward)];
+            let mut marks = Marks::new(Arc::clone(&shared), link, publishers, tell);
+            // Before anything more is published, so that a loss is seen as what it is.
+            marks.turn().await;
+            outbox.recover().await.map_err(StartError::Effects)?;
+            actix::spawn(shared.fatal.clone().guard("the watch over the output", marks.run()));
+            Ok(DispatchActor::new(shared, outbox, lost).start())
         })
         .await?
     };
@@ -251,6 +263,7 @@ fn declare(shared: &Shared, operator: Address, keys: Vec<Key>) -> Work {
         sequence: None,
         reply: None,
         want_proof: false,
+        trace: None,
     }
 }
 
@@ -290,7 +303,14 @@ impl Actors {
             while shared.progress.dispatched_through() < shared.progress.landed_through() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
-            // An empty group stores that mark, so that the next start repeats nothing.
+            // A mark in the output and an empty group store that, so that the next start repeats nothing.
+            let patient = tokio::time::Instant::now() + MARK_WITHIN;
+            shared.progress.ask_for_mark();
+            while shared.progress.marked_through() < shared.progress.dispatched_through()
+                && tokio::time::Instant::now() < patient
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
             let (reply, landed) = oneshot::channel();
             let last = Commit { partition: 0, position: None, records: Vec::new(), reply };
             if self.ledger.send(last).await.is_ok() {

@@ -143,6 +143,7 @@ impl Partition {
                 sequence: None,
                 reply: None,
                 want_proof: false,
+                trace: None,
             })
             .collect();
         let Some(routed) = self.route(works) else { return };

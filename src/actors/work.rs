@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use super::entity::Ask;
 use crate::domain::{Address, MessageId};
 use crate::store::IndexKey;
+use crate::wire::TraceContext;
 
 /// One message (or local command) to be decided.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Work {
     pub reply: Option<SmolStr>,
     /// Whether the caller wants a proof with it.
     pub want_proof: bool,
+    /// The sender's place in a trace of its own, for logs.
+    pub trace: Option<TraceContext>,
 }
 
 /// A refusal to be told to a waiting caller before any entry is made.

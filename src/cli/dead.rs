@@ -1,11 +1,12 @@
-//! `dex dead`: messages that the exchange could not work on, by their facts in the ledger.
+//! `dex dead`: messages that the exchange could not work on, or would not, by their facts in the ledger.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::domain::Event;
+use crate::domain::time::SECOND;
+use crate::domain::{Entry, Event, Timestamp};
 
 use super::args::Globals;
 use super::fail::Failure;
@@ -15,7 +16,7 @@ use super::{ledger, out};
 /// What can be done with dead letters.
 #[derive(Debug, Subcommand)]
 pub enum DeadVerb {
-    /// List the dead letters of a state folder
+    /// List the dead letters of a state folder, and how many messages were refused before their senders were authenticated
     #[command(after_help = "Example:\n  dex dead list /var/lib/dex --from 100000 --json")]
     List {
         #[command(flatten)]
@@ -35,10 +36,13 @@ pub fn run(globals: &Globals, verb: &DeadVerb) -> Result<ExitCode, Failure> {
     for stored in ledger::open(globals, folder)?.scan(*from) {
         let stored = stored.map_err(|error| Failure::Finding(error.to_string()))?;
         let entry = ledger::entry(&stored)?;
-        let Event::DeadLetter { subject, sequence, body, reason } = &entry.event else { continue };
+        let Event::DeadLetter { subject, sequence, body, reason } = &entry.event else {
+            refused(globals, &entry, stored.leaf)?;
+            continue;
+        };
         if globals.json {
             out::json(&json!({
-                "leaf": stored.leaf, "at": entry.at, "lane": entry.entity.id, "subject": subject,
+                "kind": "dead-letter", "leaf": stored.leaf, "at": entry.at, "lane": entry.entity.id, "subject": subject,
                 "sequence": sequence, "body": body, "reason": reason,
             }))?;
         } else {
@@ -49,4 +53,16 @@ pub fn run(globals: &Globals, verb: &DeadVerb) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Messages whose senders were not authenticated: one entry for each reason and second.
+fn refused(globals: &Globals, entry: &Entry, leaf: u64) -> Result<(), Failure> {
+    let Event::RefusedUnauthenticated { reason, count, second } = &entry.event else { return Ok(()) };
+    let at = Timestamp(second.saturating_mul(SECOND));
+    if globals.json {
+        return out::json(&json!({
+            "kind": "refused", "leaf": leaf, "at": at, "lane": entry.entity.id, "reason": reason, "count": count,
+        }));
+    }
+    out::line(format_args!("{at}  leaf {leaf}  {reason}  {count} refused before their senders were authenticated"))
 }

@@ -38,6 +38,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let format = match config.log.format {
         LogFormat::Text => crate::telemetry::LogFormat::Text,
         LogFormat::Json => crate::telemetry::LogFormat::Json,
+        LogFormat::Journald => crate::telemetry::LogFormat::Journald,
     };
     crate::telemetry::init_logs(&config.log.level, format)
         .map_err(|error| Failure::Finding(format!("log: {error}")))?;

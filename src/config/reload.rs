@@ -12,6 +12,7 @@ impl Config {
         let mut frozen = new.clone();
         frozen.limits = self.limits.clone();
         frozen.operator.clone_from(&self.operator);
+        frozen.ledger.free_min_bytes = self.ledger.free_min_bytes;
         frozen.log.level.clone_from(&self.log.level);
         let (old, new) = (flat(self), flat(&frozen));
         let problems: Vec<Problem> = new

@@ -60,7 +60,7 @@ Limits {
     deadline_default: Span, deadline_min: Span, deadline_max: Span, open_per_hat: usize, messages_per_minute: u32,
 } }
 section! { /// `[ledger]`
-LedgerFiles { segment_bytes: u64, spool_segment_bytes: u64, reserve_bytes: u64 } }
+LedgerFiles { segment_bytes: u64, spool_segment_bytes: u64, reserve_bytes: u64, free_min_bytes: u64 } }
 section! { /// `[snapshot]`
 Snapshot { interval: Span, entries: usize, entries_max: usize } }
 section! { /// `[actors]`
@@ -82,4 +82,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// systemd's journal.
+    Journald,
 }

@@ -204,9 +204,10 @@ fn a_file_that_is_absent_or_no_toml_is_told() {
 }
 
 #[test]
-fn only_limits_and_level_are_taken_over_while_running() {
+fn only_what_is_marked_is_taken_over_while_running() {
     let old = read(None, &[]).expect("right");
-    let new = read(Some("[limits]\ndepth = 32\n[log]\nlevel = \"debug\"\n"), &[]).expect("right");
+    let new = read(Some("[limits]\ndepth = 32\n[log]\nlevel = \"debug\"\n[ledger]\nfree_min_bytes = 7\n"), &[])
+        .expect("right");
     assert_eq!(old.reloadable(&new), Ok(()));
     let new = read(Some("[limits]\ndepth = 32\n[http]\nlisten = \"127.0.0.1:1\"\n[actors]\nlive = 7\n"), &[]);
     let found = old.reloadable(&new.expect("right")).expect_err("needs a restart");
@@ -221,7 +222,8 @@ fn only_limits_and_level_are_taken_over_while_running() {
             marked = line.ends_with("[reload]");
         } else if let Some((key, _)) = line.split_once(" = ") {
             let path = format!("{section}.{key}");
-            assert_eq!(marked, section == "limits" || path == "log.level", "{path}");
+            let taken_over = section == "limits" || ["log.level", "ledger.free_min_bytes"].contains(&path.as_str());
+            assert_eq!(marked, taken_over, "{path}");
         }
     }
 }

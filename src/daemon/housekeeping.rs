@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::settings::STATE_BYTES;
 use crate::actors::shared::Shared;
-use crate::nats::streams::DEX_IN;
+use crate::nats::streams::{self, DEX_IN};
 use crate::nats::{Link, lookup};
 
 /// Key of the newest checkpoint in the state bucket.
@@ -27,7 +28,7 @@ pub async fn run(
     shared: Arc<Shared>,
     state: PathBuf,
     link: Link,
-    bucket: async_nats::jetstream::kv::Store,
+    mut bucket: async_nats::jetstream::kv::Store,
     stop: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -58,7 +59,14 @@ pub async fn run(
             let note = shared.reader.checkpoint();
             match bucket.put(CHECKPOINT_KEY, note.as_bytes().to_vec().into()).await {
                 Ok(_) => stored_size = size,
-                Err(error) => tracing::warn!(%error, "the checkpoint was not stored in the state bucket"),
+                Err(error) => {
+                    tracing::warn!(%error, "the checkpoint was not stored in the state bucket");
+                    // It may be gone; then it is made again.
+                    match streams::prepare_state(&link.jetstream, STATE_BYTES, 1).await {
+                        Ok((found, _)) => bucket = found,
+                        Err(error) => tracing::warn!(%error, "the state bucket cannot be made again"),
+                    }
+                }
             }
             let topic = crate::wire::subject::broadcast("checkpoint");
             if let Err(error) = link.client.publish(topic, note.as_bytes().to_vec().into()).await {
@@ -87,6 +95,15 @@ async fn purge(shared: &Shared, link: &Link, purged: &mut BTreeMap<u16, u64>) {
         let known = place.created == stream.created_ns && place.sequence <= stream.last_sequence;
         if !known || place.sequence == *done {
             continue;
+        }
+        // In a stream that was rolled back and filled again, messages before this place were never read.
+        match lookup::message_at(&link.jetstream, DEX_IN, place.sequence).await {
+            Ok(Some(there)) if there.stored_at_ns == place.stored_at => {}
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, partition, "the input was not purged");
+                continue;
+            }
         }
         let filter = format!("dex.v1.p.{partition}.>");
         match lookup::purge_before(&link.jetstream, DEX_IN, &filter, place.sequence).await {

@@ -21,6 +21,8 @@ use crate::config::Config;
 
 /// How long a stop may take before what is left is left to the next start.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// The signal of a write beyond a limit on file sizes, on Linux.
+const SIGXFSZ: i32 = 25;
 /// Exit code of a failed write or sync (`EX_TEMPFAIL`): a restart reads what is on disk.
 pub const EXIT_WRITE_FAILED: u8 = 75;
 
@@ -33,6 +35,8 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
+    // Without a handler a write beyond a limit on file sizes kills the process instead of failing.
+    let _file_size = signal(SignalKind::from_raw(SIGXFSZ)).context("SIGXFSZ cannot be caught")?;
 
     let mut running = tokio::select! {
         started = Running::start(config, Extras::default()) => started?,

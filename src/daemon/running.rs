@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -18,7 +19,7 @@ use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::registry::Registry;
-use crate::actors::shared::{FaultHook, Place, Progress, Shared, sealed};
+use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
 use crate::domain::{Id, Registration, Standing};
@@ -99,13 +100,8 @@ impl Running {
             .collect::<Result<Vec<Id>, _>>()
             .context("the lanes")?;
         let positions: BTreeMap<u16, _> = recovered.positions.clone();
-        let marks = (0..partitions)
-            .map(|p| {
-                positions
-                    .get(&p)
-                    .map_or(Place::default(), |at| Place { created: at.stream_created, sequence: at.sequence })
-            })
-            .collect();
+        let marks =
+            (0..partitions).map(|p| positions.get(&p).map_or_else(Place::default, |at| Place::from(*at))).collect();
         let progress = Progress::new(recovered.dispatched_through, db.known_through(), recovered.tree_size, marks);
         let (fatal, told) = Fatal::new();
         let bounds = settings::bounds(&config);
@@ -121,6 +117,8 @@ impl Running {
             reader,
             spool: ledger.spool(),
             lanes,
+            free_min: AtomicU64::new(config.ledger.free_min_bytes),
+            streams: Streams { input: settings::in_limits(&config), output: settings::out_limits(&config) },
             trusted_broker: settings::trusted_broker(&config),
             health,
             clock: extras.clock.unwrap_or_else(|| Arc::new(SystemClock)),
@@ -201,6 +199,7 @@ impl Running {
         match self.config.reloadable(&new) {
             Ok(()) => {
                 self.shared.limits.store(Arc::new(settings::limits(&new)));
+                self.shared.free_min.store(new.ledger.free_min_bytes, Ordering::Relaxed);
                 if let Err(error) = crate::telemetry::set_log_level(&new.log.level) {
                     tracing::error!(%error, "log.level was not taken over");
                 }

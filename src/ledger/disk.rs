@@ -30,6 +30,16 @@ pub(super) fn reserve(file: &File, path: &Path, offset: u64, bytes: u64) -> Resu
     }
 }
 
+/// Sees whether at least `floor` bytes are free on the disk that holds `dir`.
+///
+/// # Errors
+/// [`LedgerError::Scarce`] when they are not; `Io` when the system does not tell.
+pub(super) fn room(dir: &Path, floor: u64) -> Result<(), LedgerError> {
+    let stat = rustix::fs::statvfs(dir).map_err(|e| io_at("see the free space of", dir)(e.into()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if free < floor { Err(LedgerError::Scarce { free, floor, path: dir.to_path_buf() }) } else { Ok(()) }
+}
+
 /// Syncs the file, then drops its pages from the cache, so that what is read next is what the disk holds:
 /// after a failed sync Linux keeps showing pages that never reached it.
 pub(super) fn forget_cached(file: &File) -> io::Result<()> {

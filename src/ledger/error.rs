@@ -25,6 +25,19 @@ pub enum LedgerError {
         /// The file they were for.
         path: PathBuf,
     },
+    /// The disk is nearly full. Nothing was written; the same commit may be tried again later.
+    #[error(
+        "{free} bytes are free on the disk of {}, fewer than the {floor} that are to stay free: free some and the commit can be tried again",
+        path.display()
+    )]
+    Scarce {
+        /// Bytes free.
+        free: u64,
+        /// Bytes that are to stay free.
+        floor: u64,
+        /// The folder.
+        path: PathBuf,
+    },
     /// An earlier write or sync failed; what is on disk is known again only after opening the folder anew.
     #[error("an earlier write or sync of this ledger failed: restart the process so that it reads what is durable")]
     Poisoned,
@@ -138,7 +151,7 @@ impl LedgerError {
     /// True if nothing was written and the same call can succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::NoSpace { .. })
+        matches!(self, Self::NoSpace { .. } | Self::Scarce { .. })
     }
 }
 

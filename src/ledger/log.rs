@@ -128,6 +128,15 @@ impl Ledger {
         Ok((ledger, ground.recovered))
     }
 
+    /// Sees whether at least `floor` bytes are free on the ledger's disk: asked before a commit, so that others on that disk
+    /// keep some.
+    ///
+    /// # Errors
+    /// `Scarce` when they are not; `Io` when the system does not tell.
+    pub fn room(&self, floor: u64) -> Result<(), LedgerError> {
+        disk::room(&self.dir, floor)
+    }
+
     /// Makes a group durable: syncs its contents, then its frame, then signs the checkpoint over it.
     ///
     /// # Errors

@@ -1,6 +1,12 @@
 //! Looking at one stored message and at the ends of a stream: what bus distrust compares; and purging what is decided.
 
-use async_nats::jetstream::{self, ErrorCode, stream::RawMessageErrorKind};
+use async_nats::HeaderMap;
+use async_nats::jetstream::{
+    self, ErrorCode,
+    context::GetStreamErrorKind,
+    stream::{LastRawMessageErrorKind, RawMessageErrorKind},
+};
+use bytes::Bytes;
 
 use super::streams::StreamIdentity;
 
@@ -60,12 +66,47 @@ pub async fn message_at(
     }
 }
 
+/// The newest message on `subject` with its headers and body, `None` when the stream holds none.
+///
+/// # Errors
+/// [`LookupError`] when the broker does not tell.
+pub async fn newest_on(
+    js: &jetstream::Context,
+    stream: &str,
+    subject: &str,
+) -> Result<Option<(u64, HeaderMap, Bytes)>, LookupError> {
+    let what = "look-up of the newest message";
+    let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
+    match handle.get_last_raw_message_by_subject(subject).await {
+        Ok(message) => Ok(Some((message.sequence, message.headers, message.payload))),
+        Err(error) => match error.kind() {
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            LastRawMessageErrorKind::JetStream(inner) if inner.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+            _ => Err(LookupError::new(what, stream, error)),
+        },
+    }
+}
+
 /// Identity and ends of a stream.
 pub async fn identity(js: &jetstream::Context, stream: &str) -> Result<StreamIdentity, LookupError> {
     let what = "state";
     let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
     let info = handle.get_info().await.map_err(|e| LookupError::new(what, stream, e))?;
     Ok(StreamIdentity::from(&info))
+}
+
+/// Identity and ends of a stream, `None` when there is no such stream.
+///
+/// # Errors
+/// [`LookupError`] when the broker does not tell.
+pub async fn find(js: &jetstream::Context, stream: &str) -> Result<Option<StreamIdentity>, LookupError> {
+    match js.get_stream(stream).await {
+        Ok(found) => Ok(Some(StreamIdentity::from(found.cached_info()))),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(inner) if inner.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+            _ => Err(LookupError::new("state", stream, error)),
+        },
+    }
 }
 
 /// Removes the messages of `filter` before `sequence`; that message itself stays. Returns how many went.

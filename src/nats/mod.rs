@@ -3,6 +3,7 @@
 //! Objects are made on the thread that uses them and run on a `current_thread` runtime.
 
 pub mod connect;
+pub mod distrust;
 pub mod embedded;
 pub mod headers;
 pub mod intake;
@@ -14,6 +15,7 @@ pub mod requirements;
 pub mod streams;
 
 pub use connect::{Connect, ConnectError, Credentials};
+pub use distrust::{Known, Loss};
 pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit};
 pub use headers::{HeaderView, header_map};
 pub use intake::{Intake, IntakeError, IntakeOptions, Raw};

@@ -87,8 +87,10 @@ pub struct PublishCounts {
     pub in_flight: usize,
     /// Bytes in the window.
     pub bytes_in_flight: usize,
-    /// Highest stream sequence in any ack: where bus distrust looks for our last message.
+    /// Stream sequence in the newest ack: so far the stream must go.
     pub last_stream_sequence: u64,
+    /// Acks whose sequence was not above that of the one before: each time the stream had been rolled back, or made anew.
+    pub went_back: u64,
 }
 
 /// A message was not published, or never will be.

@@ -1,4 +1,4 @@
-//! Logging: text or JSON lines on standard error, with a level that can change while running.
+//! Logging: text or JSON lines on standard error or entries of systemd's journal, with a level that can change while running.
 
 use std::sync::OnceLock;
 
@@ -15,6 +15,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// systemd's journal, with fields of their own.
+    Journald,
 }
 
 /// Why logging was not set up.
@@ -23,6 +25,9 @@ pub enum LogError {
     /// The level is no filter.
     #[error("log level {0:?} is no filter: use error, warn, info, debug, trace, or target=level pairs")]
     Level(String),
+    /// There is no journal to write to.
+    #[error("log.format is \"journald\" but the journal cannot be reached ({0}): use \"text\" or \"json\"")]
+    Journal(std::io::Error),
     /// Another logger is installed in this process.
     #[error("a logger is installed already")]
     Installed,
@@ -49,6 +54,10 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
             registry.with(lines.with_ansi(!plain)).try_init()
         }
         LogFormat::Json => registry.with(lines.json()).try_init(),
+        LogFormat::Journald => {
+            let journal = tracing_journald::layer().map_err(LogError::Journal)?;
+            registry.with(journal.with_syslog_identifier("dex".to_owned())).try_init()
+        }
     };
     installed.map_err(|_| LogError::Installed)?;
     // Only one logger can be installed, so this is the first handle.

@@ -50,7 +50,10 @@ metrics_table! {
     INTAKE_BATCH_SIZE = "dex_intake_batch_messages", Histogram, None, "Messages in one batch of a partition.";
     INTAKE_LAG_MESSAGES = "dex_intake_lag_messages", Gauge, Some("partition"), "Messages that waited behind the last one read.";
     INTAKE_REOPENED_TOTAL = "dex_intake_reopened_total", Counter, None, "Times a partition opened its input again after a fault.";
-    STREAM_ROLLBACKS_TOTAL = "dex_stream_rollbacks_total", Counter, None, "Times a stream was found not to be the one that was known.";
+    STREAM_ROLLBACKS_TOTAL = "dex_stream_rollbacks_total", Counter, Some("why"), "Times a partition found DEX_IN not to be the stream that it knew, by what had become of it.";
+    OUTPUT_LOSSES_TOTAL = "dex_output_losses_total", Counter, Some("why"), "Times DEX_OUT was found not to be the stream that was published to, by what had become of it.";
+    HEALED_TOTAL = "dex_healed_total", Counter, Some("what"), "What went out again because a stream had lost it, by what it was.";
+    STREAMS_MADE_AGAIN_TOTAL = "dex_streams_made_again_total", Counter, Some("stream"), "Streams that were gone while the daemon ran and were made again.";
     VERIFY_SECONDS = "dex_verify_seconds", Histogram, None, "Time to verify the signatures of one batch.";
     DECIDE_SECONDS = "dex_decide_seconds", Histogram, None, "Time to decide one batch.";
     COMMIT_SECONDS = "dex_commit_seconds", Histogram, None, "Time of one group commit: spool, segment, checkpoint.";

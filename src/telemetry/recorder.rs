@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::events::{ActorExit, EffectFailed, EntityQuarantined, PublishingStalled};
+use super::events::{
+    ActorExit, EffectFailed, EntityQuarantined, Healed, PublishingStalled, StreamMadeAgain, StreamRolledBack,
+};
 use super::names::{self, Shape};
 use super::path::Published;
 use super::{ExchangeCounters, path};
@@ -77,6 +79,16 @@ fn touch() {
     }
     for why in PublishingStalled::WHY {
         counter!(names::PUBLISHING_STALLS_TOTAL, "why" => why).increment(0);
+    }
+    for why in StreamRolledBack::WHY {
+        counter!(names::STREAM_ROLLBACKS_TOTAL, "why" => why).increment(0);
+        counter!(names::OUTPUT_LOSSES_TOTAL, "why" => why).increment(0);
+    }
+    for what in Healed::WHAT {
+        counter!(names::HEALED_TOTAL, "what" => what).increment(0);
+    }
+    for stream in StreamMadeAgain::STREAMS {
+        counter!(names::STREAMS_MADE_AGAIN_TOTAL, "stream" => stream).increment(0);
     }
     for why in ActorExit::WHY {
         counter!(names::ACTOR_EXITS_TOTAL, "why" => why).increment(0);

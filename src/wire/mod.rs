@@ -19,6 +19,7 @@ pub mod received;
 pub mod sign;
 pub mod signed_text;
 pub mod subject;
+pub mod trace_context;
 pub mod verify;
 
 #[cfg(test)]
@@ -32,4 +33,5 @@ pub use outgoing::{MessageOptions, Outgoing};
 pub use problem::Problem;
 pub use received::{Delivery, RecallRequest, ReceivedError, Request};
 pub use sign::Signer;
+pub use trace_context::TraceContext;
 pub use verify::{KnownKeys, is_weak, verify, verify_batch, verify_batch_of};

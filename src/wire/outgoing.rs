@@ -152,6 +152,14 @@ pub fn recall_request<'a>(
     from_exchange(signer, origin, subject::recall(to), headers, body.into())
 }
 
+/// The exchange's own mark in its output stream: effects of all leaves below `through` were stored before it. The same
+/// arguments make the same bytes.
+pub fn mark(signer: &Signer, origin: &str, own: &Address, id: Uuid, through: u64) -> Outgoing {
+    let body = format!("{{\"through\":{through}}}");
+    let headers = speaker(Some(signer), origin, id);
+    from_exchange(Some(signer), origin, subject::mark(own), headers, body.into())
+}
+
 /// Outcomes for one party, as its stored message: always an array. Not signed: each is proved by the
 /// checkpoint of its tree size.
 pub fn outcomes(to: &Address, outcomes: &[OutcomeOut]) -> Outgoing {

@@ -132,6 +132,11 @@ pub fn notice(to: &Address) -> String {
     under(OUT_PREFIX, to, &["notice"])
 }
 
+/// Where the exchange marks, for itself, how far its output stream goes.
+pub fn mark(origin: &Address) -> String {
+    under(OUT_PREFIX, origin, &["mark"])
+}
+
 /// What a recipient's consumer filters on: everything for it.
 pub fn out_filter(to: &Address) -> String {
     under(OUT_PREFIX, to, &[">"])

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dex::actors::clock::SystemClock;
 use dex::actors::directory::Directory;
 use dex::actors::registry::Registry;
-use dex::actors::shared::{Bounds, Progress, Shared};
+use dex::actors::shared::{Bounds, Progress, Shared, Streams};
 use dex::daemon::queries;
 use dex::domain::event::{Authority, Closed, Direction, Opened};
 use dex::domain::registration::KeyRecord;
@@ -15,6 +15,7 @@ use dex::domain::{
 };
 use dex::ledger::merkle::{Hash, leaf_hash, node_hash};
 use dex::ledger::{CheckpointKey, CheckpointVerifier, Group, Ledger, NewRecord, Options};
+use dex::nats::streams::{InLimits, OutLimits};
 use dex::store::{Sealed, StateDb, Tail};
 use dex::telemetry::Health;
 use dex::wire::{Problem, Signer};
@@ -120,6 +121,15 @@ struct Exchange {
     _ledger: Ledger,
 }
 
+/// Queries look at no stream.
+fn streams() -> Streams {
+    let max_age = Duration::from_secs(60);
+    Streams {
+        input: InLimits { partitions: 1, max_bytes: 1 << 20, max_age, replicas: 1 },
+        output: OutLimits { max_bytes: 1 << 20, max_age, max_consumers: 10, replicas: 1 },
+    }
+}
+
 impl Exchange {
     async fn start() -> Self {
         let folder = tempfile::tempdir().expect("folder");
@@ -179,6 +189,8 @@ impl Exchange {
             reader: ledger.reader(),
             spool: ledger.spool(),
             lanes: vec![Id::new("a7").expect("an id")],
+            free_min: 0.into(),
+            streams: streams(),
             trusted_broker: false,
             health: Arc::new(Health::default()),
             clock: Arc::new(SystemClock),

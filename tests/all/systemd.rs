@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use dex::daemon::{Extras, watchdog};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::cast::{Cast, RECORD};
 use crate::support::exchange::Exchange;
 use crate::support::inside::{Ground, Inside};
+use crate::support::nats_server::TestServer;
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -332,4 +334,44 @@ async fn a_partition_that_hangs_stops_the_pings() {
     drop(over);
     pings.join().expect("it ends");
     assert!(daemon.stop());
+}
+
+/// A restart would not bring the broker back: while it is away, or hangs, the daemon waits and is alive.
+#[tokio::test]
+async fn a_broker_that_is_away_or_hangs_does_not_stop_the_pings() {
+    let mut broker = TestServer::start();
+    let manager = Arc::new(Manager::new());
+    let notify = manager.path.to_str().expect("a path").to_owned();
+    let exchange = Exchange::on_with_env(&broker, &[("NOTIFY_SOCKET", &notify), ("WATCHDOG_USEC", "1800000")]);
+    let cast = Cast::new(exchange.client().await, 1).await;
+    let stop = CancellationToken::new();
+    // Deliveries that nobody answers, and always something to publish.
+    let (plug, bob, ends) = (cast.plug, cast.hats[0].party().id.clone(), stop.clone());
+    let sending = tokio::spawn(async move {
+        while !ends.is_cancelled() {
+            let credits = (0..20).map(|_| plug.credit(&bob, RECORD));
+            drop(futures_util::future::join_all(credits).await);
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let watch = async |seconds: u64, why: &'static str| {
+        let manager = Arc::clone(&manager);
+        let watching = tokio::task::spawn_blocking(move || {
+            let until = Instant::now() + Duration::from_secs(seconds);
+            while Instant::now() < until {
+                assert!(manager.next(Duration::from_secs(4)).is_some(), "{why}: no ping for 4 s");
+            }
+        });
+        watching.await.expect("pings");
+    };
+    signal(broker.pid(), libc::SIGSTOP);
+    watch(16, "the broker hangs").await;
+    signal(broker.pid(), libc::SIGCONT);
+    watch(3, "it goes on").await;
+    broker.kill();
+    watch(16, "the broker is away").await;
+    broker.restart();
+    watch(4, "it is back").await;
+    stop.cancel();
+    sending.abort();
 }

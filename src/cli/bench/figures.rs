@@ -35,7 +35,8 @@ impl Figures {
         self.put(nats, "CPU of nats-server per exchange, µs", run.cpu_us_nats);
         if mode == Mode::Signed {
             self.put("cpu_us_load", "CPU of the load itself per exchange, µs", run.cpu_us_load);
-            self.put("rss_mib", "most memory of dex, MiB", run.rss_mib);
+            self.put("rss_mib", "memory of dex at the end of the closed loop, MiB", run.rss_mib);
+            self.put("peak_rss_mib", "most memory of dex until then, MiB", run.peak_rss_mib);
         }
         if let Some(open) = &run.open {
             self.put("open_per_s", "exchanges a second, open loop", open.per_second);

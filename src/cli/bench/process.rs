@@ -14,12 +14,15 @@ pub fn cpu(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
-/// Most memory that a process has held at a time (resident set), MiB; zero when it is gone.
-pub fn peak_mib(pid: u32) -> f64 {
+/// Memory that a process holds (resident set), and the most that it has held at a time, MiB; zero when it is gone.
+pub fn memory_mib(pid: u32) -> (f64, f64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.unwrap_or(0.0) / 1024.0
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
+        kib.unwrap_or(0.0) / 1024.0
+    };
+    (of("VmRSS:"), of("VmHWM:"))
 }
 
 #[cfg(test)]
@@ -32,7 +35,8 @@ mod tests {
         let began = std::time::Instant::now();
         while began.elapsed() < Duration::from_millis(50) {}
         assert!(cpu(me) >= Duration::from_millis(20));
-        assert!(peak_mib(me) > 1.0);
+        let (now, most) = memory_mib(me);
+        assert!(now > 1.0 && most >= now);
         assert_eq!(cpu(u32::MAX), Duration::ZERO);
     }
 }

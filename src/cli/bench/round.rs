@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use super::process::{cpu, peak_mib};
+use super::process::{cpu, memory_mib};
 use super::{BenchArgs, ORIGIN, PARTITIONS};
 use crate::cli::demo::child::{self, Exchange};
 use crate::cli::fail::Failure;
@@ -48,6 +48,7 @@ pub struct Measured {
     pub cpu_us_nats: f64,
     pub cpu_us_load: f64,
     pub rss_mib: f64,
+    pub peak_rss_mib: f64,
     pub open: Option<Open>,
     pub again: Option<Again>,
     pub faults: Vec<String>,
@@ -133,7 +134,6 @@ pub async fn measure(mode: Mode, args: &BenchArgs, folder: &Path) -> Result<Meas
         measured.open = Some(open(&load, rate, args, &readers).await?);
     }
     ended(&load, &readers).await;
-    measured.rss_mib = peak_mib(middle.pids().0);
     readers.cancel();
     for thread in threads {
         let ended = thread.map_err(|e| failed("a thread of the load", &e))?.join();
@@ -209,6 +209,7 @@ async fn closed(
     let (began, before, from) = (Instant::now(), used(), load.books.counts().settled);
     tokio::time::sleep(args.span()).await;
     let (took, after, settled) = (began.elapsed(), used(), load.books.counts().settled - from);
+    let (rss_mib, peak_rss_mib) = memory_mib(itself);
     stop.cancel();
     let ended = tokio::task::spawn_blocking(move || sending.join()).await;
     let mut faults = Vec::new();
@@ -221,7 +222,8 @@ async fn closed(
         cpu_us_middle: each(0),
         cpu_us_nats: each(1),
         cpu_us_load: each(2),
-        rss_mib: 0.0,
+        rss_mib,
+        peak_rss_mib,
         open: None,
         again: None,
         faults,

@@ -1,11 +1,12 @@
 //! The consumer behind an inbox: opened, read, opened again whenever the broker was away.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::{Stream, StreamExt};
@@ -133,7 +134,8 @@ impl Client {
     pub async fn inbox_with(&self, options: InboxOptions) -> Result<Inbox, ClientError> {
         // A channel of the size of a fetch: what is in it is in hand.
         let (sender, items) = mpsc::channel(256);
-        let pump = Pump { client: self.apart(), options, seen: Arc::new(Seen::new(SEEN_MAX)), sender };
+        let seen = Arc::new(Seen::new(SEEN_MAX));
+        let pump = Pump { client: self.apart(), options, seen, sender, read_to: Mutex::default() };
         let opened = tokio::time::timeout(self.hub.call_deadline, pump.open()).await;
         let consumer = opened.map_err(|_| ClientError::NoAnswer {
             subject: format!("{DEX_OUT} (a consumer for {})", self.party()),
@@ -149,6 +151,8 @@ struct Pump {
     options: InboxOptions,
     seen: Arc<Seen>,
     sender: mpsc::Sender<Result<Item, ClientError>>,
+    /// Store time of the last message of a consumer that is not durable: one made in its place goes on there.
+    read_to: Mutex<Option<DateTime>>,
 }
 
 fn broker(error: impl std::fmt::Display) -> ClientError {
@@ -156,6 +160,22 @@ fn broker(error: impl std::fmt::Display) -> ClientError {
 }
 
 impl Pump {
+    fn start(&self) -> DeliverPolicy {
+        let read_to = *self.read_to.lock().unwrap_or_else(PoisonError::into_inner);
+        match (read_to, self.options.only_new) {
+            (Some(start_time), _) => DeliverPolicy::ByStartTime { start_time },
+            (None, true) => DeliverPolicy::New,
+            (None, false) => DeliverPolicy::All,
+        }
+    }
+
+    /// Keeps where a consumer that is not durable has read to.
+    fn note(&self, at: DateTime) {
+        if !self.options.durable {
+            *self.read_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        }
+    }
+
     async fn open(&self) -> Result<PullConsumer, ClientError> {
         let party = self.client.party();
         let mut filters = self.options.topic.filters(party);
@@ -166,7 +186,7 @@ impl Pump {
             ack_wait: self.options.answer_within,
             max_ack_pending: self.options.in_hand,
             inactive_threshold: INACTIVE,
-            deliver_policy: if self.options.only_new { DeliverPolicy::New } else { DeliverPolicy::All },
+            deliver_policy: self.start(),
             ..pull::Config::default()
         };
         if filters.len() == 1 {
@@ -188,6 +208,7 @@ impl Pump {
     /// Reads until nobody listens any more.
     async fn run(self, mut consumer: PullConsumer) {
         let mut pause = REOPEN_FIRST;
+        self.note(consumer.cached_info().created);
         loop {
             let name = consumer.cached_info().name.clone();
             if let Err(error) = self.read(&consumer, &mut pause).await {
@@ -230,6 +251,11 @@ impl Pump {
             };
             let message = message.map_err(broker)?;
             *pause = REOPEN_FIRST;
+            if !self.options.durable
+                && let Ok(info) = message.info()
+            {
+                self.note(info.published);
+            }
             let Some(item) = self.take(message).await else {
                 continue;
             };

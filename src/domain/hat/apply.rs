@@ -21,7 +21,7 @@ impl Hat {
                 self.platform = Some(by.id.clone());
             }
             Event::Opened(opened) => {
-                self.open.insert(opened.delivery, Open::begin(opened, entry.at));
+                self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
             }
             Event::Settled(closed)
             | Event::Disputed { closed, .. }
@@ -104,7 +104,7 @@ impl Hat {
             enabled: None,
             cancelled: None,
         };
-        self.debits.insert(id.clone(), debit);
+        self.debits.insert(id.clone(), Box::new(debit));
         let ended = || self.debits.iter().filter(|(_, d)| d.ended(entry.at));
         if self.debits.len() > ENDED_DEBITS_MAX
             && ended().count() > ENDED_DEBITS_MAX

@@ -78,7 +78,7 @@ pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> 
 
 /// The debit that the owner speaks about.
 fn owned<'a>(hat: &'a Hat, id: &Id) -> Result<&'a Debit, Reason> {
-    hat.debits.get(id).ok_or(Reason::DebitNotFound)
+    hat.debits.get(id).map(|debit| &**debit).ok_or(Reason::DebitNotFound)
 }
 
 /// Decides `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.

@@ -83,10 +83,11 @@ pub struct Hat {
     pub plugs: BTreeMap<Id, u64>,
     /// Apps set up, each with the number of the entry that did it.
     pub apps: BTreeMap<Id, u64>,
+    // Boxed: a map has room for eleven even when it holds one, and there are many HATs.
     /// Data debits.
-    pub debits: BTreeMap<Id, Debit>,
+    pub debits: BTreeMap<Id, Box<Debit>>,
     /// Open exchanges by the id of their delivery.
-    pub open: BTreeMap<Uuid, Open>,
+    pub open: BTreeMap<Uuid, Box<Open>>,
     /// Claims by their offer.
     pub claims: BTreeMap<Id, Claim>,
     /// The current minute.

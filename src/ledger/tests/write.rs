@@ -126,6 +126,24 @@ fn after_a_failed_write_every_commit_is_refused() {
 }
 
 #[test]
+fn after_a_failed_sync_every_commit_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = open(dir.path());
+    fill(&mut ledger, &[2]);
+    // It takes every byte, and the kernel refuses to sync it.
+    let null = File::options().write(true).open("/dev/null").unwrap();
+    let good = std::mem::replace(&mut ledger.segment_mut().file, null);
+    assert!(matches!(ledger.commit(&group(2, 1)), Err(LedgerError::Io { op: "sync", .. })));
+    ledger.segment_mut().file = good;
+    assert!(matches!(ledger.commit(&group(2, 1)), Err(LedgerError::Poisoned)));
+    assert_whole(&ledger.reader(), 2);
+    drop(ledger);
+    let (mut ledger, found) = open(dir.path());
+    assert_eq!(found.tree_size, 2);
+    fill(&mut ledger, &[1]);
+}
+
+#[test]
 fn too_large_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (mut ledger, _) = open(dir.path());

@@ -93,7 +93,8 @@ impl Window {
 
     /// Marks a message as stored. False when it was answered before.
     pub(super) fn stored(&mut self, ticket: Ticket, sequence: u64) -> bool {
-        self.counts.last_stream_sequence = self.counts.last_stream_sequence.max(sequence);
+        self.counts.went_back += u64::from(sequence <= self.counts.last_stream_sequence);
+        self.counts.last_stream_sequence = sequence;
         let done = self.slot(ticket).is_some_and(|slot| slot.kept.take().is_some());
         self.counts.acked += u64::from(done);
         done

@@ -38,23 +38,87 @@ impl IntakeReopened {
     }
 }
 
-/// A stream does not hold the message that we know at our position.
+/// `DEX_IN` does not hold the message that we know at our position.
 pub struct StreamRolledBack {
-    /// Which stream.
-    pub stream: &'static str,
     /// Seen by which partition.
     pub partition: u16,
+    /// In which way, one of [`StreamRolledBack::WHY`].
+    pub why: &'static str,
 }
 
 impl StreamRolledBack {
+    /// Every `why` in use, so that each appears at zero.
+    pub const WHY: [&'static str; 4] = ["replaced", "truncated", "rolled-back", "refilled"];
+
     /// Logs and counts.
     pub fn emit(self) {
         tracing::error!(
-            stream = self.stream,
+            stream = "DEX_IN",
             partition = self.partition,
+            why = self.why,
             "the stream is not the one that we know: it is read again from its first message, known ids fall out"
         );
-        metrics::counter!(names::STREAM_ROLLBACKS_TOTAL).increment(1);
+        metrics::counter!(names::STREAM_ROLLBACKS_TOTAL, "why" => self.why).increment(1);
+    }
+}
+
+/// `DEX_OUT` does not hold what we know to have been stored in it.
+pub struct OutputLost {
+    /// In which way, one of [`StreamRolledBack::WHY`].
+    pub why: &'static str,
+    /// From which leaf on effects go out again.
+    pub from: u64,
+    /// To which.
+    pub to: u64,
+}
+
+impl OutputLost {
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::error!(
+            stream = "DEX_OUT",
+            why = self.why,
+            from = self.from,
+            to = self.to,
+            "the stream has lost messages: open deliveries and outcomes of these leaves go out again"
+        );
+        metrics::counter!(names::OUTPUT_LOSSES_TOTAL, "why" => self.why).increment(1);
+    }
+}
+
+/// Something went out again because a stream had lost it.
+pub struct Healed {
+    /// What, one of [`Healed::WHAT`].
+    pub what: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+impl Healed {
+    /// Every `what` in use, so that each appears at zero.
+    pub const WHAT: [&'static str; 4] = ["delivery", "request", "outcome", "message"];
+
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::debug!(what = self.what, count = self.count, "sent again, because a stream had lost it");
+        metrics::counter!(names::HEALED_TOTAL, "what" => self.what).increment(self.count);
+    }
+}
+
+/// A stream was gone while the daemon ran, and was made again, empty.
+pub struct StreamMadeAgain {
+    /// Which, one of [`StreamMadeAgain::STREAMS`].
+    pub stream: &'static str,
+}
+
+impl StreamMadeAgain {
+    /// Every stream, so that each appears at zero.
+    pub const STREAMS: [&'static str; 2] = ["DEX_IN", "DEX_OUT"];
+
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::error!(stream = self.stream, "the stream was gone and was made again, empty");
+        metrics::counter!(names::STREAMS_MADE_AGAIN_TOTAL, "stream" => self.stream).increment(1);
     }
 }
 
@@ -68,8 +132,8 @@ pub struct EffectFailed<'a> {
 
 impl EffectFailed<'_> {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 6] =
-        ["delivery", "re-delivery", "publication", "reply", "proof", "release of a content"];
+    pub const WHAT: [&'static str; 7] =
+        ["delivery", "re-delivery", "healing", "publication", "reply", "proof", "release of a content"];
 
     /// Logs and counts.
     pub fn emit(self) {

@@ -4,7 +4,12 @@
 mod actors;
 mod broker;
 mod ledger;
+mod trace;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
-pub use broker::{EffectFailed, IntakeReopened, PublishingStalled, Redelivered, Refused, StreamRolledBack};
+pub use broker::{
+    EffectFailed, Healed, IntakeReopened, OutputLost, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
+    StreamRolledBack,
+};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
+pub use trace::TracedMessage;

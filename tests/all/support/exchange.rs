@@ -77,7 +77,52 @@ impl Exchange {
 
     /// Starts one on a broker that outlives it.
     pub fn on(broker: &TestServer) -> Self {
-        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()), &[])
+        Self::on_with_env(broker, &[])
+    }
+
+    /// The same, with variables in the daemon's environment; a restart goes without them.
+    pub fn on_with_env(broker: &TestServer, env: &[(&str, &str)]) -> Self {
+        Self::with(&format!("[nats]\nurl = \"{}\"\n", broker.url()), env)
+    }
+
+    /// Starts one on a broker that outlives it, with further TOML; `more` begins with a section.
+    pub fn tuned(broker: &TestServer, more: &str) -> Self {
+        Self::with(&format!("[nats]\nurl = \"{}\"\n{more}\n", broker.url()), &[])
+    }
+
+    /// Rewrites its configuration and tells it to read it again.
+    pub fn reload(&self, change: impl FnOnce(String) -> String) {
+        let file = self.path("dex.toml");
+        let text = std::fs::read_to_string(&file).expect("written at the start");
+        std::fs::write(&file, change(text)).expect("written");
+        self.hangup();
+    }
+
+    /// Lets no file of the daemon grow beyond so many bytes.
+    pub fn limit_files(&self, bytes: u64) {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        // SAFETY: a limit of a child that was started here, from a value that outlives the call.
+        let done = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    }
+
+    /// Waits until it has ended by itself; its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it ends by itself");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether it is ready, and what it says of itself.
+    pub async fn ready(&self) -> (bool, String) {
+        let answer = reqwest::get(format!("http://{}/health/ready", self.http)).await.expect("answers");
+        (answer.status().is_success(), answer.text().await.expect("a text"))
     }
 
     fn with(broker: &str, env: &[(&str, &str)]) -> Self {

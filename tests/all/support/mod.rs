@@ -5,5 +5,6 @@ pub mod dashboard;
 pub mod exchange;
 pub mod inside;
 pub mod ledger;
+pub mod losses;
 pub mod nats_server;
 pub mod prometheus;

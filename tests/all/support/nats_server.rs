@@ -75,6 +75,34 @@ impl TestServer {
         self.launch();
     }
 
+    fn stream(&self, place: &str, stream: &str) -> PathBuf {
+        self.folder.path().join(place).join("jetstream/$G/streams").join(stream)
+    }
+
+    /// Keeps a copy of a stream as it is now; the server is restarted for it.
+    pub fn save(&mut self, stream: &str) {
+        self.kill();
+        copy(&self.stream("store", stream), &self.stream("saved", stream));
+        self.launch();
+    }
+
+    /// Puts the copy in place of the stream. The server has ended after it.
+    pub fn put_back(&mut self, stream: &str) {
+        self.kill();
+        let place = self.stream("store", stream);
+        std::fs::remove_dir_all(&place).expect("the stream's folder");
+        copy(&self.stream("saved", stream), &place);
+    }
+
+    /// Starts the ended server on another port until `elsewhere` has ended, so that none of its clients comes back meanwhile.
+    pub async fn elsewhere(&mut self, work: impl AsyncFnOnce(&Self)) {
+        let port = std::mem::take(&mut self.port);
+        self.launch();
+        work(self).await;
+        self.kill();
+        self.port = port;
+    }
+
     fn launch(&mut self) {
         let folder = self.folder.path();
         let ports = folder.join("ports");
@@ -118,6 +146,19 @@ impl TestServer {
             );
             std::thread::sleep(Duration::from_millis(10));
         };
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for item in std::fs::read_dir(from).expect("a folder") {
+        let item = item.expect("listed");
+        let target = to.join(item.file_name());
+        if item.file_type().expect("told").is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            std::fs::copy(item.path(), &target).expect("copied");
+        }
     }
 }
 
