@@ -16,6 +16,7 @@ mod examples;
 mod exchanges;
 mod grafana;
 mod http;
+mod logs;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use dex::client::{Client, ClientOptions, keys};
@@ -22,10 +22,14 @@ pub struct Exchange {
     pub nats: String,
     /// Address of its metrics, `host:port`.
     pub http: String,
+    log: Log,
 }
 
+/// What a daemon has logged so far, line by line.
+type Log = Arc<Mutex<Vec<String>>>;
+
 /// Starts `dex serve` and waits until it says where it listens.
-fn launch(config: &Path, env: &[(&str, &str)]) -> (Child, String, String) {
+fn launch(config: &Path, env: &[(&str, &str)], log: &Log) -> (Child, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dex"))
         .args(["serve", "--config"])
         .arg(config)
@@ -38,20 +42,22 @@ fn launch(config: &Path, env: &[(&str, &str)]) -> (Child, String, String) {
         .expect("the daemon starts");
     let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     let (said, heard) = mpsc::channel();
+    let kept = Arc::clone(log);
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
+            kept.lock().expect("no test panics with it").push(line.clone());
             // The test may be over.
             let _ = said.send(line);
         }
     });
     let deadline = Instant::now() + Duration::from_secs(60);
-    let mut log = Vec::new();
+    let mut before = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let Ok(line) = heard.recv_timeout(left) else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("the daemon did not get ready: {}", log.join("\n"));
+            panic!("the daemon did not get ready: {}", before.join("\n"));
         };
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
         let fields = &event["fields"];
@@ -59,7 +65,7 @@ fn launch(config: &Path, env: &[(&str, &str)]) -> (Child, String, String) {
             let text = |name: &str| fields[name].as_str().expect("named by ready").to_owned();
             return (child, text("nats"), text("http"));
         }
-        log.push(line);
+        before.push(line);
     }
 }
 
@@ -136,8 +142,14 @@ impl Exchange {
             key = operator.public(),
         );
         std::fs::write(&config, text).expect("written");
-        let (child, nats, http) = launch(&config, env);
-        Exchange { folder, child, nats, http }
+        let log = Log::default();
+        let (child, nats, http) = launch(&config, env, &log);
+        Exchange { folder, child, nats, http, log }
+    }
+
+    /// What it has logged so far, over all starts.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no test panics with it").clone()
     }
 
     /// Its process.
@@ -154,7 +166,7 @@ impl Exchange {
     /// Starts it again on the same state; returns how long it took to get ready.
     pub fn restart(&mut self) -> Duration {
         let began = Instant::now();
-        let (child, nats, http) = launch(&self.folder.path().join("dex.toml"), &[]);
+        let (child, nats, http) = launch(&self.folder.path().join("dex.toml"), &[], &self.log);
         (self.child, self.nats, self.http) = (child, nats, http);
         began.elapsed()
     }
