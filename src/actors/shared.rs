@@ -68,7 +68,7 @@ impl Default for Bounds {
             redelivery_first: Duration::from_secs(60),
             redelivery_max: Duration::from_secs(3600),
             snapshot_interval: Duration::from_secs(5),
-            snapshot_entries: 25_000,
+            snapshot_entries: 20_000,
             tail_entries: 200_000,
         }
     }

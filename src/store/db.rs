@@ -15,7 +15,7 @@ use super::view::{HEADER, INDEX, META, OPEN, REGISTRATIONS, ROWS, Rows, View};
 use crate::domain::{Address, Kind, Registration, Timestamp};
 
 /// Memory for pages, bytes, when nothing else is said: 32 MiB.
-pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
+pub const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How the database is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,7 +76,7 @@ fn failed(what: &str, error: &dyn fmt::Display) -> Failure {
 /// The processes in the middle.
 enum Middle {
     Exchange(Box<Exchange>, u32),
-    Forwarder(Child, Box<EmbeddedServer>),
+    Forwarder(Box<Child>, Box<EmbeddedServer>),
 }
 
 impl Middle {
@@ -167,7 +167,7 @@ async fn raw(folder: &Path) -> Result<Middle, Failure> {
         .stdout(Stdio::null())
         .spawn()
         .map_err(|e| failed("the forwarder", &e))?;
-    Ok(Middle::Forwarder(forwarder, Box::new(server)))
+    Ok(Middle::Forwarder(Box::new(forwarder), Box::new(server)))
 }
 
 /// An exchange with its crowd registered.

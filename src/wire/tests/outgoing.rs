@@ -11,7 +11,7 @@ use crate::wire::header::{self, HeaderList};
 use crate::wire::outcome::{Leaf, OutcomeOut, Proof};
 use crate::wire::outgoing::{self, MessageOptions, Outgoing};
 use crate::wire::problem::Problem;
-use crate::wire::received::{self, ReceivedError};
+use crate::wire::received::{self, ReceivedError, Trust};
 use crate::wire::{message_id_v7, sign::Signer};
 
 const CONTENT: &[u8] = br#"[{"endpoint":"fitbit/steps","data":{"n":1}}]"#;
@@ -96,8 +96,40 @@ fn a_delivery_of_another_key_exchange_or_body_is_refused() {
     let body = message.payload.clone();
     assert_eq!(read(ORIGIN, &keys, body.clone()), Ok(()));
     assert_eq!(read(ORIGIN, &other, body.clone()), Err(ReceivedError::Key));
-    assert_eq!(read("dex.other", &keys, body), Err(ReceivedError::Signature));
+    assert!(matches!(read("dex.other", &keys, body), Err(ReceivedError::Header(why)) if why.contains("dex.other")));
     assert_eq!(read(ORIGIN, &keys, Bytes::from_static(b"[]")), Err(ReceivedError::Digest));
+}
+
+#[test]
+fn deliveries_are_verified_together_as_they_are_alone() {
+    let good = a_delivery(Direction::Release);
+    let mut forged = good.clone();
+    let count = forged.headers.iter_mut().find(|(name, _)| *name == header::COUNT).expect("it has a count");
+    count.1 = "7".into();
+    let keys = [signer().public()];
+    let lists = [good.header_list(), forged.header_list(), good.header_list()];
+    let came =
+        |body: &Bytes| -> Vec<_> { lists.iter().map(|list| (good.subject.as_str(), list, body.clone())).collect() };
+    let mut rng = rand::thread_rng();
+    let verdicts = received::deliveries(came(&good.payload), ORIGIN, &keys, &mut rng);
+    let alone = received::delivery(&good.subject, &lists[0], good.payload.clone(), ORIGIN, &keys);
+    assert_eq!(verdicts, [alone.clone(), Err(ReceivedError::Signature), alone]);
+    let other = Bytes::from_static(b"[]");
+    let verdicts = received::deliveries(came(&other), ORIGIN, &keys, &mut rng);
+    assert!(verdicts.iter().all(|verdict| *verdict == Err(ReceivedError::Digest)));
+}
+
+#[test]
+fn an_unsigned_delivery_is_taken_on_the_brokers_word_only() {
+    let content = Bytes::from_static(CONTENT);
+    let message = outgoing::delivery(None, ORIGIN, &opened(Direction::Release), RECEIPT_TO, content.clone());
+    assert_eq!((message.header(header::KEY), message.header(header::SIG)), (None, None));
+    let list = message.header_list();
+    let keys = [signer().public()];
+    let read = |trust: Trust<'_>| received::delivery(&message.subject, &list, content.clone(), ORIGIN, trust);
+    assert!(matches!(read(Trust::Keys(&keys)), Err(ReceivedError::Header(_))));
+    assert!(matches!(read(Trust::Keys(&[])), Err(ReceivedError::Header(_))));
+    assert_eq!(read(Trust::Broker).expect("taken").count, opened(Direction::Release).count_out);
 }
 
 #[test]
