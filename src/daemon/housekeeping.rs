@@ -34,7 +34,8 @@ pub async fn run(
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut purged: BTreeMap<u16, u64> = BTreeMap::new();
-    let mut purged_at = Instant::now();
+    // The first at once: a daemon that never lives for long would never purge, and the input would only grow.
+    let mut purged_at: Option<Instant> = None;
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
     crate::telemetry::start_gauge(shared.clock.now().0 as f64 / 1e9);
@@ -73,8 +74,8 @@ pub async fn run(
                 tracing::debug!(%error, "the checkpoint was not broadcast");
             }
         }
-        if purged_at.elapsed() >= PURGE_EVERY {
-            purged_at = Instant::now();
+        if purged_at.is_none_or(|at| at.elapsed() >= PURGE_EVERY) {
+            purged_at = Some(Instant::now());
             purge(&shared, &link, &mut purged).await;
         }
     }
