@@ -15,7 +15,7 @@ pub async fn watch(mut status: watch::Receiver<PublishStatus>, health: Arc<Healt
         let why = match now {
             PublishStatus::Healthy => None,
             PublishStatus::Full => {
-                Some(("full", "DEX_OUT is full: recipients must read, or streams.out_max_bytes grow"))
+                Some(("full", "DEX_OUT is full: it frees by age alone, give it room by streams.out_max_bytes"))
             }
             PublishStatus::Busy => Some(("busy", "the broker has too much to do")),
             PublishStatus::Unreachable => Some(("unreachable", "the broker does not answer to what is published")),

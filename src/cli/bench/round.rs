@@ -18,6 +18,7 @@ use crate::domain::{Address, Id, Key, Kind};
 use crate::nats::streams::{self, InLimits, OutLimits};
 use crate::nats::{Connect, EmbeddedOptions, EmbeddedServer};
 use crate::simulation::load::{self, Books, Crowd, Load, Mode, Pace, outcomes, recipients, sender};
+use crate::store::bytes_free;
 use crate::wire::Signer;
 
 const OPERATOR: &str = "bench";
@@ -25,6 +26,11 @@ const OPERATOR: &str = "bench";
 const LISTEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long what is under way may take to end once nothing more is sent.
 const END_WITHIN: Duration = Duration::from_secs(30);
+
+/// Room of `DEX_OUT` that an exchange has without being told.
+const OUT_BYTES_USUAL: u64 = 8 << 30;
+/// Most that a bench gives it.
+const OUT_BYTES_MAX: u64 = 64 << 30;
 
 /// What an open loop came to.
 pub struct Open {
@@ -189,8 +195,14 @@ async fn exchange(
 }
 
 async fn start(mode: Mode, folder: &Path, operator: &Key) -> Result<Exchange, Failure> {
-    let more = if mode == Mode::Unsigned { "signatures = \"trusted-broker\"\n" } else { "" };
-    Exchange::start_with(folder, ORIGIN, OPERATOR, operator, more).await
+    let signatures = if mode == Mode::Unsigned { "trusted-broker" } else { "required" };
+    let mut more = format!("signatures = \"{signatures}\"\n");
+    // What left stays in DEX_OUT by its age: a long run needs the room that is there.
+    let room = bytes_free(folder).unwrap_or(0) / 2;
+    if room > OUT_BYTES_USUAL {
+        more.push_str(&format!("[streams]\nout_max_bytes = {}\n", room.min(OUT_BYTES_MAX)));
+    }
+    Exchange::start_with(folder, ORIGIN, OPERATOR, operator, &more).await
 }
 
 /// A closed loop, measured after its warm-up.
