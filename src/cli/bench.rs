@@ -22,6 +22,7 @@ use figures::Figures;
 pub const EXAMPLES: &str = "Examples:
   dex bench                                three rounds, a table
   dex bench --json --seconds 10 --rounds 5
+  dex bench --only signed --set exchange.partitions=2 --set actors.linger=5ms
   dex bench --only signed --hats 10000 --registered 100000 --seconds 1200 --rounds 1
 
 Each round runs, one after the other on fresh state: raw (the broker and a forwarder that moves the messages of
@@ -59,6 +60,9 @@ pub struct BenchArgs {
     /// Exchanges a second of the open loop; half of the closed loop's rate when not given
     #[arg(long)]
     rate: Option<u32>,
+    /// Another setting of the exchange, like actors.linger=5ms; any number of them
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     /// Measure only these
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<What>,
@@ -75,6 +79,11 @@ enum What {
     Raw,
     Unsigned,
     Signed,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write a key of the configuration and its value, KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 impl What {

@@ -154,7 +154,7 @@ pub async fn measure(mode: Mode, args: &BenchArgs, folder: &Path) -> Result<Meas
             counts.sent, counts.settled, counts.failed, counts.open
         ));
     }
-    stop(middle, mode, folder, &operator_key, &mut measured).await?;
+    stop(middle, mode, folder, args, &operator_key, &mut measured).await?;
     Ok(measured)
 }
 
@@ -184,7 +184,7 @@ async fn exchange(
     args: &BenchArgs,
     operator: Signer,
 ) -> Result<(Middle, Option<Key>), Failure> {
-    let exchange = start(mode, folder, &operator.public()).await?;
+    let exchange = start(mode, folder, args, &operator.public()).await?;
     let pid = std::fs::read_to_string(folder.join("state").join("nats").join("nats.pid"))
         .map_err(|e| failed("the broker's pid", &e))?;
     let pid = pid.trim().parse().map_err(|e| failed("the broker's pid", &e))?;
@@ -194,15 +194,16 @@ async fn exchange(
     Ok((Middle::Exchange(Box::new(exchange), pid), keys.first().copied()))
 }
 
-async fn start(mode: Mode, folder: &Path, operator: &Key) -> Result<Exchange, Failure> {
+async fn start(mode: Mode, folder: &Path, args: &BenchArgs, operator: &Key) -> Result<Exchange, Failure> {
     let signatures = if mode == Mode::Unsigned { "trusted-broker" } else { "required" };
-    let mut more = format!("signatures = \"{signatures}\"\n");
+    let mut settings = vec![("exchange.signatures".to_owned(), signatures.to_owned())];
     // What left stays in DEX_OUT by its age: a long run needs the room that is there.
     let room = bytes_free(folder).unwrap_or(0) / 2;
     if room > OUT_BYTES_USUAL {
-        more.push_str(&format!("[streams]\nout_max_bytes = {}\n", room.min(OUT_BYTES_MAX)));
+        settings.push(("streams.out_max_bytes".to_owned(), room.min(OUT_BYTES_MAX).to_string()));
     }
-    Exchange::start_with(folder, ORIGIN, OPERATOR, operator, &more).await
+    settings.extend(args.set.iter().cloned());
+    Exchange::start_with(folder, ORIGIN, OPERATOR, operator, &settings).await
 }
 
 /// A closed loop, measured after its warm-up.
@@ -278,6 +279,7 @@ async fn stop(
     middle: Middle,
     mode: Mode,
     folder: &Path,
+    args: &BenchArgs,
     operator: &Key,
     measured: &mut Measured,
 ) -> Result<(), Failure> {
@@ -291,7 +293,7 @@ async fn stop(
             measured.faults.extend(child::check_ledger(&folder.join("state")).await.err());
             if mode == Mode::Signed {
                 let began = Instant::now();
-                let mut again = start(mode, folder, operator).await?;
+                let mut again = start(mode, folder, args, operator).await?;
                 let ready_ms = began.elapsed().as_secs_f64() * 1e3;
                 let entries = again.tree_size().map_or(0.0, |size| size as f64);
                 measured.again = Some(Again { entries, ready_ms });

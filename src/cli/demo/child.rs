@@ -72,16 +72,21 @@ pub fn command(program: &Path) -> Command {
     command
 }
 
+/// The environment variable that sets a key of the configuration.
+fn variable(key: &str) -> String {
+    format!("DEX__{}", key.to_uppercase().replace('.', "__"))
+}
+
 impl Exchange {
     /// Starts an exchange with its state in `folder/state` and waits until it is ready.
     ///
     /// # Errors
     /// [`Failure`] with the end of its log.
     pub async fn start(folder: &Path, origin: &str, operator: &str, key: &Key) -> Result<Self, Failure> {
-        Exchange::start_with(folder, origin, operator, key, "").await
+        Exchange::start_with(folder, origin, operator, key, &[]).await
     }
 
-    /// The same with further lines of configuration in its section `[exchange]`.
+    /// The same with further settings: keys of the configuration and their values.
     ///
     /// # Errors
     /// [`Failure`] with the end of its log.
@@ -90,13 +95,13 @@ impl Exchange {
         origin: &str,
         operator: &str,
         key: &Key,
-        more: &str,
+        settings: &[(String, String)],
     ) -> Result<Self, Failure> {
         let config = folder.join("dex.toml");
         let state = serde_json::to_string(&folder.join("state")).map_err(|error| usage("the state folder", &error))?;
         let text = format!(
             "# Made by `dex demo`.\n\
-             [exchange]\norigin = \"{origin}\"\nstate_dir = {state}\n{more}\n\
+             [exchange]\norigin = \"{origin}\"\nstate_dir = {state}\n\n\
              [[operator]]\nname = \"{operator}\"\nkeys = [\"{key}\"]\n\n\
              [nats.embedded]\nport = 0\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"json\"\n"
@@ -104,7 +109,7 @@ impl Exchange {
         std::fs::write(&config, text).map_err(|error| usage(&config.display().to_string(), &error))?;
         let log = folder.join("dex.log");
         let _ = std::fs::remove_file(&log);
-        Exchange::launch(&config, &log).await
+        Exchange::launch_with(&config, &log, settings).await
     }
 
     /// Starts the daemon of a configuration that is there and waits until it is ready; `log` grows.
@@ -112,6 +117,10 @@ impl Exchange {
     /// # Errors
     /// [`Failure`] with the end of its log.
     pub async fn launch(config: &Path, log: &Path) -> Result<Self, Failure> {
+        Exchange::launch_with(config, log, &[]).await
+    }
+
+    async fn launch_with(config: &Path, log: &Path, settings: &[(String, String)]) -> Result<Self, Failure> {
         let file = File::options()
             .create(true)
             .append(true)
@@ -121,6 +130,7 @@ impl Exchange {
             .arg("serve")
             .arg("--config")
             .arg(config)
+            .envs(settings.iter().map(|(key, value)| (variable(key), value)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
