@@ -44,6 +44,16 @@ pub enum HatVerb {
         /// The HAT's address
         hat: Id,
     },
+    /// List all HATs, in the order of their ids
+    #[command(after_help = "Example:\n  dex hat list --json | jq -r .party")]
+    List {
+        /// Only ids after this one
+        #[arg(long, value_name = "ID")]
+        after: Option<Id>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+        limit: u64,
+    },
     /// Show standing, plugs, apps and debits
     #[command(after_help = "Example:\n  dex hat show bob.hubat.net --json")]
     Show {
@@ -125,6 +135,7 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::RevokeKey { hat, public_key, since } => {
             return member::revoke_key(globals, of(hat), public_key, since);
         }
+        HatVerb::List { after, limit } => return member::list(globals, Kind::Hat, after, limit),
         HatVerb::Show { hat } => return show(globals, &hat),
         HatVerb::Retire { hat } => (hat, "retire", None, Value::Null),
         HatVerb::Connect { hat, plug } => (hat, "plug-connect", Some(plug), Value::Null),

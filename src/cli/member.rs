@@ -152,7 +152,11 @@ pub fn show(globals: &Globals, party: &Address) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(globals: &Globals, kind: Kind, after: Option<Id>, limit: u64) -> Result<ExitCode, Failure> {
+/// Lists the parties of a kind.
+///
+/// # Errors
+/// As the query fails.
+pub fn list(globals: &Globals, kind: Kind, after: Option<Id>, limit: u64) -> Result<ExitCode, Failure> {
     let mut question = json!({});
     if let Some(after) = after {
         question["after"] = json!(after);

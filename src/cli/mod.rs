@@ -1,6 +1,6 @@
 //! The command line, noun first: one file per verb or noun. stdout carries data, stderr messages.
 //!
-//! Exit codes: 0 done; 1 a finding, or a refused outcome; 2 wrong usage; 3 nobody answered.
+//! Exit codes: 0 done; 1 a finding, or a refused outcome; 2 wrong usage; 3 nobody answered; `serve` also 75 and 78.
 
 mod act;
 mod app;
@@ -25,6 +25,7 @@ pub mod out;
 mod parse;
 mod platform;
 mod plug;
+mod schema;
 mod send;
 mod serve;
 mod sign;
@@ -45,7 +46,8 @@ const EXAMPLES: &str = "Examples:
   dex watch                       follow what it does
   dex exchange trace ID           what became of one exchange
 
-Exit codes: 0 done, 1 a finding or a refused outcome, 2 wrong usage, 3 nobody answered.";
+Exit codes: 0 done; 1 a finding or a refused outcome; 2 wrong usage; 3 nobody answered. `dex serve` also: 75 a write or
+sync failed, start it again; 78 the configuration is wrong.";
 
 /// The open data exchange of the HAT ecosystem: moves, checks, records and settles exchanges of personal data
 #[derive(Debug, Parser)]
@@ -119,6 +121,9 @@ enum Verb {
     /// Messages that the exchange could not work on
     #[command(subcommand)]
     Dead(dead::DeadVerb),
+    /// What the body of each action is: JSON Schema and an example
+    #[command(after_help = schema::EXAMPLES)]
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the command line of this process.
@@ -157,6 +162,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Ledger(verb) => ledger::run(globals, &verb),
         Verb::Snapshot(verb) => snapshot::run(globals, &verb),
         Verb::Dead(verb) => dead::run(globals, &verb),
+        Verb::Schema(args) => schema::run(globals, &args),
     }
 }
 

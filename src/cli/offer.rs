@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::event::OfferTerms;
 use crate::domain::{Address, Id, Kind};
@@ -11,7 +11,7 @@ use crate::domain::{Address, Id, Kind};
 use super::act::Act;
 use super::args::Globals;
 use super::fail::Failure;
-use super::parse;
+use super::{link, out, parse};
 
 /// What can be done with an offer.
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,22 @@ pub enum OfferVerb {
     Close {
         /// Its id
         offer: Id,
+    },
+    /// Show an offer: its terms, where it stands, how many places are taken
+    #[command(after_help = "Example:\n  dex offer show steps-2026 --json")]
+    Show {
+        /// Its id
+        offer: Id,
+    },
+    /// List all offers, in the order of their ids
+    #[command(after_help = "Example:\n  dex offer list --json | jq -r .offer")]
+    List {
+        /// Only ids after this one
+        #[arg(long, value_name = "ID")]
+        after: Option<Id>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+        limit: u64,
     },
     /// Take up an offer (for a HAT)
     #[command(
@@ -77,9 +93,38 @@ pub fn run(globals: &Globals, verb: OfferVerb) -> Result<ExitCode, Failure> {
             let action = ["claim", offer.as_str()];
             return Act { to, action: &action, body: Value::Null, usual, who: "the HAT itself" }.run(globals);
         }
+        OfferVerb::Show { offer } => return show(globals, &offer),
+        OfferVerb::List { after, limit } => return list(globals, after, limit),
         OfferVerb::Approve { offer } => (of(offer), "approve", "the operator"),
         OfferVerb::Reject { offer } => (of(offer), "reject", "the operator"),
         OfferVerb::Close { offer } => (of(offer), "close", "the offer's owner or the operator"),
     };
     Act { to, action: &[action], body: Value::Null, usual: None, who }.run(globals)
+}
+
+fn show(globals: &Globals, offer: &Id) -> Result<ExitCode, Failure> {
+    let answer = link::wait(link::ask(globals, "offer.show", &json!({ "offer": offer })))?;
+    if globals.json {
+        out::json(&answer)?;
+    } else {
+        out::tree(&answer)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(globals: &Globals, after: Option<Id>, limit: u64) -> Result<ExitCode, Failure> {
+    let mut question = json!({});
+    if let Some(after) = after {
+        question["after"] = json!(after);
+    }
+    link::wait(link::pages(globals, "offer.list", question, limit, |item| {
+        if globals.json {
+            return out::json(item);
+        }
+        let text = |name: &str| out::plain(&item[name]);
+        let (offer, standing, owner) = (text("offer"), text("standing"), text("owner"));
+        let (reserved, confirmed, most) = (text("reserved"), text("confirmed"), text("maxClaims"));
+        let title = text("title");
+        out::line(format_args!("{offer}  {standing}  {owner}  {confirmed}+{reserved} of {most}  {title}"))
+    }))
 }

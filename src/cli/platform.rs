@@ -60,6 +60,16 @@ pub enum PlatformVerb {
         #[arg(long, value_name = "TIME")]
         since: Option<Timestamp>,
     },
+    /// List all platforms, in the order of their ids
+    #[command(after_help = "Example:\n  dex platform list --json | jq -r .party")]
+    List {
+        /// Only ids after this one
+        #[arg(long, value_name = "ID")]
+        after: Option<Id>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+        limit: u64,
+    },
     /// Show where it stands
     #[command(after_help = "Example:\n  dex platform show hubat.net")]
     Show {
@@ -85,6 +95,7 @@ pub fn run(globals: &Globals, verb: PlatformVerb) -> Result<ExitCode, Failure> {
         PlatformVerb::RevokeKey { id, public_key, since } => {
             return member::revoke_key(globals, of(id), public_key, since);
         }
+        PlatformVerb::List { after, limit } => return member::list(globals, Kind::Platform, after, limit),
         PlatformVerb::Show { id } => return member::show(globals, &of(id)),
     };
     Act { to, action: &[action], body, usual: None, who: "the operator" }.run(globals)

@@ -8,6 +8,7 @@ mod debits;
 mod hats;
 mod health;
 mod lists;
+mod offers;
 mod proofs;
 mod stats;
 mod steps;
@@ -47,6 +48,7 @@ enum Call {
     Verify,
     HatShow,
     List(Kind),
+    OfferShow,
     DebitShow,
     DebitList,
     Checkpoint,
@@ -55,14 +57,18 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 12] = [
+const CALLS: [(&str, Call); 16] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
     ("hat.show", Call::HatShow),
+    ("platform.list", Call::List(Kind::Platform)),
+    ("hat.list", Call::List(Kind::Hat)),
     ("plug.list", Call::List(Kind::Plug)),
     ("app.list", Call::List(Kind::App)),
     ("org.list", Call::List(Kind::Org)),
+    ("offer.list", Call::List(Kind::Offer)),
+    ("offer.show", Call::OfferShow),
     ("debit.show", Call::DebitShow),
     ("debit.list", Call::DebitList),
     ("ledger.checkpoint", Call::Checkpoint),
@@ -159,6 +165,7 @@ fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<V
         Call::Verify => trust::verify(shared, body),
         Call::HatShow => hats::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
+        Call::OfferShow => offers::show(shared, body),
         Call::DebitShow => debits::show(shared, body),
         Call::DebitList => debits::list(shared, body),
         Call::Checkpoint => proofs::checkpoint(shared, body),

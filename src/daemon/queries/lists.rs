@@ -1,4 +1,5 @@
-//! `plug.list`, `app.list`, `org.list`: parties of one kind, by pages, in the order of their ids.
+//! `platform.list`, `hat.list`, `plug.list`, `app.list`, `org.list`, `offer.list`: those of one kind, by pages,
+//! in the order of their ids.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use crate::actors::shared::Shared;
 use crate::domain::{Address, Id, Kind, RegistryView};
 
 use super::ask::{Answer, malformed, question, unreadable};
-use super::trust;
+use super::{offers, trust};
 
 /// Most parties on one page, and how many there are when nothing is said.
 const PAGE_MAX: usize = 1000;
@@ -55,8 +56,11 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
         }
         last = Some(&party.id);
         // Refusals alone make a row, but no party.
-        let Some(registration) = shared.registry.registration(party) else { continue };
-        let item = trust::view(party, &registration);
+        let item = match kind {
+            Kind::Offer => offers::line(shared, party)?,
+            _ => shared.registry.registration(party).map(|registration| trust::view(party, &registration)),
+        };
+        let Some(item) = item else { continue };
         bytes += item.to_string().len();
         items.push(item);
     }

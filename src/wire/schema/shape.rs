@@ -1,0 +1,216 @@
+//! The shapes that bodies have: schema and example of each.
+
+use serde_json::{Value, json};
+
+use crate::wire::Signer;
+use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX};
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Empty.
+    Nothing,
+    /// Records of a HAT.
+    Records,
+    /// A receipt.
+    Receipt,
+    /// Which records a client wants.
+    Pull,
+    /// A key.
+    Key,
+    /// A key and a name.
+    KeyName,
+    /// What a plug says of itself.
+    Plug,
+    /// What an app says of itself.
+    App,
+    /// A key and an instant.
+    Revoke,
+    /// When a debit ends.
+    Disable,
+    /// Terms of a debit.
+    Debit,
+    /// Terms of an offer.
+    Offer,
+    /// A HAT.
+    Hat,
+    /// Terms of a debit, in a field.
+    Terms,
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn key() -> Value {
+    json!({"type": "string", "pattern": "^U[A-Z2-7]{55}$", "description": "a public user nkey"})
+}
+
+fn text(most: usize) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": most})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time", "description": "RFC 3339, UTC"})
+}
+
+fn id() -> Value {
+    json!({"type": "string", "pattern": "^[a-z0-9-][a-z0-9.-]{0,126}[a-z0-9-]$|^[a-z0-9-]$"})
+}
+
+fn address(kinds: &str) -> Value {
+    json!({"type": "string", "pattern": format!("^({kinds}):[a-z0-9.-]{{1,128}}$")})
+}
+
+fn namespace() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 64, "description": "the first element of its endpoints"})
+}
+
+fn debit() -> Value {
+    let endpoint = object(&["endpoint"], json!({"endpoint": text(256)}));
+    let property = object(
+        &["endpoints"],
+        json!({"endpoints": {"type": "array", "minItems": 1, "maxItems": 64, "items": endpoint}}),
+    );
+    let bundle = object(
+        &["name", "bundle"],
+        json!({
+            "name": {"type": "string", "pattern": "^[0-9a-zA-Z-]{1,64}$"},
+            "bundle": {"type": "object", "minProperties": 1, "maxProperties": 64, "additionalProperties": property},
+        }),
+    );
+    object(
+        &["client", "purpose", "bundle", "periodSeconds"],
+        json!({
+            "client": address("org|app|hat"),
+            "purpose": text(256),
+            "bundle": bundle,
+            "start": time(),
+            "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 3_155_760_000_u64},
+            "cancelAtPeriodEnd": {"type": "boolean", "description": "ends after one period"},
+            "termsUrl": text(256),
+        }),
+    )
+}
+
+fn debit_example() -> Value {
+    json!({
+        "client": "org:acme",
+        "purpose": "A study of steps",
+        "bundle": {"name": "steps", "bundle": {"steps": {"endpoints": [{"endpoint": "fitbit/steps"}]}}},
+        "periodSeconds": 2_592_000,
+    })
+}
+
+fn key_example() -> Value {
+    // Anybody can make it: for the look of it only.
+    json!(Signer::from_seed(&[1; 32]).public())
+}
+
+impl Shape {
+    /// Its JSON Schema; `None` for no body.
+    pub fn schema(self) -> Option<Value> {
+        Some(match self {
+            Shape::Nothing => return None,
+            Shape::Records => {
+                let record = json!({
+                    "type": "object",
+                    "required": ["endpoint", "data"],
+                    "properties": {"endpoint": text(256), "data": {"type": "object"}},
+                });
+                json!({"type": ["array", "object"], "items": record, "description": "an array of records, or one"})
+            }
+            Shape::Receipt => object(
+                &["delivery", "digest", "count", "verdict"],
+                json!({
+                    "delivery": {"type": "string", "format": "uuid"},
+                    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the body"},
+                    "count": {"type": "integer", "minimum": 0, "description": "records"},
+                    "verdict": {"enum": ["accepted", "refused", "returned"]},
+                    "reason": text(256),
+                }),
+            ),
+            Shape::Pull => object(
+                &[],
+                json!({
+                    "since": time(),
+                    "limit": {"type": "integer", "minimum": 1, "maximum": PULL_RECORDS_MAX},
+                }),
+            ),
+            Shape::Key => object(&["key"], json!({"key": key()})),
+            Shape::KeyName => object(&["key", "name"], json!({"key": key(), "name": text(128)})),
+            Shape::Plug => object(
+                &["key", "name", "namespace"],
+                json!({"key": key(), "name": text(128), "namespace": namespace()}),
+            ),
+            Shape::App => object(
+                &["key", "name", "version", "namespaces"],
+                json!({
+                    "key": key(),
+                    "name": text(128),
+                    "version": text(128),
+                    "namespaces": {"type": "array", "maxItems": NAMESPACES_MAX, "items": namespace()},
+                }),
+            ),
+            Shape::Revoke => object(&["key", "since"], json!({"key": key(), "since": time()})),
+            Shape::Disable => {
+                object(&[], json!({"atPeriodEnd": {"type": "boolean", "description": "false or absent: at once"}}))
+            }
+            Shape::Debit => debit(),
+            Shape::Offer => object(
+                &["owner", "title", "starts", "expires", "maxClaims", "minClaims", "debit"],
+                json!({
+                    "owner": address("org"),
+                    "title": text(128),
+                    "starts": time(),
+                    "expires": time(),
+                    "maxClaims": {"type": "integer", "minimum": 1, "maximum": 100_000},
+                    "minClaims": {"type": "integer", "minimum": 0, "maximum": 100_000},
+                    "debit": debit(),
+                }),
+            ),
+            Shape::Hat => object(&["hat"], json!({"hat": id()})),
+            Shape::Terms => object(&["terms"], json!({"terms": debit()})),
+        })
+    }
+
+    /// A body of this shape; `None` for no body.
+    pub fn example(self) -> Option<Value> {
+        Some(match self {
+            Shape::Nothing => return None,
+            Shape::Records => json!([{"endpoint": "fitbit/steps", "data": {"steps": 8421, "day": "2026-01-31"}}]),
+            Shape::Receipt => json!({
+                "delivery": "0190a0b0-0000-8000-8000-000000000001",
+                "digest": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "count": 1,
+                "verdict": "accepted",
+            }),
+            Shape::Pull => json!({"since": "2026-01-01T00:00:00Z", "limit": 500}),
+            Shape::Key => json!({"key": key_example()}),
+            Shape::KeyName => json!({"key": key_example(), "name": "Acme Research"}),
+            Shape::Plug => json!({"key": key_example(), "name": "Fitbit", "namespace": "fitbit"}),
+            Shape::App => {
+                json!({"key": key_example(), "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]})
+            }
+            Shape::Revoke => json!({"key": key_example(), "since": "2026-01-31T12:00:00Z"}),
+            Shape::Disable => json!({"atPeriodEnd": true}),
+            Shape::Debit => debit_example(),
+            Shape::Offer => json!({
+                "owner": "org:acme",
+                "title": "Steps for science",
+                "starts": "2026-01-01T00:00:00Z",
+                "expires": "2026-12-31T00:00:00Z",
+                "maxClaims": 1000,
+                "minClaims": 100,
+                "debit": debit_example(),
+            }),
+            Shape::Hat => json!({"hat": "bob.hubat.net"}),
+            Shape::Terms => json!({"terms": debit_example()}),
+        })
+    }
+}
