@@ -267,3 +267,18 @@ fn ids_are_read_in_their_one_spelling() {
     assert!(ID.parse::<MessageId>().is_ok());
     assert_eq!(code(&dex(&["exchange", "trace", &ID.to_uppercase()])), 2);
 }
+
+#[test]
+fn the_schema_of_every_action_is_told_without_an_exchange() {
+    let all = dex(&["schema", "--json"]);
+    assert!(all.status.success());
+    let lines = String::from_utf8(all.stdout).expect("text");
+    assert!(lines.lines().count() > 40, "{lines}");
+    let one = dex(&["schema", "plug.register", "--json"]);
+    let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
+    assert_eq!(one["body"]["required"], serde_json::json!(["key", "name", "namespace"]));
+    assert_eq!(one["example"]["namespace"], "fitbit");
+    let none = dex(&["schema", "plug.fly"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("dex schema"));
+}

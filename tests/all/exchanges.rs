@@ -114,6 +114,36 @@ async fn an_offer_under_a_race_has_exactly_its_places() {
         }
     }
     assert_eq!(enabled, 7);
+    offers_and_hats_are_told(&cast, "feeds").await;
+}
+
+/// What queries say after the race: places, never who holds them.
+async fn offers_and_hats_are_told(cast: &Cast, offer: &str) {
+    let mut shown = serde_json::Value::Null;
+    // The confirmations reach the offer by messages of their own.
+    for _ in 0..200 {
+        shown = cast.operator.query("offer.show", format!(r#"{{"offer":"{offer}"}}"#)).await.expect("shown");
+        if shown["confirmed"] == 7 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((&shown["reserved"], &shown["confirmed"]), (&0.into(), &7.into()), "{shown}");
+    assert_eq!((&shown["standing"], &shown["terms"]["maxClaims"]), (&"approved".into(), &7.into()), "{shown}");
+    assert!(!shown.to_string().contains("h0.hubat.net"), "{shown}");
+    let list = cast.operator.query("offer.list", "").await.expect("listed");
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+    assert_eq!((&list["items"][0]["offer"], &list["items"][0]["confirmed"]), (&offer.into(), &7.into()), "{list}");
+    let unknown = cast.operator.query("offer.show", r#"{"offer":"nothing"}"#).await.expect_err("unknown");
+    assert!(unknown.to_string().contains("was never registered"), "{unknown}");
+
+    let hats = cast.operator.query("hat.list", r#"{"limit":20}"#).await.expect("listed");
+    assert_eq!(hats["items"].as_array().map(Vec::len), Some(20), "{hats}");
+    let rest = format!(r#"{{"after":{}}}"#, hats["next"]);
+    let rest = cast.operator.query("hat.list", rest).await.expect("listed");
+    assert_eq!(rest["items"].as_array().map(Vec::len), Some(4), "{rest}");
+    let platforms = cast.operator.query("platform.list", "").await.expect("listed");
+    assert_eq!(platforms["items"][0]["party"], "platform:hubat.net", "{platforms}");
 }
 
 #[tokio::test]
