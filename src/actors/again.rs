@@ -48,21 +48,30 @@ impl Outbox {
         }
     }
 
-    /// Publishes again what may not have left before the last stop: effects of the committed entries
-    /// from the mark on. Deliveries only of exchanges that are still open.
+    /// The committed entries whose effects may not have left before the last stop: from the mark on. As many as
+    /// can be between commit and publication.
     ///
     /// # Errors
     /// When one of these entries cannot be read: what it owes to whom is not known then.
-    pub async fn recover(&mut self) -> Result<(), String> {
+    pub fn owed(&self) -> Result<Vec<Arc<Sealed>>, String> {
         let from = self.shared.progress.dispatched_through();
-        let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
-        if from < tree_size {
-            tracing::info!(from, to = tree_size, "effects of these leaves are published again");
-        }
+        let mut owed = Vec::new();
         for stored in self.shared.reader.scan(from) {
             let stored = stored.map_err(|error| error.to_string())?;
             let leaf = stored.leaf;
-            let sealed = sealed(&self.shared, stored).map_err(|error| format!("leaf {leaf} is no entry: {error}"))?;
+            owed.push(sealed(&self.shared, stored).map_err(|error| format!("leaf {leaf} is no entry: {error}"))?);
+        }
+        Ok(owed)
+    }
+
+    /// Publishes their effects again. Deliveries only of exchanges that are still open.
+    pub async fn recover(&mut self, owed: Vec<Arc<Sealed>>) {
+        let (tree_size, checkpoint) = (self.shared.reader.tree_size(), self.shared.reader.checkpoint());
+        if let (Some(first), Some(last)) = (owed.first(), owed.last()) {
+            let (from, to) = (first.leaf, last.leaf + 1);
+            tracing::info!(from, to, "effects of these leaves are published again");
+        }
+        for sealed in owed {
             let open = match &sealed.entry.event {
                 Event::Opened(opened) => self.items.contains_key(&opened.delivery),
                 _ => true,
@@ -82,7 +91,6 @@ impl Outbox {
             })
             .await;
         }
-        Ok(())
     }
 
     /// An exchange that is final by now: only its first outcome may still be owed.

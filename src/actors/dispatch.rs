@@ -61,16 +61,17 @@ impl Publish {
 pub struct DispatchActor {
     shared: Arc<Shared>,
     outbox: Option<Outbox>,
+    owed: Vec<Arc<Sealed>>,
     queue: mpsc::Sender<Publish>,
     due: Option<mpsc::Receiver<Publish>>,
     lost: Option<mpsc::Receiver<Lost>>,
 }
 
 impl DispatchActor {
-    /// A dispatcher over a prepared outbox; `lost` tells what its stream loses.
-    pub fn new(shared: Arc<Shared>, outbox: Outbox, lost: mpsc::Receiver<Lost>) -> Self {
+    /// A dispatcher over a prepared outbox that publishes what is `owed` first; `lost` tells what its stream loses.
+    pub fn new(shared: Arc<Shared>, outbox: Outbox, owed: Vec<Arc<Sealed>>, lost: mpsc::Receiver<Lost>) -> Self {
         let (queue, due) = mpsc::channel(QUEUE);
-        DispatchActor { shared, outbox: Some(outbox), queue, due: Some(due), lost: Some(lost) }
+        DispatchActor { shared, outbox: Some(outbox), owed, queue, due: Some(due), lost: Some(lost) }
     }
 }
 
@@ -80,11 +81,12 @@ impl Actor for DispatchActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
         let outbox = self.outbox.take().expect("an actor is started once");
+        let owed = std::mem::take(&mut self.owed);
         let due = self.due.take().expect("an actor is started once");
         let lost = self.lost.take().expect("an actor is started once");
         let shared = Arc::clone(&self.shared);
         let fatal = shared.fatal.clone();
-        ctx.spawn(fatal.guard("the dispatch", run(shared, outbox, due, lost)).into_actor(self));
+        ctx.spawn(fatal.guard("the dispatch", run(shared, outbox, owed, due, lost)).into_actor(self));
     }
 }
 
@@ -92,9 +94,11 @@ impl Actor for DispatchActor {
 async fn run(
     shared: Arc<Shared>,
     mut outbox: Outbox,
+    owed: Vec<Arc<Sealed>>,
     mut due: mpsc::Receiver<Publish>,
     mut lost: mpsc::Receiver<Lost>,
 ) {
+    outbox.recover(owed).await;
     let mut ticks = tokio::time::interval(REDELIVER_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

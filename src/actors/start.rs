@@ -129,15 +129,16 @@ pub async fn start(
             let inward = publisher(&link).await?;
             actix::spawn(super::publishing::watch(outward.status(), Arc::clone(&shared.health)));
             let done = shared.progress.dispatched_through();
-            let mut outbox = Outbox::new(Arc::clone(&shared), [outward, inward], still_open, done);
+            let outbox = Outbox::new(Arc::clone(&shared), [outward, inward], still_open, done);
             let (tell, lost) = mpsc::channel(LOSSES);
             let publishers = [Arc::clone(&outbox.publisher), Arc::clone(&outbox.inward)];
             let mut marks = Marks::new(Arc::clone(&shared), link, publishers, tell);
             // Before anything more is published, so that a loss is seen as what it is.
             marks.turn().await;
-            outbox.recover().await.map_err(StartError::Effects)?;
+            // Published by the actor: a full stream must not keep the daemon from saying so.
+            let owed = outbox.owed().map_err(StartError::Effects)?;
             actix::spawn(shared.fatal.clone().guard("the watch over the output", marks.run()));
-            Ok(DispatchActor::new(shared, outbox, lost).start())
+            Ok(DispatchActor::new(shared, outbox, owed, lost).start())
         })
         .await?
     };

@@ -1,4 +1,5 @@
-//! A disk without room, and one that fails: intake waits and goes on by itself, or the process ends with 75.
+//! A disk without room, one that fails, and an output stream that is full: intake waits and goes on by itself, or
+//! the process ends with 75.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -104,4 +105,44 @@ async fn a_failed_write_ends_the_process_and_the_restart_cuts_what_was_not_durab
     reader.abort();
     exchange.stop();
     assert_eq!(sound(&checked_entries(&exchange.path("state"))), (21, 21));
+}
+
+#[tokio::test]
+async fn a_full_output_makes_the_exchange_wait_also_over_a_restart() {
+    let broker = TestServer::start();
+    let mut exchange = Exchange::tuned(&broker, "[streams]\nout_max_bytes = 1048576");
+    let cast = Cast::new(exchange.client().await, 1).await;
+    let record = format!(r#"[{{"endpoint":"facebook/feed","data":{{"text":"{}"}}}}]"#, "x".repeat(60_000));
+    let order = || Order::credit(&cast.hat(0), &cast.plug.party().id, record.clone()).wait(SOON);
+    // Nobody reads: what leaves stays.
+    let sending: Vec<_> = (0..24)
+        .map(|_| {
+            let (plug, order) = (cast.plug.clone(), order());
+            tokio::spawn(async move { plug.send(order).await })
+        })
+        .collect();
+    let said = becomes(&exchange, false).await;
+    assert!(said.contains("DEX_OUT is full"), "{said}");
+
+    // A daemon that starts on it says so, and does not hide behind its own start.
+    exchange.kill();
+    exchange.restart();
+    let said = becomes(&exchange, false).await;
+    assert!(said.contains("DEX_OUT is full"), "{said}");
+
+    let link = broker.link("room").await;
+    let mut stream = link.jetstream.get_stream("DEX_OUT").await.expect("there");
+    let mut config = stream.info().await.expect("told").config.clone();
+    config.max_bytes = 64 << 20;
+    link.jetstream.update_stream(config).await.expect("given room");
+    let reader = receive(cast.hats[0].clone(), Arc::new(Mutex::new(Vec::new())));
+    becomes(&exchange, true).await;
+    for sender in sending {
+        let outcome = sender.await.expect("ran").expect("it goes on by itself").outcome;
+        assert!(matches!(outcome.status, Status::Accepted | Status::Settled), "{outcome:?}");
+    }
+    reader.abort();
+    exchange.stop();
+    let (opened, _) = sound(&checked_entries(&exchange.path("state")));
+    assert_eq!(opened, 24);
 }
