@@ -21,7 +21,7 @@ pub struct Lost {
     pub from: u64,
     /// The leaf after the last.
     pub to: u64,
-    /// Number of the loss, for [`super::shared::Progress::output_healed`]; 0 when nothing is known to be lost.
+    /// Number of the loss, for [`super::shared::Progress::output_healed`].
     pub loss: u64,
 }
 
@@ -194,7 +194,7 @@ impl Outbox {
             let stored = publisher.acked(ticket).await;
             if !matches!(stored, Err(crate::nats::PublishError::Closed)) {
                 shared.progress.output_healed(loss);
-                tracing::info!("what DEX_OUT had lost is in it again");
+                tracing::info!("what DEX_OUT had lost, or may have lacked, is in it again");
             }
         });
     }

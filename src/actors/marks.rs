@@ -244,25 +244,46 @@ impl Marks {
     async fn begin(&mut self) -> Result<(), String> {
         let (sequence, mark) = self.newest().await?;
         self.expected = sequence;
-        let Some((id, through)) = mark else { return Ok(()) };
+        let Some((id, through)) = mark else {
+            if self.mark.is_none() && self.done > 0 {
+                // Neither stream nor file has one: killed before the first, or put back without. Nothing says what is there.
+                let from = self.first_kept().min(self.done);
+                self.owed(from).await;
+            }
+            // The one in the file has gone by its age, or this would be a loss.
+            self.mark = None;
+            return Ok(());
+        };
         // The one in the file may be older: the process can have ended between ack and file.
         let at = Timestamp::from_unix_ms(MessageId(id).unix_ms()).0;
         self.mark = Some(Mark { created: self.created.unwrap_or_default(), sequence, id, through, at });
         self.before = self.before.min(through);
         if through < self.done {
-            self.tell(Lost { from: through, to: self.done, loss: 0 }).await;
+            self.owed(through).await;
         }
         Ok(())
+    }
+
+    /// Leaves from here on go out once more. No loss that anybody counts, but until they are stored no mark is
+    /// made, or a process that ends before would leave a mark over a hole.
+    async fn owed(&self, from: u64) {
+        let loss = self.shared.progress.output_lost();
+        self.tell(Lost { from, to: self.done, loss }).await;
+    }
+
+    /// The first leaf whose messages the stream could hold yet.
+    fn first_kept(&self) -> u64 {
+        let age = i64::try_from(self.shared.streams.output.max_age.as_nanos()).unwrap_or(i64::MAX);
+        self.shared.first_since(self.shared.clock.now().0.saturating_sub(age))
     }
 
     /// The stream has lost messages: everything after the newest mark that it holds goes out again, or, when
     /// it holds none, everything that it could hold.
     async fn lost(&mut self, loss: Loss) -> Result<(), String> {
         let (sequence, mark) = self.newest().await?;
-        let age = i64::try_from(self.shared.streams.output.max_age.as_nanos()).unwrap_or(i64::MAX);
         let from = match mark {
             Some((_, through)) => through.min(self.before),
-            None => self.shared.first_since(self.shared.clock.now().0.saturating_sub(age)),
+            None => self.first_kept(),
         };
         let to = self.shared.progress.landed_through();
         let from = from.min(to);

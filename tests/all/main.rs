@@ -17,6 +17,7 @@ mod exchanges;
 mod grafana;
 mod http;
 mod logs;
+mod marks;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;

@@ -208,7 +208,9 @@ impl Pump {
     /// Reads until nobody listens any more.
     async fn run(self, mut consumer: PullConsumer) {
         let mut pause = REOPEN_FIRST;
-        self.note(consumer.cached_info().created);
+        if self.options.only_new {
+            self.note(consumer.cached_info().created);
+        }
         loop {
             let name = consumer.cached_info().name.clone();
             if let Err(error) = self.read(&consumer, &mut pause).await {
