@@ -24,6 +24,7 @@ mod nats_publish;
 mod nats_streams;
 mod queries;
 mod recovery;
+mod review;
 mod rounds;
 mod rubbish;
 mod simulation;
