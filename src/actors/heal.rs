@@ -64,7 +64,7 @@ impl Outbox {
     pub fn lost(&mut self, lost: Lost) {
         self.healing.outward.add(lost.from, lost.to);
         self.healing.loss = self.healing.loss.max(lost.loss);
-        if !self.heals() {
+        if self.healing.outward.is_done() {
             self.healed();
         }
     }

@@ -208,6 +208,12 @@ impl Marks {
         i64::try_from(KEPT.min(self.shared.streams.output.max_age).as_nanos()).unwrap_or(i64::MAX)
     }
 
+    /// Whether the broker may have let a mark go by its age, with its clock a minute ahead at most.
+    fn has_aged(&self, mark: &Mark) -> bool {
+        let slack = 60 * crate::domain::time::SECOND;
+        self.shared.clock.now().0.saturating_add(slack) >= mark.at.saturating_add(self.kept())
+    }
+
     fn known(&self, mark: &Mark) -> Known {
         Known {
             stream_created: mark.created,
@@ -285,13 +291,15 @@ impl Marks {
             Some((_, through)) => through.min(self.before),
             None => self.first_kept(),
         };
-        let to = self.shared.progress.landed_through();
+        // Pieces are published as they land, which may be before the ones below them do.
+        let to = self.shared.reader.tree_size();
         let from = from.min(to);
         OutputLost { why: loss.as_str(), from, to }.emit();
         let number = self.shared.progress.output_lost();
         (self.mark, self.pending, self.expected, self.before) = (None, None, sequence, from);
-        self.doubt = None;
         self.tell(Lost { from, to, loss: number }).await;
+        // A turn that is given up before this tells it anew.
+        self.doubt = None;
         Ok(())
     }
 
@@ -338,6 +346,11 @@ impl Marks {
                 let (sequence, newest) = self.newest().await?;
                 match before.filter(|before| newest.is_some_and(|(id, _)| id == before.id)) {
                     Some(stored) => mark = Mark { sequence, ..stored },
+                    // It went by its age, as none could be made for long; the next turn begins a new line.
+                    None if sequence == 0 && self.mark.is_some_and(|old| self.has_aged(&old)) => {
+                        (self.mark, self.pending, self.expected) = (None, None, 0);
+                        return Ok(());
+                    }
                     None => return self.lost(Loss::Refilled).await,
                 }
             }

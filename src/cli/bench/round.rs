@@ -137,7 +137,7 @@ pub async fn measure(mode: Mode, args: &BenchArgs, folder: &Path) -> Result<Meas
     if mode == Mode::Signed {
         ended(&load, &readers).await;
         let rate = args.rate.map_or(measured.per_second / 2.0, f64::from).max(1.0);
-        measured.open = Some(open(&load, rate, args, &readers).await?);
+        measured.open = Some(open(&load, rate, args, &readers, &mut measured.faults).await?);
     }
     ended(&load, &readers).await;
     readers.cancel();
@@ -244,7 +244,13 @@ async fn closed(
 }
 
 /// An open loop at `rate`, measured after its warm-up.
-async fn open(load: &Arc<Load>, rate: f64, args: &BenchArgs, readers: &CancellationToken) -> Result<Open, Failure> {
+async fn open(
+    load: &Arc<Load>,
+    rate: f64,
+    args: &BenchArgs,
+    readers: &CancellationToken,
+    faults: &mut Vec<String>,
+) -> Result<Open, Failure> {
     let stop = readers.child_token();
     let sending = load::thread("sender", load, &stop, move |load, stop| sender::run(load, Pace::Open(rate), stop))
         .map_err(|e| failed("a thread of the load", &e))?;
@@ -255,7 +261,11 @@ async fn open(load: &Arc<Load>, rate: f64, args: &BenchArgs, readers: &Cancellat
     let (took, settled) = (began.elapsed(), load.books.counts().settled - from);
     let times = load.books.take_times();
     stop.cancel();
-    drop(tokio::task::spawn_blocking(move || sending.join()).await);
+    match tokio::task::spawn_blocking(move || sending.join()).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => faults.push(error.to_string()),
+        Ok(Err(_)) | Err(_) => faults.push("the sender of the open loop has panicked".to_owned()),
+    }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(Open {
         per_second: settled as f64 / took.as_secs_f64(),

@@ -52,7 +52,8 @@ pub async fn run(load: Arc<Load>, pace: Pace, stop: CancellationToken) -> Result
                 if early > STEP {
                     tokio::time::sleep(early).await;
                 }
-                due
+                // What leaves early is timed from when it leaves.
+                due.min(Instant::now())
             }
         };
         sent += 1;
