@@ -14,7 +14,7 @@ use super::row::{FORMAT, Header, OpenRow, Row};
 use super::view::{HEADER, INDEX, META, OPEN, REGISTRATIONS, ROWS, Rows, View};
 use crate::domain::{Address, Kind, Registration, Timestamp};
 
-/// Memory for pages, bytes, when nothing else is said: 32 MiB.
+/// Memory for pages, bytes, when nothing else is said: 16 MiB.
 pub const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How the database is opened.

@@ -27,7 +27,7 @@ pub fn verify(key: &Key, signature: &Signature, text: &[u8]) -> bool {
         .is_ok()
 }
 
-/// Most keys that are kept as points; beyond it all are let go and what comes is kept anew. 2 MiB.
+/// Most keys that are kept as points; beyond it all are let go and what comes is kept anew. About 3 MiB.
 const KEYS_MAX: usize = 8192;
 
 /// Keys as points of the curve: a key that signs again is not decompressed again, which is a fifth of what a

@@ -18,13 +18,14 @@ mod grafana;
 mod http;
 mod logs;
 mod marks;
+mod marks_aged;
 mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
 mod queries;
 mod recovery;
-mod review;
+
 mod rounds;
 mod rubbish;
 mod simulation;

