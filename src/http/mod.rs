@@ -1,5 +1,7 @@
 //! The daemon's HTTP side: metrics and health.
 
+pub mod outward;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +82,7 @@ mod tests {
     use crate::telemetry::recorder;
 
     async fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
-        let answer = reqwest::get(format!("http://{address}{path}")).await.expect("an answer");
+        let answer = outward::get(&format!("http://{address}{path}")).await.expect("an answer");
         let status = answer.status().as_u16();
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
         (status, kind, answer.text().await.expect("a body"))
@@ -122,12 +124,17 @@ mod tests {
         assert_eq!(get(address, "/health/live").await.0, 200, "alive all the same");
 
         assert_eq!(get(address, "/").await.0, 404);
-        let posted = reqwest::Client::new().post(format!("http://{address}/metrics")).send().await.expect("an answer");
+        let posted = outward::client(Duration::from_secs(30))
+            .expect("a client")
+            .post(format!("http://{address}/metrics"))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(posted.status().as_u16(), 404);
 
         // The address is taken: the error says so instead of sharing it.
         assert!(serve(address, state).is_err());
         handle.stop(true).await;
-        assert!(reqwest::get(format!("http://{address}/health/live")).await.is_err(), "stopped");
+        assert!(outward::get(&format!("http://{address}/health/live")).await.is_err(), "stopped");
     }
 }

@@ -10,7 +10,7 @@ use crate::support::exchange::Exchange;
 use crate::support::nats_server::TestServer;
 
 async fn get(exchange: &Exchange, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("http://{}{path}", exchange.http)).await.expect("answers");
+    let answer = crate::support::web::get(&format!("http://{}{path}", exchange.http)).await.expect("answers");
     (answer.status().as_u16(), answer.text().await.expect("a page"))
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::nats_server::{TestServer, binary};
+use super::web::get;
 
 /// A running exchange with one operator, `operator:main`. Dropping it ends it.
 pub struct Exchange {
@@ -127,7 +128,7 @@ impl Exchange {
 
     /// Whether it is ready, and what it says of itself.
     pub async fn ready(&self) -> (bool, String) {
-        let answer = reqwest::get(format!("http://{}/health/ready", self.http)).await.expect("answers");
+        let answer = get(&format!("http://{}/health/ready", self.http)).await.expect("answers");
         (answer.status().is_success(), answer.text().await.expect("a text"))
     }
 
@@ -210,7 +211,7 @@ impl Exchange {
 
     /// Its metrics page.
     pub async fn metrics(&self) -> String {
-        let answer = reqwest::get(format!("http://{}/metrics", self.http)).await.expect("answers");
+        let answer = get(&format!("http://{}/metrics", self.http)).await.expect("answers");
         answer.text().await.expect("a page")
     }
 }

@@ -8,3 +8,4 @@ pub mod ledger;
 pub mod losses;
 pub mod nats_server;
 pub mod prometheus;
+pub mod web;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::web::get;
+
 /// A running Prometheus. Dropping it ends it.
 pub struct Prometheus {
     child: Child,
@@ -70,7 +72,7 @@ impl Prometheus {
     }
 
     async fn ask(&self, path: &str) -> Result<Value, String> {
-        let answer = reqwest::get(format!("http://{}{path}", self.address)).await.map_err(|error| error.to_string())?;
+        let answer = get(&format!("http://{}{path}", self.address)).await.map_err(|error| error.to_string())?;
         let text = answer.text().await.map_err(|error| error.to_string())?;
         let answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
         if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(answer["error"].to_string()) }
