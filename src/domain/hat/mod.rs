@@ -19,6 +19,11 @@ use super::verdict::Reason;
 
 impl Hat {
     fn judge(&self, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
+        // A bridge is good for those who entrusted themselves to it while it is in force itself. What was delivered to them
+        // was delivered all the same: receipts count.
+        if case.is_bridge() && !matches!(case.command.action, Action::Receipt(_)) {
+            case.sender_approved()?;
+        }
         match &case.command.action {
             Action::Credit { by, records } => credit::credit(self, case, by, records),
             Action::Release { debit, records } => release::release(self, case, debit, records),
@@ -31,6 +36,8 @@ impl Hat {
             Action::Resume => lifecycle::resume(self, case),
             Action::Retire => lifecycle::retire(self, case),
             Action::RotateKey { key } => lifecycle::rotate_key(self, case, *key),
+            Action::PinKey { public_key } => lifecycle::pin_key(self, case, public_key),
+            Action::Entrust { transport, bridge } => lifecycle::entrust(self, case, *transport, bridge.as_ref()),
             Action::RevokeKey { key, since } => lifecycle::revoke_key(self, case, *key, *since),
             Action::PlugConnect { plug } => connect::connect(self, case, plug),
             Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
@@ -44,6 +51,7 @@ impl Hat {
             Action::ClaimReserved { offer, terms } => claim::reserved(self, case, offer, terms),
             Action::ClaimRefused { offer } => claim::refused(self, case, offer),
             Action::Approve { .. }
+            | Action::Account { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
