@@ -44,7 +44,10 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (Kind::App, "register") => {
             json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string()
         }
-        (Kind::Org, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
+        (_, "pin-key") => json!({"publicKey": include_str!("../../domain/tests/pin.pem")}).to_string(),
+        (_, "entrust") => r#"{"transport":"http","bridge":"dex.test"}"#.into(),
+        (_, "account") => r#"{"account":"acme","roles":["createDataOffers"],"approved":true}"#.into(),
+        (Kind::Org | Kind::Bridge, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
         (Kind::Offer, "register") => offer().to_string(),
         (Kind::Offer, "approve") => "{}".into(),
         (_, "approve" | "publish" | "rotate-key") => json!({"key": key}).to_string(),
