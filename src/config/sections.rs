@@ -21,6 +21,7 @@ pub struct Config {
     pub actors: Actors,
     pub dispatch: Dispatch,
     pub http: Http,
+    pub bridge: Bridge,
     pub log: Log,
 }
 
@@ -71,6 +72,14 @@ section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
+section! { /// `[bridge]`
+Bridge {
+    enabled: bool, hats: usize, at_once: usize, timeout: Span, connect_timeout: Span, answer_bytes: usize,
+    roster_every: Span, debits_every: Span, debits_every_max: Span, key_every: Span, pause_max: Span,
+    private_addresses: bool, plain_http: bool, resolve: Vec<String>, account: Vec<BridgeAccount>,
+} }
+section! { /// `[[bridge.account]]`
+BridgeAccount { domain: String, username: String, password: String } }
 section! { /// `[log]`
 Log { level: String, format: LogFormat } }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
+use super::carry;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
@@ -64,6 +65,7 @@ impl Running {
             rand::rngs::OsRng.fill_bytes(&mut seed);
             seed
         })?);
+        let carry = carry::prepare(&config, &state)?;
         let health = Arc::new(Health::default());
         let prometheus = crate::telemetry::recorder();
 
@@ -130,11 +132,15 @@ impl Running {
         let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
 
         let stop = CancellationToken::new();
+        let to_broker = connect.clone();
         let actors = start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone())
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
         actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
+        if let Some(carry) = carry {
+            actix::spawn(carry.run(to_broker, origin, Arc::clone(&shared.health), stop.clone()));
+        }
         let (server, http_address) = crate::http::serve(
             config.http.listen,
             crate::http::HttpState { prometheus, health: Arc::clone(&shared.health) },

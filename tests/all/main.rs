@@ -5,6 +5,7 @@
 mod support;
 
 mod bench;
+mod bridge;
 mod broker;
 mod bus_in;
 mod bus_out;
@@ -15,6 +16,7 @@ mod disk;
 mod examples;
 mod exchanges;
 mod grafana;
+mod hat_api;
 mod http;
 mod logs;
 mod marks;
