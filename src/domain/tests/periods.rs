@@ -107,7 +107,7 @@ fn times_beyond_what_can_be_counted_never_come() {
     assert_eq!(release(&mut w, "2261-12-31T23:59:59Z"), Ok(()));
     assert!(wake(&mut w, "2261-12-31T23:59:59Z").is_empty());
     let mut w = enabled("2100-06-01T00:00:00Z", century, false);
-    assert_eq!(wake(&mut w, "2261-12-31T23:59:59Z"), [rolled(1, 2, "2200-06-01T12:00:00Z")]);
+    assert_eq!(wake(&mut w, "2261-12-31T23:59:59Z"), [rolled(1, 2, "2200-06-02T00:00:00Z")]);
     assert_eq!(debit(&w).next_turn(), None);
     let mut terms = terms("org:acme", &["facebook/feed"]);
     terms.start = Some(at("2261-12-31T23:59:59Z"));
