@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::recents::{Recents, key_of};
 use super::wakes::Wakes;
-use crate::domain::{Address, Event, Timestamp};
+use crate::domain::{Address, Timestamp};
 use crate::store::Sealed;
 
 /// Tables of one partition, changed only by committed entries (and by ids in flight).
@@ -72,7 +72,7 @@ impl Books {
     /// Takes a committed entry in.
     pub fn take(&mut self, sealed: &Arc<Sealed>) {
         let entry = &sealed.entry;
-        if let Event::Opened(opened) = &entry.event {
+        if let Some(opened) = entry.event.began() {
             self.open(&entry.entity, opened.delivery, opened.deadline);
         } else if let Some(closed) = entry.event.closed() {
             self.close(closed.delivery, sealed.leaf);

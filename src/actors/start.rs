@@ -198,8 +198,13 @@ pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid
     let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
         open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
     for sealed in recent {
-        if let Event::Opened(opened) = &sealed.entry.event {
+        if let Some(opened) = sealed.entry.event.began() {
             all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
+        } else if let Event::Released(opened) = &sealed.entry.event {
+            // Its content lies where it was when it was held.
+            if let Some((leaf, _)) = all.get_mut(&opened.delivery) {
+                *leaf = sealed.leaf;
+            }
         } else if let Some(closed) = sealed.entry.event.closed() {
             all.remove(&closed.delivery);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::DebitTerms;
-use super::id::{Address, Id};
+use super::id::{Address, Id, MessageId};
 use super::records::is_endpoint;
 use super::time::{SECOND, Timestamp};
 use super::verdict::Reason;
@@ -43,6 +43,34 @@ pub struct Cancelled {
     pub at_period_end: bool,
 }
 
+/// Where the claim stands that a debit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceStanding {
+    /// The offer has not said that its minimum is reached: what goes under the debit is held back.
+    Held,
+    /// It has.
+    Released,
+    /// The place was lost.
+    Lapsed,
+    /// The owner gave it back.
+    Withdrawn,
+}
+
+/// The place in an offer that a debit stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The claim's message.
+    pub claim: MessageId,
+    /// The first acceptance must come before.
+    pub until: Timestamp,
+    /// Where it stands.
+    pub standing: PlaceStanding,
+    /// Since when it is lost or given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Timestamp>,
+}
+
 /// A data debit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debit {
@@ -62,6 +90,9 @@ pub struct Debit {
     /// Its end, once that is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_end: Option<Timestamp>,
+    /// Its place in the offer that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 /// Where a debit stands, in a word.
@@ -74,6 +105,12 @@ pub enum DebitStanding {
     Accepted,
     /// Lets records out.
     Active,
+    /// In force, but what goes under it is held back till its offer's minimum is reached.
+    Waiting,
+    /// Its place in the offer was lost.
+    Lapsed,
+    /// The owner gave its place in the offer back.
+    Withdrawn,
     /// Lets records out till the end of the running period, by the owner's word.
     Ending,
     /// Over by its own terms or with its period.
@@ -122,6 +159,15 @@ impl Debit {
         }
     }
 
+    /// A claim's place is held for it: it waits for the owner, as when it was first proposed.
+    pub fn reserve(&mut self, claim: MessageId, until: Timestamp) {
+        self.place = Some(Place { claim, until, standing: PlaceStanding::Held, over: None });
+        self.enabled = None;
+        self.cancelled = None;
+        self.told_end = None;
+        self.rolled = 0;
+    }
+
     /// How many periods are over by `at` while the debit goes on: its end is no roll-over.
     pub fn rolls(&self, at: Timestamp) -> u64 {
         let (Some(start), Some(period)) = (self.start(), self.period()) else {
@@ -145,7 +191,7 @@ impl Debit {
     /// Its end when that came with time, by `at`, and is not told yet. Ending it at once tells itself.
     pub fn due_end(&self, at: Timestamp) -> Option<Timestamp> {
         let at_once = self.cancelled.is_some_and(|cancelled| !cancelled.at_period_end);
-        if at_once || self.told_end.is_some() {
+        if at_once || self.lost() || self.told_end.is_some() {
             return None;
         }
         self.end().filter(|end| *end <= at)
@@ -154,7 +200,7 @@ impl Debit {
     /// When something of it is to be told next: a roll-over or its end.
     pub fn next_turn(&self) -> Option<Timestamp> {
         let at_once = self.cancelled.is_some_and(|cancelled| !cancelled.at_period_end);
-        if self.enabled.is_none() || at_once || self.told_end.is_some() {
+        if self.enabled.is_none() || at_once || self.lost() || self.told_end.is_some() {
             return None;
         }
         let (start, period) = (self.start()?, self.period()?);
@@ -169,6 +215,11 @@ impl Debit {
 
     /// Where it stands at `at`.
     pub fn standing(&self, at: Timestamp) -> DebitStanding {
+        match self.place.map(|place| place.standing) {
+            Some(PlaceStanding::Lapsed) => return DebitStanding::Lapsed,
+            Some(PlaceStanding::Withdrawn) => return DebitStanding::Withdrawn,
+            Some(PlaceStanding::Held | PlaceStanding::Released) | None => {}
+        }
         if self.enabled.is_none() {
             return DebitStanding::Proposed;
         }
@@ -181,6 +232,7 @@ impl Debit {
         }
         match self.start() {
             Some(start) if at < start => DebitStanding::Accepted,
+            _ if self.holds_back() => DebitStanding::Waiting,
             _ if cancelled.is_some() => DebitStanding::Ending,
             _ => DebitStanding::Active,
         }
@@ -203,15 +255,22 @@ impl Debit {
             let periods = run / period + i64::from(run % period != 0);
             start.plus(periods.saturating_mul(period))
         });
-        match (own, by_owner) {
-            (Some(own), Some(by_owner)) => Some(own.min(by_owner)),
-            (own, by_owner) => own.or(by_owner),
-        }
+        own.into_iter().chain(by_owner).chain(self.place.and_then(|place| place.over)).min()
     }
 
-    /// Whether it was accepted once and has ended by `at`.
+    /// Whether its place in the offer is lost or given back: it is over, and cannot be enabled.
+    pub fn lost(&self) -> bool {
+        self.place.is_some_and(|place| place.over.is_some())
+    }
+
+    /// Whether what goes under it is held back.
+    pub fn holds_back(&self) -> bool {
+        self.place.is_some_and(|place| place.standing == PlaceStanding::Held)
+    }
+
+    /// Whether it was accepted once and has ended by `at`, or its place in an offer is lost.
     pub fn ended(&self, at: Timestamp) -> bool {
-        self.end().is_some_and(|end| end <= at)
+        self.lost() || self.end().is_some_and(|end| end <= at)
     }
 
     /// Whether it is accepted and has not ended by `at`; it may be still to start.
@@ -224,6 +283,9 @@ impl Debit {
     /// # Errors
     /// `debit-not-active` or `debit-ended`.
     pub fn in_force(&self, at: Timestamp) -> Result<(&DebitTerms, u64), Reason> {
+        if self.lost() {
+            return Err(Reason::DebitEnded);
+        }
         let (revision, enabled) = self.accepted().ok_or(Reason::DebitNotActive)?;
         if self.ended(at) {
             Err(Reason::DebitEnded)

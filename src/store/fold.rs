@@ -47,6 +47,7 @@ pub fn fold_stateless(_entity: &Address, row: Option<&Row>, fresh: &[Arc<Sealed>
 #[derive(Default)]
 struct Exchanges {
     opened: BTreeMap<Uuid, OpenRow>,
+    released: Vec<(Uuid, u64)>,
     closed: BTreeSet<Uuid>,
 }
 
@@ -54,7 +55,7 @@ impl Exchanges {
     fn take(&mut self, sealed: &Sealed) {
         let entry = &sealed.entry;
         match &entry.event {
-            Event::Opened(opened) => {
+            Event::Opened(opened) | Event::Held { opened, .. } => {
                 let row = OpenRow {
                     entity: entry.entity.clone(),
                     partition: sealed.partition,
@@ -68,6 +69,7 @@ impl Exchanges {
             Event::Settled(closed)
             | Event::Disputed { closed, .. }
             | Event::Expired(closed)
+            | Event::Dropped { closed, .. }
             | Event::Recalled(closed) => {
                 let delivery = closed.delivery;
                 // Opened and closed within one snapshot: it is never written.
@@ -75,6 +77,10 @@ impl Exchanges {
                     self.closed.insert(delivery);
                 }
             }
+            Event::Released(opened) => match self.opened.get_mut(&opened.delivery) {
+                Some(row) => row.leaf = sealed.leaf,
+                None => self.released.push((opened.delivery, sealed.leaf)),
+            },
             _ => {}
         }
     }
@@ -140,6 +146,7 @@ pub fn fold_rows(
     }
     batch.moved = tail.moves_through(through);
     batch.opened = exchanges.opened.into_iter().collect();
+    batch.released = exchanges.released;
     batch.closed = exchanges.closed.into_iter().collect();
     Ok(batch)
 }

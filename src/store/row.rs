@@ -48,7 +48,7 @@ pub struct OpenRow {
     pub partition: u16,
     /// Settled by then, or expired.
     pub deadline: Timestamp,
-    /// Leaf of the entry that opened it.
+    /// Leaf of the entry that opened it; once one that was held has left, of the entry by which it did.
     pub leaf: u64,
     /// Its content in the spool; none for requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,8 @@ pub struct Batch {
     pub index: Vec<(IndexKey, u64)>,
     /// Exchanges opened, by delivery id.
     pub opened: Vec<(Uuid, OpenRow)>,
+    /// Exchanges that were held and have left, with the leaf of the entry by which they did.
+    pub released: Vec<(Uuid, u64)>,
     /// Content that the spool copied forward. Passed over where the exchange is not open (any more).
     pub moved: Vec<(Uuid, SpoolPlace)>,
     /// When deliveries were last published. Passed over where the exchange is not open (any more).
@@ -40,6 +42,7 @@ impl Batch {
             registrations: Vec::new(),
             index: Vec::new(),
             opened: Vec::new(),
+            released: Vec::new(),
             moved: Vec::new(),
             published: Vec::new(),
             closed: Vec::new(),
@@ -210,6 +213,9 @@ fn put_open(table: &mut Open<'_>, batch: &Batch, stats: &mut WriteStats) -> Resu
         stats.bytes += bytes.len() as u64;
         stats.opened += 1;
         table.insert(delivery.as_bytes(), bytes.as_slice())?;
+    }
+    for (delivery, leaf) in &batch.released {
+        change(table, delivery, |row| row.leaf = *leaf)?;
     }
     for (delivery, place) in &batch.moved {
         let moved = change(table, delivery, |row| row.spool = Some(*place))?;

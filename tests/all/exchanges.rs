@@ -126,7 +126,7 @@ async fn offers_and_hats_are_told(cast: &Cast, offer: &str) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!((&shown["reserved"], &shown["confirmed"]), (&0.into(), &7.into()), "{shown}");
-    assert_eq!((&shown["standing"], &shown["terms"]["maxClaims"]), (&"approved".into(), &7.into()), "{shown}");
+    assert_eq!((&shown["standing"], &shown["terms"]["maxClaims"]), (&"oversubscribed".into(), &7.into()), "{shown}");
     assert!(!shown.to_string().contains("h0.hubat.net"), "{shown}");
     let list = cast.operator.query("offer.list", "").await.expect("listed");
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");

@@ -38,6 +38,7 @@ fn proposal(
         terms: Box::new(terms.clone()),
         offer: offer.cloned(),
         claim: None,
+        until: None,
     };
     Ok(vec![Draft::caused(event).on(basis)])
 }
@@ -70,6 +71,9 @@ pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> 
     hat.registration.active()?;
     case.sender_standing()?;
     let debit = debit.ok_or(Reason::DebitNotFound)?;
+    if debit.lost() {
+        return Err(Reason::DebitEnded);
+    }
     let terms = match debit.revisions.first() {
         Some(first) => &terms.clone().following(&first.terms)?,
         None => terms,
@@ -93,6 +97,11 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
     let debit = owned(hat, id)?;
     let at = case.at();
     let newest = debit.newest();
+    // A place that was not taken up in time is on its way to somebody else.
+    let late = debit.enabled.is_none() && debit.place.is_some_and(|place| at >= place.until);
+    if debit.lost() || late {
+        return Err(Reason::DebitEnded);
+    }
     let accepted = debit.enabled.is_some_and(|e| e.revision == newest);
     if accepted && debit.cancelled.is_none() && debit.live(at) {
         return Err(Reason::WrongState);
@@ -107,6 +116,7 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
         revision: newest,
         client: debit.client.clone(),
         offer: debit.offer.clone(),
+        claim: debit.place.map(|place| place.claim),
     };
     let mut basis = Vec::with_capacity(2);
     basis.extend(case.key_basis());

@@ -43,14 +43,21 @@ impl Hat {
             Action::DebitEnable { debit } => debits::enable(self, case, debit),
             Action::DebitDisable { debit, at_period_end } => debits::disable(self, case, debit, *at_period_end),
             Action::Claim { offer } => claim::claim(self, case, offer),
-            Action::ClaimReserved { offer, terms } => claim::reserved(self, case, offer, terms),
-            Action::ClaimRefused { offer } => claim::refused(self, case, offer),
+            Action::Withdraw { offer } => claim::withdraw(self, case, offer),
+            Action::ClaimReserved { offer, terms, claim, until } => {
+                claim::reserved(self, case, offer, terms, *claim, *until)
+            }
+            Action::ClaimRefused { offer, claim } => claim::refused(self, case, offer, *claim),
+            Action::ClaimReleased { offer, claim } => claim::released(self, case, offer, *claim),
+            Action::ClaimLapsed { offer, claim } => claim::lapsed(self, case, offer, *claim),
             Action::Approve { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
-            | Action::OfferReserve { .. }
-            | Action::OfferConfirm { .. }
+            | Action::OfferPay
+            | Action::OfferReserve(_)
+            | Action::OfferConfirm(_)
+            | Action::OfferLapse { .. }
             | Action::Deadline { .. }
             | Action::Wake
             | Action::OperatorDeclare { .. } => Err(Reason::NotPermitted),

@@ -26,7 +26,12 @@ pub(super) fn due(id: &Id, debit: &Debit, at: Timestamp) -> Vec<Draft> {
         }));
     }
     if let Some(end) = debit.due_end(at) {
-        drafts.push(Draft::further(Event::DebitEnded { debit: id.clone(), client: client(), end }));
+        drafts.push(Draft::further(Event::DebitEnded {
+            debit: id.clone(),
+            client: client(),
+            end,
+            claim: debit.place.map(|place| place.claim),
+        }));
     }
     drafts
 }

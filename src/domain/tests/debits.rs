@@ -23,6 +23,7 @@ fn debit(start: Option<i64>, once: bool, cancelled: Option<(i64, bool)>) -> Debi
         cancelled: cancelled.map(|(s, at_period_end)| Cancelled { at: at(s), at_period_end }),
         rolled: 0,
         told_end: None,
+        place: None,
     }
 }
 

@@ -49,7 +49,7 @@ fn rolled(periods: u64, period: u64, starts: &str) -> Event {
 }
 
 fn ended(end: &str) -> Event {
-    Event::DebitEnded { debit: id("p"), client: a("org:acme"), end: at(end) }
+    Event::DebitEnded { debit: id("p"), client: a("org:acme"), end: at(end), claim: None }
 }
 
 fn release(w: &mut World, now: &str) -> Result<(), Reason> {

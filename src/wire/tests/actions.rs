@@ -51,6 +51,7 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (_, "revoke-key") => json!({"key": key, "since": "2026-01-01T00:00:00Z"}).to_string(),
         (_, "debit-propose" | "debit-amend") => debit().to_string(),
         (_, "debit-disable") => r#"{"atPeriodEnd":true}"#.into(),
+        (_, "lapse") => r#"{"hat":"bob.hubat.net","completed":true}"#.into(),
         (_, "claim-reserved") => json!({"terms": debit()}).to_string(),
         (_, "reserve" | "confirm") => r#"{"hat":"bob.hubat.net"}"#.into(),
         _ => "{}".into(),
@@ -83,7 +84,7 @@ fn every_action_of_the_table_is_read_and_unknown_fields_are_refused() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 23 + 6 + 6 + 6 + 5 + 6 + 1);
+    assert_eq!(seen, 26 + 6 + 6 + 6 + 5 + 8 + 1);
 }
 
 #[test]
