@@ -25,6 +25,7 @@ mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod offers;
 mod queries;
 mod recovery;
 

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use crate::domain::event::DebitTerms;
 use crate::domain::{Id, Timestamp};
@@ -34,18 +35,33 @@ pub fn bundle_name(debit: &Id, revision: u32) -> String {
 /// The setup request of one revision.
 fn request(debit: &Id, revision: u32, terms: &DebitTerms, now: Timestamp) -> Value {
     let start = terms.start.map_or_else(|| json!(now), |start| json!(start));
-    json!({
+    let text = |given: &Option<SmolStr>| given.clone().unwrap_or_default();
+    let name = bundle_name(debit, revision);
+    let mut request = json!({
         "dataDebitKey": hat_debit(debit),
         "purpose": terms.purpose,
         "start": start,
         "period": u64::from(terms.period_seconds) * 1000,
         "cancelAtPeriodEnd": terms.cancel_at_period_end,
-        "requestClientName": terms.client.id,
-        "requestClientUrl": "",
-        "requestClientLogoUrl": "",
-        "termsUrl": terms.terms_url.clone().unwrap_or_default(),
-        "bundle": { "name": bundle_name(debit, revision), "bundle": terms.bundle.bundle },
-    })
+        "requestClientName": terms.request_client_name.clone().unwrap_or_else(|| terms.client.id.as_str().into()),
+        "requestClientUrl": text(&terms.request_client_url),
+        "requestClientLogoUrl": text(&terms.request_client_logo_url),
+        "termsUrl": text(&terms.terms_url),
+        "bundle": { "name": name, "bundle": terms.bundle.bundle },
+    });
+    if let Some(conditions) = &terms.conditions {
+        request["conditions"] = json!({ "name": format!("{name}C"), "bundle": conditions.bundle });
+    }
+    let optional = [
+        ("requestApplicationId", &terms.request_application_id),
+        ("requestDescription", &terms.request_description),
+    ];
+    for (field, value) in optional {
+        if let Some(value) = value {
+            request[field] = json!(value);
+        }
+    }
+    request
 }
 
 /// A revision as the HAT shows it.

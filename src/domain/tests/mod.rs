@@ -1,5 +1,6 @@
 //! Tests of the core: plain ones for each reason, and laws over random histories.
 
+mod claims;
 mod debits;
 mod exchanges;
 mod history;
@@ -10,6 +11,7 @@ mod offers;
 mod oracle;
 mod order;
 mod pending;
+mod periods;
 mod reasons;
 mod registry;
 mod total;

@@ -18,15 +18,12 @@ pub fn address(text: &str) -> Address {
 /// A debit on the plug's records for this client, rolling by the hour.
 pub fn terms(client: &Address) -> DebitTerms {
     let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
-    DebitTerms {
-        client: client.clone(),
-        purpose: "a test".into(),
-        bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
-        start: None,
-        period_seconds: 3600,
-        cancel_at_period_end: false,
-        terms_url: None,
-    }
+    DebitTerms::new(
+        client.clone(),
+        "a test",
+        Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+        3600,
+    )
 }
 
 /// Voices of the parties.
