@@ -109,7 +109,10 @@ fn bodies_become_the_domain_s_actions() {
     let key = signer().public();
     assert_eq!(
         read("plug:fitbit", "register", None, &body_of(Kind::Plug, "register")),
-        Ok(Action::Register { key, profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() } })
+        Ok(Action::Register {
+            key: Some(key),
+            profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() }
+        })
     );
     assert_eq!(
         read("app:a", "publish", None, &json!({"key": key}).to_string()),
