@@ -20,6 +20,7 @@ mod link;
 mod member;
 mod message;
 mod offer;
+mod onboard;
 mod org;
 pub mod out;
 mod parse;

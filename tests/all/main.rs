@@ -5,6 +5,7 @@
 mod support;
 
 mod bench;
+mod bridge;
 mod broker;
 mod bus_in;
 mod bus_out;
@@ -15,6 +16,7 @@ mod disk;
 mod examples;
 mod exchanges;
 mod grafana;
+mod hat_api;
 mod http;
 mod logs;
 mod marks;
@@ -23,6 +25,7 @@ mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod offers;
 mod queries;
 mod recovery;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. A layer may import itself and what stands before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "domain",
     "wire",
     "ledger",
@@ -17,13 +17,15 @@ const LAYERS: [&str; 13] = [
     "actors",
     "client",
     "http",
+    "bridge",
     "simulation",
     "daemon",
     "cli",
 ];
 /// Layers that a stranger's program could replace: they see no more of us than the protocol.
-const OUTSIDERS: [(&str, &[&str]); 2] = [
+const OUTSIDERS: [(&str, &[&str]); 3] = [
     ("client", &["domain", "wire", "nats", "client"]),
+    ("bridge", &["domain", "wire", "config", "telemetry", "nats", "client", "http", "bridge"]),
     ("simulation", &["domain", "wire", "nats", "client", "simulation", "telemetry", "config"]),
 ];
 /// Who may name actix: the actors; the web server; the two that start the system.

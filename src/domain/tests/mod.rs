@@ -1,6 +1,7 @@
 //! Tests of the core: plain ones for each reason, and laws over random histories.
 
 mod bridges;
+mod claims;
 mod debits;
 mod exchanges;
 mod history;
@@ -11,6 +12,7 @@ mod offers;
 mod oracle;
 mod order;
 mod pending;
+mod periods;
 mod reasons;
 mod registry;
 mod total;
