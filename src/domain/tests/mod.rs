@@ -7,6 +7,7 @@ mod history;
 mod ids;
 mod keys;
 mod laws;
+mod million;
 mod offers;
 mod oracle;
 mod order;
