@@ -4,6 +4,7 @@
 //! stranger's program (`link`). A HAT's word is passed on by `bridge:<origin>`, an account's by the account's own parties.
 
 pub mod accounts;
+pub mod admin;
 pub mod caller;
 pub mod cors;
 pub mod endpoint;
@@ -115,6 +116,7 @@ pub fn bridge_of(origin: &str) -> Result<Address, IdError> {
 /// A running gateway.
 pub struct Running {
     server: ServerHandle,
+    admin: ServerHandle,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -122,6 +124,7 @@ pub struct Running {
 impl Running {
     /// Ends it; requests that are being answered have 2 s.
     pub async fn stop(self) {
+        self.admin.stop(true).await;
         self.server.stop(true).await;
     }
 }
@@ -153,8 +156,12 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
     let (server, address) = server::serve(&gateway).map_err(bind)?;
     let handle = server.handle();
     actix_web::rt::spawn(server);
+    let socket = gateway.settings.state.join(admin::SOCKET).display().to_string();
+    let admin = admin::serve(&gateway).map_err(|source| StartError::Bind { at: socket, source })?;
+    let admin_handle = admin.handle();
+    actix_web::rt::spawn(admin);
     actix_web::rt::spawn(sweep(gateway, stop));
-    Ok(Running { server: handle, address })
+    Ok(Running { server: handle, admin: admin_handle, address })
 }
 
 async fn sweep(gateway: Arc<Gateway>, stop: CancellationToken) {

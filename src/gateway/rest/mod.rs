@@ -1,6 +1,6 @@
 //! The exchange's own REST.
 
-mod login;
+pub(in crate::gateway) mod login;
 mod trust;
 
 use super::endpoint::Endpoint;
