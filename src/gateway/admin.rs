@@ -82,15 +82,20 @@ async fn change(
     Ok(done.map_err(|error| Fault::internal("the accounts", &error))??)
 }
 
-/// Ledgers a change of roles before it is made: what the ledger does not hold is in force nowhere.
-async fn ledger(gateway: &Gateway, name: &Id, role: &Role, approved: bool) -> Result<Value, Fault> {
-    if gateway.accounts.get(name).is_none() {
-        return Err(AccountError::Unknown(name.clone()).into());
-    }
-    let body = json!({ "account": name, "roles": [role], "approved": approved });
+/// Ledgers which roles an account has from now on; none when it is disabled.
+async fn ledger(gateway: &Gateway, name: &Id, roles: Vec<Role>) -> Result<Value, Fault> {
+    let body = json!({ "account": name, "approved": !roles.is_empty(), "roles": roles });
     let bridge = gateway.link.bridge().clone();
     let outcome = gateway.link.act(Speaker::Bridge, &bridge, &["account"], body.to_string(), None).await?;
     Ok(json!(outcome.leaf))
+}
+
+/// The roles that an account has in force.
+fn in_force(account: &Account) -> Vec<Role> {
+    if account.disabled {
+        return Vec::new();
+    }
+    account.grants.iter().filter(|grant| grant.approved).map(|grant| grant.role.clone()).collect()
 }
 
 async fn list(gateway: web::Data<Gateway>) -> HttpResponse {
@@ -129,7 +134,14 @@ fn yes() -> bool {
 
 async fn grant(gateway: web::Data<Gateway>, name: web::Path<Id>, body: web::Bytes) -> Result<HttpResponse, Fault> {
     let (name, Granted { role, approved }) = (name.into_inner(), read(&body)?);
-    let leaf = ledger(&gateway, &name, &role, approved).await?;
+    let old = gateway.accounts.get(&name).ok_or_else(|| AccountError::Unknown(name.clone()))?;
+    let mut roles = in_force(&old);
+    roles.retain(|held| *held != role);
+    if approved && !old.disabled {
+        roles.push(role.clone());
+    }
+    // Before it is in force: what the ledger does not hold gives no power.
+    let leaf = ledger(&gateway, &name, roles).await?;
     let account = change(&gateway, move |gateway| gateway.accounts.grant(&name, role, approved)).await?;
     let mut answer = shown(&account);
     answer["leaf"] = leaf;
@@ -147,7 +159,7 @@ async fn revoke(gateway: web::Data<Gateway>, name: web::Path<Id>, body: web::Byt
     // Taken away at once, so that a ledger that is out of reach keeps nobody in power.
     let (of, gone) = (name.clone(), role.clone());
     let account = change(&gateway, move |gateway| gateway.accounts.revoke(&of, &gone)).await?;
-    let leaf = ledger(&gateway, &name, &role, false).await?;
+    let leaf = ledger(&gateway, &name, in_force(&account)).await?;
     let mut answer = shown(&account);
     answer["leaf"] = leaf;
     Ok(HttpResponse::Ok().json(answer))
@@ -161,7 +173,18 @@ struct Disabled {
 
 async fn disable(gateway: web::Data<Gateway>, name: web::Path<Id>, body: web::Bytes) -> Result<HttpResponse, Fault> {
     let (name, Disabled { disabled }) = (name.into_inner(), read(&body)?);
-    let account = change(&gateway, move |gateway| gateway.accounts.disable(&name, disabled)).await?;
+    let mut old = gateway.accounts.get(&name).ok_or_else(|| AccountError::Unknown(name.clone()))?;
+    if !disabled {
+        let mut enabled = (*old).clone();
+        enabled.disabled = false;
+        old = Arc::new(enabled);
+        ledger(&gateway, &name, in_force(&old)).await?;
+    }
+    let of = name.clone();
+    let account = change(&gateway, move |gateway| gateway.accounts.disable(&of, disabled)).await?;
+    if disabled {
+        ledger(&gateway, &name, Vec::new()).await?;
+    }
     Ok(HttpResponse::Ok().json(shown(&account)))
 }
 

@@ -105,6 +105,12 @@ async fn admit(gateway: &Gateway, doc: &Doc, request: &HttpRequest) -> Result<Ca
 
 /// What actix itself refuses (a body that is too long, an extractor that fails), in our shape.
 fn shaped<B: MessageBody + 'static>(response: ServiceResponse<B>, style: Style) -> ServiceResponse<BoxBody> {
+    if style == Style::Original
+        && let Some(fault) = response.response().error().and_then(|error| error.as_error::<Fault>())
+    {
+        let told = answer(fault.clone(), style);
+        return ServiceResponse::new(response.into_parts().0, told);
+    }
     let status = response.status();
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     if !(status.is_client_error() || status.is_server_error()) || kind.contains("json") {

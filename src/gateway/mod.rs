@@ -8,12 +8,15 @@ pub mod admin;
 pub mod caller;
 pub mod cors;
 pub mod endpoint;
+pub mod etag;
 pub mod fault;
 pub mod guard;
 pub mod hat_token;
 pub mod limit;
 pub mod link;
+pub mod once;
 pub mod openapi;
+pub mod page;
 pub mod pins;
 pub mod rest;
 pub mod role;
@@ -37,8 +40,10 @@ use crate::nats::Credentials;
 use accounts::Accounts;
 use accounts::lockout::Lockout;
 use accounts::password::Passwords;
+use accounts::store::Kept;
 use limit::Limits;
 use link::Link;
+use once::Once;
 use pins::Pins;
 use settings::Settings;
 use vault::Vault;
@@ -64,6 +69,8 @@ pub struct Gateway {
     pub lockout: Lockout,
     /// Pinned keys of HATs.
     pub pins: Pins,
+    /// Idempotency keys.
+    pub once: Once,
     /// Requests of each account and HAT.
     pub limits: Limits,
     /// Requests of each address.
@@ -142,9 +149,11 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
     options.call_deadline = CALL_WITHIN;
     options.window = WINDOW;
     let client = Client::connect(options).await?;
+    let accounts = Accounts::open(&settings.state)?;
     let gateway = Arc::new(Gateway {
         link: Link::new(client, Vault::open(&settings.state)?, settings.admin),
-        accounts: Accounts::open(&settings.state)?,
+        once: Once::new(accounts.once()?),
+        accounts,
         passwords: Passwords::new(settings.logins)?,
         lockout: Lockout::default(),
         pins: Pins::default(),
@@ -172,6 +181,10 @@ async fn sweep(gateway: Arc<Gateway>, stop: CancellationToken) {
         }
         gateway.limits.sweep();
         gateway.address_limits.sweep();
+        let dead = gateway.once.sweep(ids::now());
+        if !dead.is_empty() && gateway.keep(Kept::Drop(dead)).await.is_err() {
+            tracing::warn!("idempotency keys that have expired stay on disk until the next start");
+        }
         let sweeper = Arc::clone(&gateway);
         match tokio::task::spawn_blocking(move || sweeper.accounts.sweep(ids::now())).await {
             Ok(Ok(_)) => {}

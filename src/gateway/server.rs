@@ -14,6 +14,7 @@ use actix_web::{App, Error, HttpServer};
 
 use super::cors;
 use super::endpoint::Style;
+use super::fault::Fault;
 use super::guard::{answer, guard, of_status};
 use super::{Gateway, routes};
 use crate::telemetry::rest;
@@ -68,6 +69,10 @@ pub fn serve(gateway: &Arc<Gateway>) -> std::io::Result<(Server, SocketAddr)> {
 pub fn configure(config: &mut ServiceConfig, gateway: &Arc<Gateway>) {
     config.app_data(web::Data::from(Arc::clone(gateway)));
     config.app_data(web::PayloadConfig::new(gateway.settings.body_bytes));
+    let query = web::QueryConfig::default();
+    config.app_data(query.error_handler(|error, _| Fault::malformed(format!("the query: {error}")).into()));
+    let path = web::PathConfig::default();
+    config.app_data(path.error_handler(|error, _| Fault::malformed(format!("the path: {error}")).into()));
     // One resource a path, in the order of the list, so that another method is answered 405.
     let mut paths: Vec<String> = Vec::new();
     let mut resources = BTreeMap::new();

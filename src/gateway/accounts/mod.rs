@@ -7,7 +7,7 @@ pub mod error;
 pub mod lockout;
 pub mod login;
 pub mod password;
-mod store;
+pub mod store;
 pub mod token;
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,17 +17,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::once::Record;
 use super::role::{Grant, Role};
 use crate::domain::{Address, Id, Kind, Timestamp};
 
 pub use error::AccountError;
-use store::Store;
+use store::{Kept, Store};
 use token::{Secret, TokenRow};
 
 /// Most accounts.
 pub const ACCOUNTS_MAX: usize = 100_000;
 /// Most grants of one account.
-pub const GRANTS_MAX: usize = 256;
+pub const GRANTS_MAX: usize = 32;
 /// Most parties of one account.
 pub const PARTIES_MAX: usize = 1024;
 /// Most live tokens of one account; a further one ends the oldest.
@@ -286,6 +287,22 @@ impl Accounts {
             account.parties.remove(party);
             Ok(())
         })
+    }
+
+    /// The idempotency keys that are kept beside the accounts.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub fn once(&self) -> Result<Vec<([u8; 32], Record)>, AccountError> {
+        self.store.once()
+    }
+
+    /// Changes them.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub fn keep(&self, what: &Kept) -> Result<(), AccountError> {
+        self.store.keep(what)
     }
 
     fn end_tokens(&self, name: &Id) -> Result<(), AccountError> {
