@@ -128,7 +128,106 @@ pub fn check(token: &str, hat: &Id, pem: &str, rules: &Rules, now: u64) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+    use jsonwebtoken::{EncodingKey, Header};
+    use serde_json::{Value, json};
+
     use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+    const PEM: &str = include_str!("../../tests/data/hat.pem");
+    const PUBLIC: &str = include_str!("../../tests/data/hat.pub.pem");
+    const OTHER: &str = include_str!("../../tests/data/other-hat.pem");
+
+    fn rules() -> Rules {
+        Rules { resources: vec!["dex.test".into()], skew: 30, age_max: 3 * 86_400 }
+    }
+
+    fn claims() -> Value {
+        json!({
+            "iss": "bob.hubat.net", "sub": "x", "iat": NOW, "exp": NOW + 86_400, "jti": "1",
+            "resource": "https://dex.test", "accessScope": "validate",
+        })
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = claims();
+        claims[name] = value;
+        claims
+    }
+
+    fn signed(claims: &Value, pem: &str) -> String {
+        let key = EncodingKey::from_rsa_pem(pem.as_bytes()).expect("a key");
+        jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &key).expect("signed")
+    }
+
+    /// As a request is checked: whose key, then the token.
+    fn take(token: &str) -> Result<HatToken, Fault> {
+        let hat = issuer(token)?;
+        // Only Bob is registered, with this key.
+        if hat.as_str() != "bob.hubat.net" {
+            return Err(bad("unregistered"));
+        }
+        check(token, &hat, PUBLIC, &rules(), NOW)
+    }
+
+    #[test]
+    fn a_good_token_is_taken() {
+        let token = take(&signed(&claims(), PEM)).expect("good");
+        assert_eq!((token.hat.as_str(), token.jti.as_deref()), ("bob.hubat.net", Some("1")));
+        take(&signed(&with("iat", json!(NOW + 29)), PEM)).expect("within the skew");
+        take(&signed(&with("exp", json!(NOW - 29)), PEM)).expect("within the skew");
+    }
+
+    #[test]
+    fn every_other_token_is_refused() {
+        let good = signed(&claims(), PEM);
+        let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+        let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+        let none = encode(&json!({"alg": "none", "typ": "JWT"}));
+        let public = EncodingKey::from_secret(PUBLIC.as_bytes());
+        let confused = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims(), &public).expect("signed");
+        let [_, _, hmac] = confused.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+        let stolen = encode(&with("iss", json!("eve.hubat.net")));
+        let own = json!({"alg": "RS256", "jwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}, "jku": "https://evil.test"});
+        let bad: Vec<(&str, String)> = vec![
+            ("another key", signed(&claims(), OTHER)),
+            ("a key of its own in the header", format!("{}.{payload}.{signature}", encode(&own))),
+            ("alg none", format!("{none}.{payload}.")),
+            ("alg none with a signature", format!("{none}.{payload}.{signature}")),
+            ("HS256 with the public key", confused.clone()),
+            ("RS256 said of an HMAC", format!("{header}.{payload}.{hmac}")),
+            ("expired", signed(&with("exp", json!(NOW - 31)), PEM)),
+            ("from the future", signed(&with("iat", json!(NOW + 31)), PEM)),
+            ("not yet", signed(&with("nbf", json!(NOW + 31)), PEM)),
+            ("too old though not expired", signed(&with("iat", json!(NOW - 3 * 86_400 - 31)), PEM)),
+            ("another resource", signed(&with("resource", json!("https://other.test")), PEM)),
+            ("a resource that begins like ours", signed(&with("resource", json!("https://dex.test.evil.test")), PEM)),
+            ("a resource with ours in its path", signed(&with("resource", json!("https://evil.test/dex.test")), PEM)),
+            ("a resource with ours as its user", signed(&with("resource", json!("https://dex.test@evil.test")), PEM)),
+            ("the HAT's own dashboard", signed(&with("resource", json!("bob.hubat.net")), PEM)),
+            ("no resource", signed(&with("resource", Value::Null), PEM)),
+            ("the owner's scope", signed(&with("accessScope", json!("owner")), PEM)),
+            ("an application's", signed(&with("application", json!("notables")), PEM)),
+            ("no expiry", signed(&with("exp", Value::Null), PEM)),
+            ("an expiry that is text", signed(&with("exp", json!("never")), PEM)),
+            ("a negative time", signed(&with("iat", json!(-1)), PEM)),
+            ("another issuer", signed(&with("iss", json!("eve.hubat.net")), OTHER)),
+            ("no HAT's issuer", signed(&with("iss", json!("https://bob.hubat.net/")), PEM)),
+            ("an issuer put in afterwards", format!("{header}.{stolen}.{signature}")),
+            ("a changed payload", format!("{header}.{}.{signature}", encode(&with("exp", json!(NOW + 999_999))))),
+            ("truncated", good[..good.len() - 3].to_owned()),
+            ("without signature", format!("{header}.{payload}.")),
+            ("two parts", format!("{header}.{payload}")),
+            ("four parts", format!("{good}.x")),
+            ("nothing", String::new()),
+            ("oversized", signed(&with("sub", json!("x".repeat(TOKEN_BYTES_MAX))), PEM)),
+        ];
+        for (what, token) in bad {
+            let fault = take(&token).expect_err(what);
+            assert_eq!(fault.problem.status, 401, "{what}");
+        }
+    }
 
     #[test]
     fn a_resource_is_compared_by_its_host() {
@@ -141,6 +240,13 @@ mod tests {
             ("https://dex.test@evil.test/", "dex.test@evil.test"),
         ] {
             assert_eq!(host(resource), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(token in "[A-Za-z0-9_.-]{0,300}") {
+            let _ = take(&token);
         }
     }
 }
