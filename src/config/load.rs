@@ -98,9 +98,9 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "bridge",
-    "log",
+    "gateway", "log",
 ];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
@@ -130,6 +130,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let dispatch = section(places, "dispatch", problems);
     let http = section(places, "http", problems);
     let bridge = section(places, "bridge", problems);
+    let gateway = section(places, "gateway", problems);
     let log = section(places, "log", problems);
     Some(Config {
         exchange: exchange?,
@@ -143,6 +144,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         dispatch: dispatch?,
         http: http?,
         bridge: bridge?,
+        gateway: gateway?,
         log: log?,
     })
 }

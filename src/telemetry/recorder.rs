@@ -90,6 +90,7 @@ fn touch() {
     drop(ExchangeCounters::new());
     touch_bridge();
     let _ = path();
+    super::rest::touch();
     for what in Published::ALL {
         counter!(names::PUBLISHED_TOTAL, "what" => what.as_str()).increment(0);
     }

@@ -15,6 +15,7 @@ mod client;
 mod disk;
 mod examples;
 mod exchanges;
+mod gateway;
 mod grafana;
 mod hat_api;
 mod http;
