@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::actors::shared::Bounds;
 use crate::config::{Config, Signatures};
-use crate::domain::{Id, Key, Limits};
+use crate::domain::{Address, Id, Key, Kind, Limits};
 use crate::ledger;
 use crate::nats::streams::{InLimits, OutLimits};
 use crate::nats::{Connect, Credentials, EmbeddedOptions};
@@ -135,6 +135,7 @@ pub fn trusted_broker(config: &Config) -> bool {
 ///
 /// # Errors
 /// When a name is no id, which the configuration's check has excluded.
-pub fn operators(config: &Config) -> anyhow::Result<Vec<(Id, Vec<Key>)>> {
-    config.operator.iter().map(|operator| Ok((Id::new(&operator.name)?, operator.keys.clone()))).collect()
+pub fn operators(config: &Config) -> anyhow::Result<Vec<(Address, Vec<Key>)>> {
+    let named = |name: &str| anyhow::Ok(Address::new(Kind::Operator, Id::new(name)?));
+    config.operator.iter().map(|operator| Ok((named(&operator.name)?, operator.keys.clone()))).collect()
 }
