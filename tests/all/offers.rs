@@ -54,7 +54,7 @@ async fn until(client: &Client, query: &str, question: String, good: impl Fn(&Va
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_thousand_claims_at_once_take_exactly_the_places_whatever_is_killed() {
     const HATS: usize = 1000;
     const PLACES: usize = 150;
@@ -90,7 +90,10 @@ async fn a_thousand_claims_at_once_take_exactly_the_places_whatever_is_killed() 
     let mut holders = Vec::new();
     for hat in &hats {
         let question = format!(r#"{{"hat":"{}"}}"#, hat.party().id);
-        let shown = until(&cast.operator, "hat.show", question, |shown| shown["claims"] == serde_json::json!([])).await;
+        let shown = until(&cast.operator, "hat.show", question, |shown| {
+            shown["claims"].as_object().is_some_and(serde_json::Map::is_empty)
+        })
+        .await;
         match shown["debitCount"].as_u64() {
             Some(0) => {}
             Some(1) => holders.push(hat),
@@ -121,7 +124,7 @@ async fn a_thousand_claims_at_once_take_exactly_the_places_whatever_is_killed() 
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_is_held_below_the_minimum_outlives_a_kill_and_leaves_at_the_minimum() {
     let broker = TestServer::start();
     let mut exchange = Exchange::on(&broker);
@@ -157,7 +160,7 @@ async fn what_is_held_below_the_minimum_outlives_a_kill_and_leaves_at_the_minimu
     assert_eq!(events, ["held", "released", "settled"], "{trace}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn periods_roll_and_end_by_the_clock_also_over_a_stop() {
     let broker = TestServer::start();
     let mut exchange = Exchange::on(&broker);

@@ -8,6 +8,7 @@ mod history;
 mod ids;
 mod keys;
 mod laws;
+mod million;
 mod offers;
 mod oracle;
 mod order;
