@@ -77,8 +77,7 @@ pub fn address(config: &Config) -> anyhow::Result<Address> {
 /// # Errors
 /// The file cannot be read or made.
 pub fn key(state: &Path) -> anyhow::Result<Signer> {
-    let path = state.join("bridge.key");
-    crate::client::keys::load_or_make(&path).context("the bridge's key")
+    crate::gateway::vault::bridge(state).context("the bridge's key")
 }
 
 /// What the bridge needs to run.

@@ -132,7 +132,7 @@ impl Running {
             fatal,
             signer,
         });
-        let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
+        let beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
 
         let stop = CancellationToken::new();
         let to_broker = connect.clone();
@@ -222,7 +222,7 @@ impl Running {
                 if let Err(error) = crate::telemetry::set_log_level(&new.log.level) {
                     tracing::error!(%error, "log.level was not taken over");
                 }
-                match (&self.actors, settings::operators(&new)) {
+                match (&self.actors, settings::declared(&new)) {
                     (Some(actors), Ok(operators)) => actors.declare_operators(&self.shared, &operators),
                     (None, Ok(_)) => {}
                     (_, Err(error)) => tracing::error!(%error, "the operators were not taken over"),
@@ -306,7 +306,7 @@ fn begin(
     shared: &Arc<Shared>,
     ledger: Ledger,
     positions: BTreeMap<u16, crate::ledger::Position>,
-    operators: Vec<(Id, Vec<crate::domain::Key>)>,
+    operators: Vec<(Address, Vec<crate::domain::Key>)>,
 ) -> anyhow::Result<Beginning> {
     for (party, registration) in shared.db.registrations().context("the registrations")? {
         shared.registry.set(party, registration);
