@@ -3,11 +3,13 @@
 //! The layers, lowest first; imports point down this list only (`tests/tidy.rs` holds it).
 
 pub mod actors;
+pub mod bridge;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod domain;
+pub mod gateway;
 pub mod http;
 pub mod ledger;
 pub mod nats;

@@ -37,7 +37,9 @@ pub fn spawn(shared: &Arc<Shared>, entity: &Address) -> Result<Recipient<Batch>,
         Kind::Hat => start::<Hat>(shared, entity),
         Kind::Plug => start::<Plug>(shared, entity),
         Kind::Offer => start::<Offer>(shared, entity),
-        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => start::<Member>(shared, entity),
+        Kind::App | Kind::Org | Kind::Platform | Kind::Bridge | Kind::Operator | Kind::Dex => {
+            start::<Member>(shared, entity)
+        }
         Kind::Lane => start::<Lane>(shared, entity),
     }
 }
@@ -55,7 +57,9 @@ pub fn fold(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result
         Kind::Hat => fold_as::<Hat>(entity, row, tail),
         Kind::Plug => fold_as::<Plug>(entity, row, tail),
         Kind::Offer => fold_as::<Offer>(entity, row, tail),
-        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => fold_as::<Member>(entity, row, tail),
+        Kind::App | Kind::Org | Kind::Platform | Kind::Bridge | Kind::Operator | Kind::Dex => {
+            fold_as::<Member>(entity, row, tail)
+        }
         Kind::Lane => fold_as::<Lane>(entity, row, tail),
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::anonymous::Anonymous;
 use super::books::Books;
-use super::dispatch::DispatchActor;
+use super::dispatch::Publish;
 use super::land::{Flight, Landing};
 use super::ledger::LedgerActor;
 use super::path;
@@ -32,8 +32,8 @@ use crate::wire::KnownKeys;
 pub struct Neighbours {
     /// Commits.
     pub ledger: Addr<LedgerActor>,
-    /// Publishes.
-    pub dispatch: Addr<DispatchActor>,
+    /// To the dispatch actor, which publishes.
+    pub dispatch: mpsc::Sender<Publish>,
     /// Counts.
     pub stats: Addr<StatsActor>,
 }

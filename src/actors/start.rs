@@ -140,7 +140,9 @@ pub async fn start(
             // Published by the actor: a full stream must not keep the daemon from saying so.
             let owed = outbox.owed().map_err(StartError::Effects)?;
             actix::spawn(shared.fatal.clone().guard("the watch over the output", marks.run()));
-            Ok(DispatchActor::new(shared, outbox, owed, lost).start())
+            let (actor, queue) = DispatchActor::new(shared, outbox, owed, lost);
+            actor.start();
+            Ok(queue)
         })
         .await?
     };

@@ -26,6 +26,9 @@ pub enum HatVerb {
         /// The HAT's public key, or a file with its seed
         public_key: PublicKey,
     },
+    /// Register a HAT that speaks only HTTP by its address: fetches and pins its key (for a bridge)
+    #[command(after_help = super::onboard::EXAMPLES)]
+    Onboard(super::onboard::OnboardArgs),
     /// Take it out of force for now (for its platform or the operator)
     #[command(after_help = "Example:\n  dex hat suspend bob.hubat.net --key hubat.key")]
     Suspend {
@@ -147,6 +150,7 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::Register { hat, public_key } => {
             return by_platform(globals, hat, "register", json!({ "key": public_key.0 }));
         }
+        HatVerb::Onboard(args) => return super::onboard::run(globals, args),
         HatVerb::Suspend { hat } => return by_platform(globals, hat, "suspend", Value::Null),
         HatVerb::Resume { hat } => return by_platform(globals, hat, "resume", Value::Null),
         HatVerb::RotateKey { hat, new } => return member::rotate_key(globals, of(hat), new),

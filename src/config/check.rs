@@ -35,6 +35,8 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     limits(config, &mut found);
     disk(config, &mut found);
     actors(config, &mut found);
+    bridge(config, &mut found);
+    gateway(config, &mut found);
     log(config, &mut found);
 }
 
@@ -268,6 +270,125 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
         "dispatch.redelivery_first",
         "is zero or longer than dispatch.redelivery_max",
         "put the two in order",
+    );
+}
+
+fn bridge(config: &Config, found: &mut Findings<'_>) {
+    let bridge = &config.bridge;
+    for (key, number, most) in [("bridge.hats", bridge.hats, 100_000), ("bridge.at_once", bridge.at_once, 1024)] {
+        found.unless(
+            (1..=most).contains(&number),
+            key,
+            format!("{number} is out of range"),
+            &format!("use 1 to {most}"),
+        );
+    }
+    found.unless(
+        (65_536..=64 << 20).contains(&bridge.answer_bytes),
+        "bridge.answer_bytes",
+        format!("{} is out of range", bridge.answer_bytes),
+        "use 65536 to 67108864; an answer to 512 KiB of records is a little larger than they",
+    );
+    for (key, span) in [
+        ("bridge.timeout", bridge.timeout),
+        ("bridge.connect_timeout", bridge.connect_timeout),
+        ("bridge.roster_every", bridge.roster_every),
+        ("bridge.debits_every", bridge.debits_every),
+        ("bridge.key_every", bridge.key_every),
+        ("bridge.pause_max", bridge.pause_max),
+    ] {
+        found.unless(span.0 >= Duration::from_millis(50), key, "is too short", "use at least 50ms");
+    }
+    found.unless(
+        bridge.debits_every <= bridge.debits_every_max,
+        "bridge.debits_every_max",
+        "is shorter than bridge.debits_every",
+        "put the two in order",
+    );
+    for line in &bridge.resolve {
+        let to = line.split_once('=').map(|(_, to)| to.parse::<std::net::SocketAddr>());
+        found.unless(
+            matches!(to, Some(Ok(_))),
+            "bridge.resolve",
+            format!("{line:?} is not name=address:port"),
+            "write bob.hubat.net=192.0.2.7:443, or *.hubat.net=192.0.2.8:443",
+        );
+    }
+    let mut domains = std::collections::BTreeSet::new();
+    for account in &bridge.account {
+        let named = ["file:", "credential:", "env:"].iter().any(|way| account.password.starts_with(way));
+        found.unless(
+            named && !account.username.is_empty(),
+            "bridge.account",
+            format!("that of domain {:?} names no username, or no place of its password", account.domain),
+            "write file:PATH, credential:NAME or env:NAME as password; the password itself never stands here",
+        );
+        found.unless(
+            domains.insert(&account.domain),
+            "bridge.account",
+            format!("domain {:?} stands twice", account.domain),
+            "give one account for each domain",
+        );
+    }
+}
+
+fn gateway(config: &Config, found: &mut Findings<'_>) {
+    let gateway = &config.gateway;
+    found.unless(
+        !(gateway.enabled && gateway.admin) || config.operator.iter().all(|operator| operator.name != "gateway"),
+        "gateway.admin",
+        "there is an [[operator]] of the name gateway, which is the gateway's own",
+        "give that operator another name",
+    );
+    found.unless(
+        gateway.resources.iter().all(|name| !name.is_empty() && !name.contains(['/', ':', '@'])),
+        "gateway.resources",
+        "holds what is no host name",
+        "write host names without scheme and port, like dex.example.org",
+    );
+    found.unless(
+        gateway.clock_skew.0 <= Duration::from_secs(300),
+        "gateway.clock_skew",
+        "lets tokens live long after their end",
+        "use at most 5m",
+    );
+    found.unless(
+        gateway.token_life.0 >= Duration::from_secs(1) && gateway.token_life.0 <= Duration::from_secs(7 * 86_400),
+        "gateway.token_life",
+        "is out of range",
+        "use 1s to 7d",
+    );
+    found.unless(
+        (1..=64).contains(&gateway.logins_at_once),
+        "gateway.logins_at_once",
+        format!("{} is out of range", gateway.logins_at_once),
+        "use 1 to 64: each takes 19 MiB and a core",
+    );
+    let rates =
+        [gateway.requests_per_second, gateway.requests_burst, gateway.address_per_second, gateway.address_burst];
+    found.unless(
+        rates.iter().all(|rate| *rate > 0),
+        "gateway.requests_per_second",
+        "a rate of the gateway is 0 and lets nothing through",
+        "use at least 1 for each of the four",
+    );
+    found.unless(
+        (1024..=900_000).contains(&gateway.body_bytes),
+        "gateway.body_bytes",
+        format!("{} is out of range", gateway.body_bytes),
+        "use 1024 to 900000",
+    );
+    found.unless(
+        gateway.request_timeout.0 >= Duration::from_secs(1),
+        "gateway.request_timeout",
+        "is too short for anything to be ledgered",
+        "use at least 1s",
+    );
+    found.unless(
+        gateway.cors_origins.iter().all(|origin| origin.contains("://") && !origin.ends_with('/')),
+        "gateway.cors_origins",
+        "holds what is no origin",
+        "write https://host without a path; there is no wildcard",
     );
 }
 

@@ -21,6 +21,8 @@ pub struct Config {
     pub actors: Actors,
     pub dispatch: Dispatch,
     pub http: Http,
+    pub bridge: Bridge,
+    pub gateway: Gateway,
     pub log: Log,
 }
 
@@ -72,6 +74,20 @@ section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
+section! { /// `[bridge]`
+Bridge {
+    enabled: bool, hats: usize, at_once: usize, timeout: Span, connect_timeout: Span, answer_bytes: usize,
+    roster_every: Span, debits_every: Span, debits_every_max: Span, key_every: Span, pause_max: Span,
+    private_addresses: bool, plain_http: bool, resolve: Vec<String>, account: Vec<BridgeAccount>,
+} }
+section! { /// `[[bridge.account]]`
+BridgeAccount { domain: String, username: String, password: String } }
+section! { /// `[gateway]`
+Gateway {
+    enabled: bool, listen: SocketAddr, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,
+    token_life: Span, logins_at_once: usize, requests_per_second: u32, requests_burst: u32, address_per_second: u32,
+    address_burst: u32, body_bytes: usize, request_timeout: Span, cors_origins: Vec<String>, trust_forwarded: bool,
+} }
 section! { /// `[log]`
 Log { level: String, format: LogFormat } }
 

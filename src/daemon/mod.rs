@@ -1,6 +1,7 @@
 //! The daemon: puts the layers together, starts them in order, stops them in order.
 
 mod broker;
+mod carry;
 mod housekeeping;
 mod identity;
 pub mod queries;
@@ -48,6 +49,7 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
     tracing::info!(
         nats = running.nats_url(),
         http = %running.http_address(),
+        gateway = running.gateway_address().map(tracing::field::display),
         tree_size = running.shared().reader.tree_size(),
         "ready"
     );

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
+use super::carry;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
@@ -24,6 +25,7 @@ use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed}
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
 use crate::domain::{Address, Id, Kind, Registration, Standing, Timestamp};
+use crate::gateway;
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};
@@ -47,6 +49,7 @@ pub struct Running {
     broker: Option<Broker>,
     http: actix_web::dev::ServerHandle,
     http_address: SocketAddr,
+    gateway: Option<gateway::Running>,
     stop: CancellationToken,
     fatal: mpsc::UnboundedReceiver<String>,
     _lock: File,
@@ -65,6 +68,7 @@ impl Running {
             rand::rngs::OsRng.fill_bytes(&mut seed);
             seed
         })?);
+        let carry = carry::prepare(&config, &state)?;
         let health = Arc::new(Health::default());
         let prometheus = crate::telemetry::recorder();
 
@@ -131,11 +135,15 @@ impl Running {
         let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
 
         let stop = CancellationToken::new();
+        let to_broker = connect.clone();
         let actors = start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone())
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
         actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
+        if let Some(carry) = carry {
+            actix::spawn(carry.run(to_broker, origin, Arc::clone(&shared.health), stop.clone()));
+        }
         let (server, http_address) = crate::http::serve(
             config.http.listen,
             crate::http::HttpState { prometheus, health: Arc::clone(&shared.health) },
@@ -143,6 +151,10 @@ impl Running {
         .with_context(|| format!("http.listen {}", config.http.listen))?;
         let http = server.handle();
         actix::spawn(server);
+        let gateway = match config.gateway.enabled {
+            true => Some(gateway(&config, &shared, &nats_url, stop.clone()).await.context("the gateway")?),
+            false => None,
+        };
         Ok(Running {
             config,
             shared,
@@ -151,6 +163,7 @@ impl Running {
             broker,
             http,
             http_address,
+            gateway,
             stop,
             fatal: told,
             _lock: lock,
@@ -165,6 +178,11 @@ impl Running {
     /// Where metrics and health are served.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
+    }
+
+    /// Where the REST gateway listens, when it is on.
+    pub fn gateway_address(&self) -> Option<SocketAddr> {
+        self.gateway.as_ref().map(|gateway| gateway.address)
     }
 
     /// Handles shared by all actors.
@@ -222,6 +240,10 @@ impl Running {
 
     /// Drains and stops. True when everything decided was committed, published and written to rows.
     pub async fn stop(mut self, patience: Duration) -> bool {
+        // First, so that nobody waits for an outcome that the stopped actors cannot give.
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
         let clean = match self.actors.take() {
             Some(actors) => actors.stop(&self.shared, patience).await,
             None => false,
@@ -238,6 +260,25 @@ impl Running {
     pub fn abandon(self) {
         self.stop.cancel();
     }
+}
+
+/// Starts the REST gateway, which speaks to this exchange like any client.
+async fn gateway(
+    config: &Config,
+    shared: &Shared,
+    url: &str,
+    stop: CancellationToken,
+) -> anyhow::Result<gateway::Running> {
+    let origin = config.exchange.origin.clone();
+    let state = PathBuf::from(&config.exchange.state_dir);
+    let own = gateway::settings::Settings::new(&config.gateway, &origin, state);
+    let exchange = gateway::Exchange {
+        url: url.to_owned(),
+        credentials: settings::connect(config, url)?.credentials,
+        origin,
+        key: shared.signer.public(),
+    };
+    Ok(gateway::start(own, exchange, stop).await?)
 }
 
 /// Makes or verifies the streams; returns the number of partitions.

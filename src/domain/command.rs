@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::bytes::{Digest, Key, Signature};
 use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::id::{Address, Id, MessageId};
+use super::pin::Pin;
 use super::records::Records;
-use super::registration::Profile;
+use super::registration::{Profile, Transport};
 use super::time::Timestamp;
 
 /// The facts of a message that its ledger entry keeps: with them the signed text can be rebuilt
@@ -100,8 +101,8 @@ pub enum Action {
     Receipt(Receipt),
     /// `hat.<hat>.recall.<exchange>`.
     Recall { exchange: MessageId },
-    /// `platform|hat|plug|app|org.<id>.register` (`certify` for platforms).
-    Register { key: Key, profile: Profile },
+    /// `platform|hat|plug|app|org|bridge.<id>.register` (`certify` for platforms). Only a HAT may have no key.
+    Register { key: Option<Key>, profile: Profile },
     /// `plug|app|org|offer.<id>.approve` (`publish` for apps). The key named must be the pending one
     /// (none for offers).
     Approve { key: Option<Key> },
@@ -113,6 +114,12 @@ pub enum Action {
     Retire,
     /// `….rotate-key`.
     RotateKey { key: Key },
+    /// `hat.<hat>.pin-key`: its tokens over HTTP are checked by another key from now on.
+    PinKey { public_key: Pin },
+    /// `hat.<hat>.entrust`: how it is spoken to, and which bridge may speak for it.
+    Entrust { transport: Transport, bridge: Option<Id> },
+    /// `bridge.<bridge>.account`: the roles of one of its gateway's accounts.
+    Account { account: SmolStr, roles: Vec<SmolStr>, approved: bool },
     /// `….revoke-key`: not in force from `since` on.
     RevokeKey { key: Key, since: Timestamp },
     /// `hat.<hat>.plug-connect.<plug>`.

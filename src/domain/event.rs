@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::bytes::{Digest, Key};
 use super::command::Receipt;
 use super::id::{Address, Id, MessageId};
-use super::registration::Profile;
+use super::pin::Pin;
+use super::registration::{Profile, Transport};
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -316,7 +317,12 @@ pub enum Event {
     /// A receipt for an exchange that was final already; changes nothing.
     LateReceipt { delivery: Uuid, verdict: Verdict },
     /// A party was registered. `by` vouched (a platform, an operator) or is the party itself.
-    Registered { key: Key, profile: Profile, by: Address },
+    Registered {
+        /// The key that it signs with; none for a HAT that its bridge speaks for.
+        key: Option<Key>,
+        profile: Profile,
+        by: Address,
+    },
     /// A registration was approved with this key.
     Approved { key: Option<Key> },
     /// Suspended.
@@ -329,6 +335,12 @@ pub enum Event {
     KeyRotated { key: Key },
     /// This key is not in force from `since` on.
     KeyRevoked { key: Key, since: Timestamp },
+    /// From now on a HAT's tokens over HTTP are checked by this key.
+    PinChanged { public_key: Pin },
+    /// From now on a HAT is spoken to like this, and this bridge may speak for it.
+    Entrusted { transport: Transport, bridge: Option<Id> },
+    /// An account of the gateway has these roles from now on; none: it is gone.
+    AccountChanged { account: SmolStr, roles: Vec<SmolStr>, approved: bool },
     /// The configuration declares these keys for an operator.
     OperatorDeclared { keys: Vec<Key> },
     /// A plug was connected to the HAT.

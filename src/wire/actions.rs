@@ -28,6 +28,8 @@ const HAT: &[ActionName] = &[
     ("resume", Object::None),
     ("retire", Object::None),
     ("rotate-key", Object::None),
+    ("pin-key", Object::None),
+    ("entrust", Object::None),
     ("revoke-key", Object::None),
     ("plug-connect", Object::Id("plug")),
     ("plug-disconnect", Object::Id("plug")),
@@ -63,6 +65,16 @@ const APP: &[ActionName] = &[
     ("revoke-key", Object::None),
 ];
 
+const BRIDGE: &[ActionName] = &[
+    ("register", Object::None),
+    ("approve", Object::None),
+    ("account", Object::None),
+    ("suspend", Object::None),
+    ("resume", Object::None),
+    ("rotate-key", Object::None),
+    ("revoke-key", Object::None),
+];
+
 const PLATFORM: &[ActionName] = &[
     ("certify", Object::None),
     ("suspend", Object::None),
@@ -91,6 +103,7 @@ pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
         Kind::Plug | Kind::Org => PLUG,
         Kind::App => APP,
         Kind::Platform => PLATFORM,
+        Kind::Bridge => BRIDGE,
         Kind::Offer => OFFER,
         Kind::Lane => LANE,
         Kind::Operator | Kind::Dex => &[],

@@ -1,8 +1,10 @@
 //! The form of names and terms in bodies: lengths, characters, and what must agree within one body.
 
+use smol_str::SmolStr;
+
 use crate::domain::event::{Bundle, DebitTerms, OfferTerms};
 use crate::domain::records::is_endpoint;
-use crate::domain::{Key, Kind};
+use crate::domain::{Key, Kind, Transport};
 
 use super::verify::is_weak;
 
@@ -16,6 +18,8 @@ pub const DESCRIPTION_BYTES_MAX: usize = 1024;
 pub const NAMESPACE_BYTES_MAX: usize = 64;
 /// Most namespaces of an app.
 pub const NAMESPACES_MAX: usize = 32;
+/// Most roles of an account.
+pub const ROLES_MAX: usize = 64;
 /// Most properties of a bundle, and most endpoints of one property.
 pub const BUNDLE_PARTS_MAX: usize = 64;
 /// Longest period of a debit in seconds: 100 years.
@@ -72,6 +76,31 @@ pub fn key(key: &Key) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// Checks that a HAT which speaks only HTTP has what it takes to be carried to and from.
+///
+/// # Errors
+/// A sentence when it lacks something.
+pub fn carried(transport: Transport, carried: bool) -> Result<(), String> {
+    if transport == Transport::Http && !carried {
+        return Err(
+            "transport \"http\" needs a publicKey to check the HAT's tokens by and a bridge that carries".into()
+        );
+    }
+    Ok(())
+}
+
+/// Checks an account of a gateway and its roles.
+///
+/// # Errors
+/// A sentence naming the field.
+pub fn account(account: &str, roles: &[SmolStr]) -> Result<(), String> {
+    name("account", account)?;
+    if roles.len() > ROLES_MAX {
+        return Err(format!("roles has {} elements, not at most {ROLES_MAX}", roles.len()));
+    }
+    roles.iter().try_for_each(|role| text("an element of roles", role))
 }
 
 /// Checks a bundle.

@@ -10,7 +10,8 @@ use crate::domain::Kind;
 use shape::Shape;
 
 /// Every kind that has actions.
-pub const KINDS: [Kind; 7] = [Kind::Platform, Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Offer, Kind::Lane];
+pub const KINDS: [Kind; 8] =
+    [Kind::Platform, Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Bridge, Kind::Offer, Kind::Lane];
 
 /// An action, described.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +66,11 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "receipt") => Shape::Receipt,
         (Kind::Plug, "register") => Shape::Plug,
         (Kind::App, "register") => Shape::App,
-        (Kind::Org, "register") | (Kind::Platform, "certify") => Shape::KeyName,
+        (Kind::Org | Kind::Bridge, "register") | (Kind::Platform, "certify") => Shape::KeyName,
+        (Kind::Hat, "register") => Shape::HatKeys,
+        (_, "pin-key") => Shape::Pin,
+        (_, "entrust") => Shape::Entrust,
+        (_, "account") => Shape::Account,
         (Kind::Offer, "register") => Shape::Offer,
         (Kind::Offer, "approve") => Shape::Nothing,
         (Kind::Offer, "reserve" | "confirm") => Shape::Hat,
@@ -83,11 +88,13 @@ fn shape(kind: Kind, verb: &str) -> Shape {
 fn who(kind: Kind, verb: &str) -> &'static str {
     match (kind, verb) {
         (_, "credit") => "the plug or app that it names",
-        (_, "release" | "data") => "the HAT",
+        (_, "release" | "data") => "the HAT (or its bridge)",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",
         (_, "recall") => "who sent that exchange",
-        (Kind::Hat, "register") => "the platform of its domain",
+        (Kind::Hat, "register") => "the platform of its domain, an operator, or a bridge that asked at its address",
+        (Kind::Hat, "pin-key" | "entrust") => "the HAT, its platform or the operator",
+        (_, "account") => "the bridge itself or the operator",
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
         (Kind::Offer, "reserve" | "confirm" | "lapse")

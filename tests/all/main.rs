@@ -5,6 +5,7 @@
 mod support;
 
 mod bench;
+mod bridge;
 mod broker;
 mod bus_in;
 mod bus_out;
@@ -14,7 +15,9 @@ mod client;
 mod disk;
 mod examples;
 mod exchanges;
+mod gateway;
 mod grafana;
+mod hat_api;
 mod http;
 mod logs;
 mod marks;

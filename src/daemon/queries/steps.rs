@@ -173,6 +173,9 @@ pub fn name(event: &Event) -> &'static str {
         Event::OfferRefused { .. } => "offer-refused",
         Event::OfferConfirmed { .. } => "offer-confirmed",
         Event::RefusedUnauthenticated { .. } => "refused-unauthenticated",
+        Event::PinChanged { .. } => "pin-changed",
+        Event::Entrusted { .. } => "entrusted",
+        Event::AccountChanged { .. } => "account-changed",
         Event::DeadLetter { .. } => "dead-letter",
     }
 }

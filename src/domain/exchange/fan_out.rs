@@ -11,7 +11,7 @@ use crate::domain::verdict::Reason;
 
 /// Decides `hat.<hat>.data`: one [`Event::Fanned`], then an [`Event::Opened`] for each part.
 pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self() && case.command.pull.is_none())?;
+    permit(case.is_owner() && case.command.pull.is_none())?;
     hat.registration.active()?;
     let deadline = check::deadline(case);
     let mut parts = Vec::new();

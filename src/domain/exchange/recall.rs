@@ -14,7 +14,7 @@ pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<
     let mut held = hat.open.iter().filter(|(_, open)| open.exchange == exchange);
     let mut foreign = false;
     let found = held.find(|(_, open)| {
-        let own = open.from == *case.from();
+        let own = case.speaks_for(&open.from);
         foreign |= !own;
         own
     });

@@ -45,7 +45,7 @@ impl Under<'_> {
         exchange: MessageId,
         deadline: Timestamp,
     ) -> (Opened, bytes::Bytes) {
-        let from = case.from();
+        let from = case.ctx.entity;
         let key = case.ctx.delivery_key;
         // Everything selected: the body goes on as it came, and so does its digest.
         let whole = selected.count == records.count();
@@ -89,7 +89,7 @@ pub(crate) fn begin(opened: Opened, held: bool) -> Event {
 
 /// Decides `hat.<hat>.release.<debit>`.
 pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
     let held = debit.holds_back();

@@ -117,8 +117,9 @@ impl Hat {
                     | Event::Claimed { .. }
             )
         {
-            let own = cause.from == entry.entity;
-            self.minute.count(&cause.from, own, entry.at);
+            let bridged = cause.from.kind == Kind::Bridge && self.registration.bridge() == Some(&cause.from.id);
+            let own = bridged || cause.from == entry.entity;
+            self.minute.count(if own { &entry.entity } else { &cause.from }, own, entry.at);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::domain::verdict::Reason;
 
 /// Decides `hat.<hat>.claim.<offer>`. Whether there is a place only the offer knows; it is asked.
 pub(super) fn claim(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.registration.active()?;
     hat.quota(case, 0)?;
     // The debit that a claim becomes has the offer's id. One whose place was lost may be claimed anew.

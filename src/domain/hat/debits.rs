@@ -92,7 +92,7 @@ fn owned<'a>(hat: &'a Hat, id: &Id) -> Result<&'a Debit, Reason> {
 
 /// Decides `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.
 pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.registration.active()?;
     let debit = owned(hat, id)?;
     let at = case.at();
@@ -129,7 +129,7 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
 
 /// Decides `hat.<hat>.debit-disable.<debit>`.
 pub(super) fn disable(hat: &Hat, case: &Case<'_>, id: &Id, at_period_end: bool) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.not_retired()?;
     let debit = owned(hat, id)?;
     let ending = debit.cancelled.is_some_and(|c| c.at_period_end);

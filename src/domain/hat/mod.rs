@@ -21,6 +21,11 @@ use super::verdict::Reason;
 
 impl Hat {
     fn judge(&self, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
+        // A bridge is good for those who entrusted themselves to it while it is in force itself. What was delivered to them
+        // was delivered all the same: receipts count.
+        if case.is_bridge() && !matches!(case.command.action, Action::Receipt(_)) {
+            case.sender_approved()?;
+        }
         match &case.command.action {
             Action::Credit { by, records } => credit::credit(self, case, by, records),
             Action::Release { debit, records } => release::release(self, case, debit, records),
@@ -33,6 +38,8 @@ impl Hat {
             Action::Resume => lifecycle::resume(self, case),
             Action::Retire => lifecycle::retire(self, case),
             Action::RotateKey { key } => lifecycle::rotate_key(self, case, *key),
+            Action::PinKey { public_key } => lifecycle::pin_key(self, case, public_key),
+            Action::Entrust { transport, bridge } => lifecycle::entrust(self, case, *transport, bridge.as_ref()),
             Action::RevokeKey { key, since } => lifecycle::revoke_key(self, case, *key, *since),
             Action::PlugConnect { plug } => connect::connect(self, case, plug),
             Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
@@ -51,6 +58,7 @@ impl Hat {
             Action::ClaimReleased { offer, claim } => claim::released(self, case, offer, *claim),
             Action::ClaimLapsed { offer, claim } => claim::lapsed(self, case, offer, *claim),
             Action::Approve { .. }
+            | Action::Account { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose

@@ -111,7 +111,7 @@ impl Hat {
     pub(crate) fn quota(&self, case: &Case<'_>, opens: usize) -> Result<(), Reason> {
         let limits = case.ctx.limits;
         let most = limits.messages_per_minute;
-        let (from, own) = (case.from(), case.is_self());
+        let (from, own) = (case.speaker(), case.is_owner());
         if !self.minute.allows(from, own, case.at(), most) {
             return Err(Reason::OverQuota);
         }

@@ -177,7 +177,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
             let profile = Profile::Org { name: format!("n{}", bits % 3).into() };
             let key = key("org:acme");
             let org = "org:acme".to_owned();
-            (org.clone(), org, Action::Register { key, profile })
+            (org.clone(), org, Action::Register { key: Some(key), profile })
         }
         28 => {
             let mut terms = offer_terms("org:acme", 1 + u32::from(bits % 2));

@@ -132,7 +132,9 @@ impl<'e> Reading<'e> {
         match &entry.event {
             Event::Registered { key, .. } if matches!(who.kind, Kind::Hat | Kind::Platform) => {
                 self.active.insert(who);
-                self.new_key(who, *key, at);
+                if let Some(key) = key {
+                    self.new_key(who, *key, at);
+                }
             }
             Event::Approved { key: Some(key) } => {
                 self.active.insert(who);

@@ -1,5 +1,6 @@
 //! Tests of the core: plain ones for each reason, and laws over random histories.
 
+mod bridges;
 mod claims;
 mod debits;
 mod exchanges;

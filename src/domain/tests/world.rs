@@ -185,7 +185,7 @@ impl World {
         let platform = Profile::Platform { name: name.clone() };
         w.register("platform:hubat.net", "operator:root", platform);
         for hat in ["hat:bob.hubat.net", "hat:eve.hubat.net"] {
-            w.register(hat, "platform:hubat.net", Profile::Hat);
+            w.register(hat, "platform:hubat.net", Profile::HAT);
         }
         let plug = Profile::Plug { name: name.clone(), namespace: "facebook".into() };
         w.approved("plug:facebook", plug);
@@ -205,7 +205,7 @@ impl World {
 
     pub fn register(&mut self, party: &str, by: &str, profile: Profile) {
         let key = key(party);
-        self.must(party, by, Action::Register { key, profile });
+        self.must(party, by, Action::Register { key: Some(key), profile });
     }
 
     pub fn approved(&mut self, party: &str, profile: Profile) {

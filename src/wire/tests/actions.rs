@@ -44,7 +44,10 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (Kind::App, "register") => {
             json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string()
         }
-        (Kind::Org, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
+        (_, "pin-key") => json!({"publicKey": include_str!("../../domain/tests/pin.pem")}).to_string(),
+        (_, "entrust") => r#"{"transport":"http","bridge":"dex.test"}"#.into(),
+        (_, "account") => r#"{"account":"acme","roles":["createDataOffers"],"approved":true}"#.into(),
+        (Kind::Org | Kind::Bridge, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
         (Kind::Offer, "register") => offer().to_string(),
         (Kind::Offer, "approve") => "{}".into(),
         (_, "approve" | "publish" | "rotate-key") => json!({"key": key}).to_string(),
@@ -109,7 +112,10 @@ fn bodies_become_the_domain_s_actions() {
     let key = signer().public();
     assert_eq!(
         read("plug:fitbit", "register", None, &body_of(Kind::Plug, "register")),
-        Ok(Action::Register { key, profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() } })
+        Ok(Action::Register {
+            key: Some(key),
+            profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() }
+        })
     );
     assert_eq!(
         read("app:a", "publish", None, &json!({"key": key}).to_string()),
