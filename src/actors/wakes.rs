@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(wakes.due(Timestamp(20), 1), [eve]);
         wakes.ask(&bob);
         wakes.ask(&"org:acme".parse().expect("ok"));
-        assert_eq!(wakes.due(Timestamp(i64::MIN), 9), [bob.clone()]);
+        assert_eq!(wakes.due(Timestamp(i64::MIN), 9), std::slice::from_ref(&bob));
         wakes.set(&bob, None);
         assert_eq!((wakes.next(), wakes.at.len()), (None, 0));
     }

@@ -215,7 +215,7 @@ struct Case {
     endpoints: Vec<&'static str>,
 }
 
-fn names<'t>(terms: &'t DebitTerms, endpoint: &str) -> bool {
+fn names(terms: &DebitTerms, endpoint: &str) -> bool {
     terms.bundle.bundle.values().any(|property| property.endpoints.iter().any(|query| query.endpoint == endpoint))
 }
 
