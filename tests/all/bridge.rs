@@ -113,7 +113,7 @@ async fn a_credit_is_stored_once_and_the_ledger_says_who_answered() {
     assert_eq!(world.feed(BOB), 3);
     assert_eq!(world.hats().application(BOB, "facebook"), Some(true), "the plug was set up there");
 
-    let question = json!({"exchange": end.outcome.exchange}).to_string();
+    let question = json!({"id": end.outcome.exchange}).to_string();
     let trace = world.cast.operator.query("exchange.trace", question).await.expect("told").to_string();
     assert!(trace.contains(BRIDGE), "the receipt is the bridge's word: {trace}");
     assert!(!trace.contains("\"from\":\"hat:bob"), "never the HAT's: {trace}");
@@ -304,6 +304,19 @@ async fn a_hat_with_another_key_gets_nothing_and_cannot_be_onboarded() {
     assert!(matches!(world.onboarding.onboard(&id(EVE)).await, Err(OnboardError::Hat(_))));
     world.hats().behave(EVE, Mode::Well, "/");
     assert_eq!(world.onboarding.onboard(&id(EVE)).await.expect("well now"), Onboarded::Registered);
+    // The verb says the same.
+    let onboard = async |hat: &str| {
+        let mut verb = tokio::process::Command::new(env!("CARGO_BIN_EXE_dex"));
+        verb.args(["--url", &world.exchange.nats, "--as", BRIDGE, "--json", "hat", "onboard", hat])
+            .args(["--plain-http", "--private-addresses", "--resolve", &world.hats().resolve(DOMAIN), "--key"])
+            .arg(world.exchange.path("state/bridge.key"));
+        let done = verb.output().await.expect("it runs");
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let (code, said) = onboard("ann.only-http.net").await;
+    assert!(code == Some(0) && said.contains("\"registered\""), "{code:?} {said}");
+    let (code, said) = onboard(BOB).await;
+    assert!(code == Some(1) && said.contains("another key"), "{code:?} {said}");
 }
 
 /// The bar is 1,000 a minute; a debug build on a busy machine does several times that.
