@@ -15,6 +15,7 @@ mod disk;
 mod examples;
 mod exchanges;
 mod gateway;
+mod gateway_load;
 mod grafana;
 mod http;
 mod logs;
@@ -29,6 +30,7 @@ mod recovery;
 
 mod rounds;
 mod rubbish;
+mod schemathesis;
 mod simulation;
 mod soak;
 mod supervision;
