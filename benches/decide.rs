@@ -91,7 +91,7 @@ fn decide(c: &mut Criterion) {
     let registered = folded::<dex::domain::Plug>(
         &plug,
         vec![
-            Event::Registered { key: key("plug:facebook"), profile, by: plug.clone() },
+            Event::Registered { key: Some(key("plug:facebook")), profile, by: plug.clone() },
             Event::Approved { key: Some(key("plug:facebook")) },
         ],
         Entity::apply,
@@ -101,8 +101,8 @@ fn decide(c: &mut Criterion) {
         &hat,
         vec![
             Event::Registered {
-                key: key("hat:bob.hubat.net"),
-                profile: Profile::Hat,
+                key: Some(key("hat:bob.hubat.net")),
+                profile: Profile::HAT,
                 by: address("platform:hubat.net"),
             },
             Event::PlugConnected { plug: id("facebook") },

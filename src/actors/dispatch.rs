@@ -31,8 +31,7 @@ pub struct Repeat {
 }
 
 /// One partition's share of a commit, to be published.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
+#[derive(Debug, Clone)]
 pub struct Publish {
     /// Committed entries; their leaves are contiguous.
     pub sealed: Vec<Arc<Sealed>>,
@@ -57,21 +56,27 @@ impl Publish {
     }
 }
 
-/// Queues shares of commits for the publishing task of its arbiter.
+/// Holds the publishing task of its arbiter. Shares of commits come by a channel instead of its mailbox: whoever
+/// brings one goes on as soon as there is room, without waiting for a thread that is busy to say so.
 pub struct DispatchActor {
     shared: Arc<Shared>,
     outbox: Option<Outbox>,
     owed: Vec<Arc<Sealed>>,
-    queue: mpsc::Sender<Publish>,
     due: Option<mpsc::Receiver<Publish>>,
     lost: Option<mpsc::Receiver<Lost>>,
 }
 
 impl DispatchActor {
-    /// A dispatcher over a prepared outbox that publishes what is `owed` first; `lost` tells what its stream loses.
-    pub fn new(shared: Arc<Shared>, outbox: Outbox, owed: Vec<Arc<Sealed>>, lost: mpsc::Receiver<Lost>) -> Self {
+    /// A dispatcher over a prepared outbox that publishes what is `owed` first; `lost` tells what its stream loses. Shares
+    /// of commits are brought through the sender, which waits while there are 64 that wait already.
+    pub fn new(
+        shared: Arc<Shared>,
+        outbox: Outbox,
+        owed: Vec<Arc<Sealed>>,
+        lost: mpsc::Receiver<Lost>,
+    ) -> (Self, mpsc::Sender<Publish>) {
         let (queue, due) = mpsc::channel(QUEUE);
-        DispatchActor { shared, outbox: Some(outbox), owed, queue, due: Some(due), lost: Some(lost) }
+        (DispatchActor { shared, outbox: Some(outbox), owed, due: Some(due), lost: Some(lost) }, queue)
     }
 }
 
@@ -79,14 +84,14 @@ impl Actor for DispatchActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(256);
         let outbox = self.outbox.take().expect("an actor is started once");
         let owed = std::mem::take(&mut self.owed);
         let due = self.due.take().expect("an actor is started once");
         let lost = self.lost.take().expect("an actor is started once");
         let shared = Arc::clone(&self.shared);
         let fatal = shared.fatal.clone();
-        ctx.spawn(fatal.guard("the dispatch", run(shared, outbox, owed, due, lost)).into_actor(self));
+        let run = fatal.guard("the dispatch", run(shared, outbox, owed, due, lost));
+        ctx.spawn(run.into_actor(self).map(|_, _, ctx| ctx.stop()));
     }
 }
 
@@ -123,18 +128,5 @@ async fn run(
             },
             () = std::future::ready(()), if outbox.heals() => outbox.heal().await,
         }
-    }
-}
-
-impl Handler<Publish> for DispatchActor {
-    type Result = ResponseFuture<()>;
-
-    /// Answers once the share is queued, so that a slow broker makes the partitions wait.
-    fn handle(&mut self, publish: Publish, _: &mut Self::Context) -> Self::Result {
-        let queue = self.queue.clone();
-        Box::pin(async move {
-            // The publishing task ends only with the actor; the ledger has the effects then.
-            drop(queue.send(publish).await);
-        })
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::lane::Lane;
 use crate::domain::member::Member;
 use crate::domain::offer::Offer;
 use crate::domain::plug::Plug;
-use crate::domain::{Address, Entity, Kind};
+use crate::domain::{Address, Entity, Kind, Timestamp};
 use crate::store::{Row, Sealed, StoreError, load};
 
 /// One HAT.
@@ -37,7 +37,9 @@ pub fn spawn(shared: &Arc<Shared>, entity: &Address) -> Result<Recipient<Batch>,
         Kind::Hat => start::<Hat>(shared, entity),
         Kind::Plug => start::<Plug>(shared, entity),
         Kind::Offer => start::<Offer>(shared, entity),
-        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => start::<Member>(shared, entity),
+        Kind::App | Kind::Org | Kind::Platform | Kind::Bridge | Kind::Operator | Kind::Dex => {
+            start::<Member>(shared, entity)
+        }
         Kind::Lane => start::<Lane>(shared, entity),
     }
 }
@@ -55,7 +57,21 @@ pub fn fold(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result
         Kind::Hat => fold_as::<Hat>(entity, row, tail),
         Kind::Plug => fold_as::<Plug>(entity, row, tail),
         Kind::Offer => fold_as::<Offer>(entity, row, tail),
-        Kind::App | Kind::Org | Kind::Platform | Kind::Operator | Kind::Dex => fold_as::<Member>(entity, row, tail),
+        Kind::App | Kind::Org | Kind::Platform | Kind::Bridge | Kind::Operator | Kind::Dex => {
+            fold_as::<Member>(entity, row, tail)
+        }
         Kind::Lane => fold_as::<Lane>(entity, row, tail),
     }
+}
+
+/// When the entity of a stored row has something to do by the clock.
+///
+/// # Errors
+/// [`StoreError`] when the row cannot be read.
+pub fn wake_of(entity: &Address, row: &Row) -> Result<Option<Timestamp>, StoreError> {
+    Ok(match entity.kind {
+        Kind::Hat => crate::store::state_of::<Hat>(entity, Some(row))?.wake(),
+        Kind::Offer => crate::store::state_of::<Offer>(entity, Some(row))?.wake(),
+        _ => None,
+    })
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix::prelude::SendError;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
@@ -123,7 +124,7 @@ impl Landing {
             // Rows are behind: the path waits for them here, so that memory stays bounded.
             self.rows_behind().await;
         }
-        // Answered once the effects are queued: a slow broker makes the path wait here.
+        // Waits for room in the queue: a slow broker makes the path wait here.
         if self.neighbours.dispatch.send(publish).await.is_err() {
             tracing::error!(partition = self.number, "the dispatch actor is gone; effects wait for the next start");
         }
@@ -175,7 +176,13 @@ impl Landing {
         if arrived.sealed.is_empty() {
             return;
         }
-        if self.neighbours.stats.send(Observe(arrived.sealed)).await.is_err() {
+        // Not waited for while it has room: an answer from another thread takes longer than the counting.
+        let gone = match self.neighbours.stats.try_send(Observe(arrived.sealed)) {
+            Ok(()) => false,
+            Err(SendError::Full(observe)) => self.neighbours.stats.send(observe).await.is_err(),
+            Err(SendError::Closed(_)) => true,
+        };
+        if gone {
             tracing::warn!(partition = self.number, "the statistics actor is gone; counters stand still");
         }
     }

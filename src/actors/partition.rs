@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::anonymous::Anonymous;
 use super::books::Books;
-use super::dispatch::DispatchActor;
+use super::dispatch::Publish;
 use super::land::{Flight, Landing};
 use super::ledger::LedgerActor;
 use super::path;
@@ -32,8 +32,8 @@ use crate::wire::KnownKeys;
 pub struct Neighbours {
     /// Commits.
     pub ledger: Addr<LedgerActor>,
-    /// Publishes.
-    pub dispatch: Addr<DispatchActor>,
+    /// To the dispatch actor, which publishes.
+    pub dispatch: mpsc::Sender<Publish>,
     /// Counts.
     pub stats: Addr<StatsActor>,
 }
@@ -87,6 +87,8 @@ pub struct Start {
     pub position: Option<Position>,
     /// Open exchanges of its entities in the snapshot: entity, delivery, deadline.
     pub open: Vec<(Address, uuid::Uuid, Timestamp)>,
+    /// When its entities have something to do by the clock, as the snapshot has it.
+    pub wakes: Vec<(Address, Timestamp)>,
     /// Committed entries of its entities that are not in the snapshot.
     pub recent: Vec<Arc<Sealed>>,
     /// The input.
@@ -126,6 +128,9 @@ impl PartitionActor {
         let mut books = Books::default();
         for (entity, delivery, deadline) in &start.open {
             books.open(entity, *delivery, *deadline);
+        }
+        for (entity, at) in &start.wakes {
+            books.wakes.set(entity, Some(*at));
         }
         for sealed in &start.recent {
             books.replay(sealed);

@@ -98,8 +98,9 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 12] = [
-    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "gateway",
+const SECTIONS: [&str; 13] = [
+    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "bridge",
+    "gateway",
     "log",
 ];
 
@@ -130,6 +131,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let dispatch = section(places, "dispatch", problems);
     let http = section(places, "http", problems);
     let gateway = section(places, "gateway", problems);
+    let bridge = section(places, "bridge", problems);
     let log = section(places, "log", problems);
     Some(Config {
         exchange: exchange?,
@@ -143,6 +145,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         dispatch: dispatch?,
         http: http?,
         gateway: gateway?,
+        bridge: bridge?,
         log: log?,
     })
 }

@@ -22,6 +22,7 @@ pub struct Config {
     pub dispatch: Dispatch,
     pub http: Http,
     pub gateway: Gateway,
+    pub bridge: Bridge,
     pub log: Log,
 }
 
@@ -59,6 +60,7 @@ section! { /// `[limits]`
 Limits {
     body_bytes: usize, header_bytes: usize, depth: usize, records: usize, id_back: Span, id_ahead: Span,
     deadline_default: Span, deadline_min: Span, deadline_max: Span, open_per_hat: usize, messages_per_minute: u32,
+    claim_lapse: Span,
 } }
 section! { /// `[ledger]`
 LedgerFiles { segment_bytes: u64, spool_segment_bytes: u64, reserve_bytes: u64, free_min_bytes: u64 } }
@@ -78,6 +80,14 @@ Gateway {
     token_life: Span, logins_at_once: usize, requests_per_second: u32, requests_burst: u32, address_per_second: u32,
     address_burst: u32, body_bytes: usize, request_timeout: Span, cors_origins: Vec<String>, trust_forwarded: bool,
 } }
+section! { /// `[bridge]`
+Bridge {
+    enabled: bool, hats: usize, at_once: usize, timeout: Span, connect_timeout: Span, answer_bytes: usize,
+    roster_every: Span, debits_every: Span, debits_every_max: Span, key_every: Span, pause_max: Span,
+    private_addresses: bool, plain_http: bool, resolve: Vec<String>, account: Vec<BridgeAccount>,
+} }
+section! { /// `[[bridge.account]]`
+BridgeAccount { domain: String, username: String, password: String } }
 section! { /// `[log]`
 Log { level: String, format: LogFormat } }
 

@@ -20,7 +20,7 @@ pub enum IdError {
     Characters(SmolStr),
     /// The address lacks its kind, or the kind is none of the closed set.
     #[error(
-        "an address is written kind:id with a kind out of hat, plug, app, org, platform, operator, offer, lane, dex: {0:?}"
+        "an address is written kind:id with a kind out of hat, plug, app, org, platform, bridge, operator, offer, lane, dex: {0:?}"
     )]
     Kind(SmolStr),
 }
@@ -38,6 +38,8 @@ pub enum Kind {
     Org,
     /// A certified HAT provider.
     Platform,
+    /// Speaks for HATs that speak only HTTP and were entrusted to it.
+    Bridge,
     /// Somebody who runs this exchange; keys stand in the configuration.
     Operator,
     /// A data offer.
@@ -50,12 +52,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in declaration order.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Hat,
         Kind::Plug,
         Kind::App,
         Kind::Org,
         Kind::Platform,
+        Kind::Bridge,
         Kind::Operator,
         Kind::Offer,
         Kind::Lane,
@@ -70,6 +73,7 @@ impl Kind {
             Kind::App => "app",
             Kind::Org => "org",
             Kind::Platform => "platform",
+            Kind::Bridge => "bridge",
             Kind::Operator => "operator",
             Kind::Offer => "offer",
             Kind::Lane => "lane",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use smol_str::SmolStr;
+
 use super::bytes::Key;
 use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Known};
@@ -39,7 +41,7 @@ pub(crate) fn decide(own: &Registration, ctx: &Context<'_>, command: &Command, k
 fn judge(own: &Registration, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
     // Operators and the exchange itself are as the configuration says.
     let registers = match case.ctx.entity.kind {
-        Kind::Plug | Kind::App | Kind::Org => true,
+        Kind::Plug | Kind::App | Kind::Org | Kind::Bridge => true,
         Kind::Platform => false,
         _ => return Err(Reason::NotPermitted),
     };
@@ -48,6 +50,7 @@ fn judge(own: &Registration, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
         Action::Register { key, profile } if registers => register(own, case, *key, profile),
         Action::Register { key, profile } => certify(own, case, *key, profile),
         Action::Approve { key } if registers => approve(own, case, *key),
+        Action::Account { account, roles, approved } => account_changed(own, case, account, roles, *approved),
         Action::Suspend => suspend(own, case, operator),
         Action::Resume => resume(own, case, operator),
         Action::RotateKey { key } => rotate_key(own, case, *key),
@@ -58,7 +61,7 @@ fn judge(own: &Registration, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
 
 /// The configuration's keys of an operator or of the exchange itself.
 fn declare(own: &Registration, ctx: &Context<'_>, keys: &[Key]) -> Decision {
-    if !matches!(ctx.entity.kind, Kind::Operator | Kind::Dex) {
+    if !matches!(ctx.entity.kind, Kind::Operator | Kind::Dex | Kind::Bridge) {
         return Decision::Nothing;
     }
     let mut declared = keys.to_vec();
@@ -79,13 +82,15 @@ fn is_of_kind(profile: &Profile, kind: Kind) -> bool {
         (Profile::Plug { .. }, Kind::Plug)
             | (Profile::App { .. }, Kind::App)
             | (Profile::Org { .. }, Kind::Org)
+            | (Profile::Bridge { .. }, Kind::Bridge)
             | (Profile::Platform { .. }, Kind::Platform)
     )
 }
 
 /// A plug, an app or an org registers itself, again too: with another key, or with another profile.
-fn register(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
+fn register(own: &Registration, case: &Case<'_>, key: Option<Key>, profile: &Profile) -> Result<Vec<Draft>, Reason> {
     permit(case.is_self())?;
+    let key = key.ok_or(Reason::Malformed)?;
     match own.standing {
         Standing::Suspended => return Err(Reason::Suspended),
         Standing::Retired => return Err(Reason::Retired),
@@ -114,7 +119,7 @@ fn register(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) ->
 }
 
 fn registered(case: &Case<'_>, key: Key, profile: &Profile) -> Draft {
-    Draft::caused(Event::Registered { key, profile: profile.clone(), by: case.from().clone() })
+    Draft::caused(Event::Registered { key: Some(key), profile: profile.clone(), by: case.from().clone() })
 }
 
 /// The operator's word for it, as a basis.
@@ -123,9 +128,10 @@ fn operator_basis(case: &Case<'_>) -> Vec<Basis> {
 }
 
 /// An operator certifies a platform: in force at once.
-fn certify(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> Result<Vec<Draft>, Reason> {
+fn certify(own: &Registration, case: &Case<'_>, key: Option<Key>, profile: &Profile) -> Result<Vec<Draft>, Reason> {
     permit(case.is_operator())?;
     case.sender_approved()?;
+    let key = key.ok_or(Reason::Malformed)?;
     if !is_of_kind(profile, case.ctx.entity.kind) {
         return Err(Reason::Malformed);
     }
@@ -134,6 +140,21 @@ fn certify(own: &Registration, case: &Case<'_>, key: Key, profile: &Profile) -> 
     }
     let draft = registered(case, key, profile);
     Ok(vec![draft.on(operator_basis(case))])
+}
+
+/// The bridge itself or an operator changes the roles of an account of its gateway.
+fn account_changed(
+    own: &Registration,
+    case: &Case<'_>,
+    account: &SmolStr,
+    roles: &[SmolStr],
+    approved: bool,
+) -> Result<Vec<Draft>, Reason> {
+    permit(case.ctx.entity.kind == Kind::Bridge && (case.is_self() || case.is_operator()))?;
+    own.active()?;
+    case.sender_approved()?;
+    let event = Event::AccountChanged { account: account.clone(), roles: roles.to_vec(), approved };
+    Ok(vec![Draft::caused(event).on(operator_basis(case))])
 }
 
 /// An operator approves the pending registration that `key` names.

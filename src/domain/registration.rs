@@ -9,7 +9,8 @@ use smol_str::SmolStr;
 use super::bytes::Key;
 use super::entry::Entry;
 use super::event::Event;
-use super::id::Kind;
+use super::id::{Id, Kind};
+use super::pin::Pin;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -48,13 +49,38 @@ pub struct KeyRecord {
     pub n: u64,
 }
 
+/// How a HAT is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// It speaks NATS itself.
+    #[default]
+    Nats,
+    /// It speaks only HTTP: its bridge carries to and from it.
+    Http,
+}
+
+impl Transport {
+    /// Whether it speaks NATS itself.
+    pub fn is_nats(&self) -> bool {
+        *self == Transport::Nats
+    }
+}
+
 /// What a party says of itself, by kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 #[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Profile {
-    /// A HAT, vouched for by this platform.
-    Hat,
+    /// A HAT: the key that its tokens over HTTP are checked by, how it is spoken to, and the bridge that may speak for it.
+    Hat {
+        #[serde(default, skip_serializing_if = "Option::is_none", rename = "publicKey")]
+        public_key: Option<Pin>,
+        #[serde(default, skip_serializing_if = "Transport::is_nats")]
+        transport: Transport,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bridge: Option<Id>,
+    },
     /// A plug and the namespace that it may write.
     Plug { name: SmolStr, namespace: SmolStr },
     /// An app and the namespaces that it may write.
@@ -63,8 +89,15 @@ pub enum Profile {
     Org { name: SmolStr },
     /// A HAT provider for a domain (its id).
     Platform { name: SmolStr },
+    /// A bridge that registered itself.
+    Bridge { name: SmolStr },
     /// An operator.
     Operator,
+}
+
+impl Profile {
+    /// A HAT that speaks NATS for itself and nothing else.
+    pub const HAT: Profile = Profile::Hat { public_key: None, transport: Transport::Nats, bridge: None };
 }
 
 /// A registration that waits for approval.
@@ -112,6 +145,30 @@ impl Registration {
         self.keys.iter().filter(move |held| held.covers(at))
     }
 
+    /// The bridge that a HAT is entrusted to.
+    pub fn bridge(&self) -> Option<&Id> {
+        match &self.profile {
+            Some(Profile::Hat { bridge, .. }) => bridge.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The key that a HAT's tokens over HTTP are checked by.
+    pub fn pin(&self) -> Option<&Pin> {
+        match &self.profile {
+            Some(Profile::Hat { public_key, .. }) => public_key.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How a HAT is spoken to.
+    pub fn transport(&self) -> Transport {
+        match &self.profile {
+            Some(Profile::Hat { transport, .. }) => *transport,
+            _ => Transport::Nats,
+        }
+    }
+
     /// That the party is in force; the number of the entry that made it so.
     ///
     /// # Errors
@@ -146,11 +203,17 @@ impl Registration {
         match &entry.event {
             Event::Registered { key, profile, .. } => match entry.entity.kind {
                 Kind::Hat | Kind::Platform => {
-                    self.add_key(*key, entry);
+                    if let Some(key) = key {
+                        self.add_key(*key, entry);
+                    }
                     self.profile = Some(profile.clone());
                     self.stand(Standing::Active, entry);
                 }
-                _ => self.wait(*key, profile.clone(), entry),
+                _ => {
+                    if let Some(key) = key {
+                        self.wait(*key, profile.clone(), entry);
+                    }
+                }
             },
             Event::Approved { key: Some(key) } => {
                 if let Some(pending) = self.pending.remove(key) {
@@ -169,6 +232,8 @@ impl Registration {
             Event::Retired => self.stand(Standing::Retired, entry),
             Event::KeyRotated { key } => self.rotate(key, entry),
             Event::KeyRevoked { key, since } => self.revoke(key, *since),
+            Event::PinChanged { public_key } => self.pin_to(public_key),
+            Event::Entrusted { transport, bridge } => self.entrust(*transport, bridge.as_ref()),
             Event::OperatorDeclared { keys } => self.declare(keys, entry),
             _ => {}
         }
@@ -202,6 +267,18 @@ impl Registration {
         }
     }
 
+    fn pin_to(&mut self, key: &Pin) {
+        if let Some(Profile::Hat { public_key, .. }) = &mut self.profile {
+            *public_key = Some(key.clone());
+        }
+    }
+
+    fn entrust(&mut self, how: Transport, to: Option<&Id>) {
+        if let Some(Profile::Hat { transport, bridge, .. }) = &mut self.profile {
+            (*transport, *bridge) = (how, to.cloned());
+        }
+    }
+
     fn declare(&mut self, keys: &[Key], entry: &Entry) {
         for held in &mut self.keys {
             if held.until.is_none() && !keys.contains(&held.key) {
@@ -213,8 +290,10 @@ impl Registration {
                 self.add_key(*key, entry);
             }
         }
-        if entry.entity.kind == Kind::Operator {
-            self.profile = Some(Profile::Operator);
+        match entry.entity.kind {
+            Kind::Operator => self.profile = Some(Profile::Operator),
+            Kind::Bridge => self.profile = Some(Profile::Bridge { name: entry.entity.id.as_str().into() }),
+            _ => {}
         }
         self.stand(Standing::Active, entry);
     }
@@ -253,6 +332,8 @@ impl Event {
                 | Event::Retired
                 | Event::KeyRotated { .. }
                 | Event::KeyRevoked { .. }
+                | Event::PinChanged { .. }
+                | Event::Entrusted { .. }
                 | Event::OperatorDeclared { .. }
         )
     }

@@ -13,7 +13,7 @@ use crate::wire::Signer;
 /// Where the seed is in the state folder (mode 0600). Lost with it: the keys of all custodial parties.
 pub const SEED_FILE: &str = "gateway.seed";
 /// Where the bridge's own key is in the state folder (mode 0600).
-pub const BRIDGE_FILE: &str = "bridge.seed";
+pub const BRIDGE_FILE: &str = "bridge.key";
 
 /// Makes the keys of custodial parties.
 pub struct Vault {

@@ -121,7 +121,7 @@ pub fn closed(opened: &Opened) -> Box<Closed> {
 
 pub fn registered(n: u64) -> Event {
     Event::Registered {
-        key: Key([7; 32]),
+        key: Some(Key([7; 32])),
         profile: Profile::Plug { name: format!("name {n}").into(), namespace: "facebook".into() },
         by: acme(),
     }

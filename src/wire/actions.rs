@@ -28,6 +28,8 @@ const HAT: &[ActionName] = &[
     ("resume", Object::None),
     ("retire", Object::None),
     ("rotate-key", Object::None),
+    ("pin-key", Object::None),
+    ("entrust", Object::None),
     ("revoke-key", Object::None),
     ("plug-connect", Object::Id("plug")),
     ("plug-disconnect", Object::Id("plug")),
@@ -38,8 +40,11 @@ const HAT: &[ActionName] = &[
     ("debit-enable", Object::Id("debit")),
     ("debit-disable", Object::Id("debit")),
     ("claim", Object::Id("offer")),
+    ("withdraw", Object::Id("offer")),
     ("claim-reserved", Object::Id("offer")),
     ("claim-refused", Object::Id("offer")),
+    ("claim-released", Object::Id("offer")),
+    ("claim-lapsed", Object::Id("offer")),
 ];
 
 const PLUG: &[ActionName] = &[
@@ -60,6 +65,16 @@ const APP: &[ActionName] = &[
     ("revoke-key", Object::None),
 ];
 
+const BRIDGE: &[ActionName] = &[
+    ("register", Object::None),
+    ("approve", Object::None),
+    ("account", Object::None),
+    ("suspend", Object::None),
+    ("resume", Object::None),
+    ("rotate-key", Object::None),
+    ("revoke-key", Object::None),
+];
+
 const PLATFORM: &[ActionName] = &[
     ("certify", Object::None),
     ("suspend", Object::None),
@@ -70,11 +85,13 @@ const PLATFORM: &[ActionName] = &[
 
 const OFFER: &[ActionName] = &[
     ("register", Object::None),
+    ("pay", Object::None),
     ("approve", Object::None),
     ("reject", Object::None),
     ("close", Object::None),
     ("reserve", Object::None),
     ("confirm", Object::None),
+    ("lapse", Object::None),
 ];
 
 const LANE: &[ActionName] = &[("receipt", Object::None)];
@@ -86,6 +103,7 @@ pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
         Kind::Plug | Kind::Org => PLUG,
         Kind::App => APP,
         Kind::Platform => PLATFORM,
+        Kind::Bridge => BRIDGE,
         Kind::Offer => OFFER,
         Kind::Lane => LANE,
         Kind::Operator | Kind::Dex => &[],

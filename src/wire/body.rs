@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 
 use crate::domain::command::{PullAsk, Receipt};
-use crate::domain::event::{DebitTerms, OfferTerms};
+use crate::domain::event::{DebitTerms, HatClaim, OfferTerms};
 use crate::domain::records::RecordsError;
-use crate::domain::{Action, Address, Id, Key, Kind, Limits, MessageId, Profile, Reason, Records, Timestamp};
+use crate::domain::{
+    Action, Address, Id, Key, Kind, Limits, MessageId, Pin, Profile, Reason, Records, Timestamp, Transport,
+};
 
 use super::actions::{self, Object};
 use super::form;
@@ -24,6 +26,41 @@ struct Nothing {}
 #[serde(deny_unknown_fields)]
 struct KeyOnly {
     key: Key,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct HatRegister {
+    #[serde(default)]
+    key: Option<Key>,
+    #[serde(default)]
+    public_key: Option<Pin>,
+    #[serde(default)]
+    transport: Transport,
+    #[serde(default)]
+    bridge: Option<Id>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct PinOnly {
+    public_key: Pin,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entrust {
+    transport: Transport,
+    #[serde(default)]
+    bridge: Option<Id>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    account: SmolStr,
+    roles: Vec<SmolStr>,
+    approved: bool,
 }
 
 #[derive(Deserialize)]
@@ -66,14 +103,38 @@ struct Disable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HatOnly {
+struct ClaimOf {
     hat: Id,
+    claim: Option<MessageId>,
+}
+
+impl ClaimOf {
+    fn of(self) -> HatClaim {
+        HatClaim { hat: self.hat, claim: self.claim }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TermsOnly {
+struct ClaimOver {
+    hat: Id,
+    claim: Option<MessageId>,
+    #[serde(default)]
+    completed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimOnly {
+    claim: Option<MessageId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reserved {
     terms: DebitTerms,
+    claim: Option<MessageId>,
+    until: Option<Timestamp>,
 }
 
 /// Reads the action. Size and depth of `body` are checked already.
@@ -114,11 +175,14 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
     if let Some(object) = object {
         return with_object(verb, object, body, limits);
     }
-    let register = |key, profile| Ok(Action::Register { key, profile });
+    let register = |key, profile| Ok(Action::Register { key: Some(key), profile });
     match (kind, verb) {
         (_, "data") => Ok(Action::Data { records: records(body, limits)? }),
         (_, "receipt") => Ok(Action::Receipt(json::<Receipt>(body)?)),
-        (Kind::Hat, "register") => register(json::<KeyOnly>(body)?.key, Profile::Hat),
+        (Kind::Hat, "register") => {
+            let HatRegister { key, public_key, transport, bridge } = json(body)?;
+            Ok(Action::Register { key, profile: Profile::Hat { public_key, transport, bridge } })
+        }
         (Kind::Plug, "register") => {
             let b: PlugRegister = json(body)?;
             let (name, namespace) = (b.name, b.namespace);
@@ -132,6 +196,19 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
         (Kind::Org, "register") => {
             let b: KeyName = json(body)?;
             register(b.key, Profile::Org { name: b.name })
+        }
+        (Kind::Bridge, "register") => {
+            let b: KeyName = json(body)?;
+            register(b.key, Profile::Bridge { name: b.name })
+        }
+        (_, "account") => {
+            let Account { account, roles, approved } = json(body)?;
+            Ok(Action::Account { account, roles, approved })
+        }
+        (_, "pin-key") => Ok(Action::PinKey { public_key: json::<PinOnly>(body)?.public_key }),
+        (_, "entrust") => {
+            let Entrust { transport, bridge } = json(body)?;
+            Ok(Action::Entrust { transport, bridge })
         }
         (Kind::Platform, "certify") => {
             let b: KeyName = json(body)?;
@@ -150,8 +227,13 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
         }
         (_, "reject") => nothing(body, Action::OfferReject),
         (_, "close") => nothing(body, Action::OfferClose),
-        (_, "reserve") => Ok(Action::OfferReserve { hat: json::<HatOnly>(body)?.hat }),
-        (_, "confirm") => Ok(Action::OfferConfirm { hat: json::<HatOnly>(body)?.hat }),
+        (_, "pay") => nothing(body, Action::OfferPay),
+        (_, "reserve") => Ok(Action::OfferReserve(json::<ClaimOf>(body)?.of())),
+        (_, "confirm") => Ok(Action::OfferConfirm(json::<ClaimOf>(body)?.of())),
+        (_, "lapse") => {
+            let ClaimOver { hat, claim, completed } = json(body)?;
+            Ok(Action::OfferLapse { of: HatClaim { hat, claim }, completed })
+        }
         _ => Err(unread(verb)),
     }
 }
@@ -181,8 +263,14 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
             at_period_end: !body.is_empty() && json::<Disable>(body)?.at_period_end,
         }),
         "claim" => nothing(body, Action::Claim { offer: object }),
-        "claim-reserved" => Ok(Action::ClaimReserved { offer: object, terms: json::<TermsOnly>(body)?.terms }),
-        "claim-refused" => nothing(body, Action::ClaimRefused { offer: object }),
+        "withdraw" => nothing(body, Action::Withdraw { offer: object }),
+        "claim-reserved" => {
+            let Reserved { terms, claim, until } = json(body)?;
+            Ok(Action::ClaimReserved { offer: object, terms, claim, until })
+        }
+        "claim-refused" => Ok(Action::ClaimRefused { offer: object, claim: claim(body)? }),
+        "claim-released" => Ok(Action::ClaimReleased { offer: object, claim: claim(body)? }),
+        "claim-lapsed" => Ok(Action::ClaimLapsed { offer: object, claim: claim(body)? }),
         _ => Err(unread(verb)),
     }
 }
@@ -191,9 +279,15 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
 fn check(action: &Action) -> Result<(), String> {
     match action {
         Action::Register { key, profile } => {
-            form::key(key)?;
+            key.as_ref().map_or(Ok(()), form::key)?;
             match profile {
-                Profile::Hat | Profile::Operator => Ok(()),
+                Profile::Hat { public_key, transport, bridge } => {
+                    if key.is_none() && public_key.is_none() {
+                        return Err("a HAT has a key, a publicKey or both".to_owned());
+                    }
+                    form::carried(*transport, bridge.is_some() && public_key.is_some())
+                }
+                Profile::Operator => Ok(()),
                 Profile::Plug { name, namespace } => {
                     form::name("name", name)?;
                     form::namespace("namespace", namespace)
@@ -206,10 +300,14 @@ fn check(action: &Action) -> Result<(), String> {
                     }
                     namespaces.iter().try_for_each(|n| form::namespace("an element of namespaces", n))
                 }
-                Profile::Org { name } | Profile::Platform { name } => form::name("name", name),
+                Profile::Org { name } | Profile::Platform { name } | Profile::Bridge { name } => {
+                    form::name("name", name)
+                }
             }
         }
         Action::RotateKey { key } => form::key(key),
+        Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
+        Action::Account { account, roles, .. } => form::account(account, roles),
         Action::DebitPropose { terms, .. } | Action::DebitAmend { terms, .. } | Action::ClaimReserved { terms, .. } => {
             form::debit(terms)
         }
@@ -229,7 +327,15 @@ fn check(action: &Action) -> Result<(), String> {
 }
 
 fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
-    serde_json::from_slice(body).map_err(|e| malformed(format!("the body: {e}")))
+    serde_json::from_slice(body).map_err(|error| {
+        let error = error.to_string();
+        malformed(form::not_taken(&error).unwrap_or_else(|| format!("the body: {error}")))
+    })
+}
+
+/// The claim that a message of an offer is about.
+fn claim(body: &Bytes) -> Result<Option<MessageId>, Wrong> {
+    if body.is_empty() { Ok(None) } else { Ok(json::<ClaimOnly>(body)?.claim) }
 }
 
 fn nothing(body: &Bytes, action: Action) -> Result<Action, Wrong> {

@@ -10,7 +10,8 @@ use crate::domain::Kind;
 use shape::Shape;
 
 /// Every kind that has actions.
-pub const KINDS: [Kind; 7] = [Kind::Platform, Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Offer, Kind::Lane];
+pub const KINDS: [Kind; 8] =
+    [Kind::Platform, Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Bridge, Kind::Offer, Kind::Lane];
 
 /// An action, described.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,10 +66,16 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "receipt") => Shape::Receipt,
         (Kind::Plug, "register") => Shape::Plug,
         (Kind::App, "register") => Shape::App,
-        (Kind::Org, "register") | (Kind::Platform, "certify") => Shape::KeyName,
+        (Kind::Org | Kind::Bridge, "register") | (Kind::Platform, "certify") => Shape::KeyName,
+        (Kind::Hat, "register") => Shape::HatKeys,
+        (_, "pin-key") => Shape::Pin,
+        (_, "entrust") => Shape::Entrust,
+        (_, "account") => Shape::Account,
         (Kind::Offer, "register") => Shape::Offer,
         (Kind::Offer, "approve") => Shape::Nothing,
         (Kind::Offer, "reserve" | "confirm") => Shape::Hat,
+        (Kind::Offer, "lapse") => Shape::Over,
+        (_, "claim-refused" | "claim-released" | "claim-lapsed") => Shape::Claim,
         (_, "register" | "approve" | "publish" | "rotate-key") => Shape::Key,
         (_, "revoke-key") => Shape::Revoke,
         (_, "debit-propose" | "debit-amend") => Shape::Debit,
@@ -81,17 +88,20 @@ fn shape(kind: Kind, verb: &str) -> Shape {
 fn who(kind: Kind, verb: &str) -> &'static str {
     match (kind, verb) {
         (_, "credit") => "the plug or app that it names",
-        (_, "release" | "data") => "the HAT",
+        (_, "release" | "data") => "the HAT (or its bridge)",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",
         (_, "recall") => "who sent that exchange",
-        (Kind::Hat, "register") => "the platform of its domain",
+        (Kind::Hat, "register") => "the platform of its domain, an operator, or a bridge that asked at its address",
+        (Kind::Hat, "pin-key" | "entrust") => "the HAT, its platform or the operator",
+        (_, "account") => "the bridge itself or the operator",
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
-        (Kind::Offer, "reserve" | "confirm") | (_, "claim-reserved" | "claim-refused") => "the exchange itself",
+        (Kind::Offer, "reserve" | "confirm" | "lapse")
+        | (_, "claim-reserved" | "claim-refused" | "claim-released" | "claim-lapsed") => "the exchange itself",
         (_, "register") => "itself, signed with the key in the body",
         (Kind::Hat, "suspend" | "resume") => "the operator or its platform",
-        (_, "certify" | "approve" | "publish" | "reject" | "suspend" | "resume") => "the operator",
+        (_, "certify" | "approve" | "publish" | "pay" | "reject" | "suspend" | "resume") => "the operator",
         (_, "retire") => "the HAT, its platform or the operator",
         (_, "rotate-key") => "itself, with its present key",
         (Kind::Hat, "revoke-key") => "itself, its platform or the operator",

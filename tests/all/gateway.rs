@@ -53,7 +53,7 @@ async fn accounts_log_in_by_both_ways_and_tokens_end() {
 
     let log = gateway.exchange.log().join("\n");
     assert!(!log.contains(PASSWORD) && !log.contains(&token), "no secret is logged");
-    for file in ["gateway.redb", "gateway.seed", "bridge.seed", "gateway.sock"] {
+    for file in ["gateway.redb", "gateway.seed", "bridge.key", "gateway.sock"] {
         use std::os::unix::fs::PermissionsExt;
         let path = gateway.exchange.path("state").join(file);
         let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;

@@ -5,6 +5,7 @@
 mod support;
 
 mod bench;
+mod bridge;
 mod broker;
 mod bus_in;
 mod bus_out;
@@ -17,6 +18,7 @@ mod exchanges;
 mod gateway;
 mod gateway_load;
 mod grafana;
+mod hat_api;
 mod http;
 mod logs;
 mod marks;
@@ -25,6 +27,7 @@ mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod offers;
 mod queries;
 mod recovery;
 

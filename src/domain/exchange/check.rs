@@ -38,6 +38,8 @@ pub(crate) struct Case<'a> {
     pub command: &'a Command,
     /// Its facts.
     pub cause: &'a Cause,
+    /// The deciding entity's registration.
+    pub own: &'a Registration,
     /// Its sender's registration. A party that registers itself may have none yet.
     pub sender: Registered<'a>,
     /// Number of the entry that brought the key it signed with; none where the broker stands for it.
@@ -58,6 +60,34 @@ impl Case<'_> {
     /// Whether the deciding entity itself speaks.
     pub fn is_self(&self) -> bool {
         self.cause.from == *self.ctx.entity
+    }
+
+    /// Whether what is said counts as said by `party`: it speaks itself, or the bridge that it is entrusted to does.
+    pub fn speaks_for(&self, party: &Address) -> bool {
+        self.cause.from == *party || (self.is_bridge() && self.is_entrusted(party))
+    }
+
+    /// Whether the deciding HAT's owner speaks: the HAT itself, or its bridge.
+    pub fn is_owner(&self) -> bool {
+        self.speaks_for(self.ctx.entity)
+    }
+
+    /// Whose word this counts as: the deciding HAT's when its bridge speaks, else that of who speaks.
+    pub fn speaker(&self) -> &Address {
+        if self.is_owner() { self.ctx.entity } else { &self.cause.from }
+    }
+
+    /// Whether a bridge speaks.
+    pub fn is_bridge(&self) -> bool {
+        self.cause.from.kind == Kind::Bridge
+    }
+
+    fn is_entrusted(&self, party: &Address) -> bool {
+        let bridge = Some(&self.cause.from.id);
+        if *party == *self.ctx.entity {
+            return self.own.bridge() == bridge;
+        }
+        self.ctx.registry.registration(party).is_some_and(|of| of.bridge() == bridge)
     }
 
     /// Whether an operator speaks.
@@ -105,7 +135,7 @@ pub(crate) fn permit(holds: bool) -> Result<(), Reason> {
 /// Plugs, apps and orgs register themselves with the key that the body brings.
 fn self_registration(ctx: &Context<'_>, command: &Command, cause: &Cause) -> bool {
     matches!(command.action, Action::Register { .. })
-        && matches!(ctx.entity.kind, Kind::Plug | Kind::App | Kind::Org)
+        && matches!(ctx.entity.kind, Kind::Plug | Kind::App | Kind::Org | Kind::Bridge)
         && cause.from == *ctx.entity
 }
 
@@ -142,7 +172,7 @@ pub(crate) fn authenticate<'a>(
     }
     let good = match (&cause.key, &command.action) {
         (None, _) => ctx.trusted_broker,
-        (Some(signed), Action::Register { key, .. }) if registers => signed == key,
+        (Some(signed), Action::Register { key, .. }) if registers => Some(*signed) == *key,
         (Some(signed), _) => sender.ever_held(signed),
     };
     if !good {
@@ -165,7 +195,7 @@ pub(crate) fn authenticate<'a>(
             return Err(Decision::rejected(Reason::RevokedKey));
         }
     }
-    Ok(Case { ctx, command, cause, sender, key_n })
+    Ok(Case { ctx, command, cause, own, sender, key_n })
 }
 
 /// When an exchange opened by this message ends at the latest.

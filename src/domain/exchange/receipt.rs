@@ -15,7 +15,10 @@ pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<V
     let Some(open) = hat.open.get(&delivery) else {
         return late();
     };
-    permit(open.to == *case.from())?;
+    permit(case.speaks_for(&open.to))?;
+    if hat.held.contains_key(&delivery) {
+        return Err(Reason::WrongState);
+    }
     if case.at() >= open.deadline {
         return late();
     }

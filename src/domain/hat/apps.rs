@@ -18,7 +18,7 @@ pub(super) fn set_up(hat: &Hat, case: &Case<'_>, app: &Id) -> Result<Vec<Draft>,
 
 /// Decides `hat.<hat>.app-disable.<app>`.
 pub(super) fn disable(hat: &Hat, case: &Case<'_>, app: &Id) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.not_retired()?;
     if !hat.apps.contains_key(app) {
         return Err(Reason::NotConnected);

@@ -18,7 +18,7 @@ pub(super) fn admit(
     party: Address,
     held: &std::collections::BTreeMap<Id, u64>,
 ) -> Result<Vec<Basis>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.registration.active()?;
     let n = check::active(case.ctx, &party)?;
     if held.contains_key(&party.id) {
@@ -43,7 +43,7 @@ pub(super) fn connect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft
 
 /// Decides `hat.<hat>.plug-disconnect.<plug>`.
 pub(super) fn disconnect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self())?;
+    permit(case.is_owner())?;
     hat.not_retired()?;
     if !hat.plugs.contains_key(plug) {
         return Err(Reason::NotConnected);

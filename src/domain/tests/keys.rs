@@ -32,7 +32,7 @@ fn a_key_once_held_does_not_come_back() {
     let old = key("org:acme");
     w.must("org:acme", "org:acme", Action::RotateKey { key: key("new") });
     let profile = Profile::Org { name: "n".into() };
-    let register = Action::Register { key: old, profile };
+    let register = Action::Register { key: Some(old), profile };
     assert_eq!(w.refuses("org:acme", "org:acme", register), Reason::RevokedKey);
     let mut command = w.message(&a("org:acme"), &a("org:acme"), Action::RotateKey { key: old });
     command.cause.as_mut().unwrap().key = Some(key("new"));

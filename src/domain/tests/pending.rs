@@ -18,7 +18,7 @@ fn signed(w: &mut World, by: &str, action: Action) -> Decision {
 }
 
 fn claim(w: &mut World, by: &str, name: &str) -> Decision {
-    signed(w, by, Action::Register { key: key(by), profile: org(name) })
+    signed(w, by, Action::Register { key: Some(key(by)), profile: org(name) })
 }
 
 fn approve(by: &str) -> Action {

@@ -40,7 +40,7 @@ fn senders_nobody_knows_and_keys_never_held_are_not_ledgered() {
 fn self_registration_needs_the_key_it_brings() {
     let mut w = World::bare();
     let profile = Profile::Org { name: "n".into() };
-    let action = Action::Register { key: key("another"), profile };
+    let action = Action::Register { key: Some(key("another")), profile };
     let bad = Decision::Anonymous(Reason::BadSignature);
     assert_eq!(w.tell("org:new", "org:new", action), bad);
 }
@@ -88,7 +88,7 @@ fn not_permitted() {
     let propose = |client: &str| Action::DebitPropose { debit: id("d9"), terms: terms(client, &["a/b"]) };
     let hat = id("bob.hubat.net");
     let k = key("k");
-    let profile = Profile::Hat;
+    let profile = Profile::HAT;
     for (to, from, action) in [
         (BOB, PLUG, mine),
         (BOB, "org:acme", release("d1")),
@@ -96,9 +96,9 @@ fn not_permitted() {
         (BOB, "org:other", Action::Pull { debit: debit.clone(), ask: PullAsk::default() }),
         (BOB, "org:acme", Action::Receipt(agreeing(&opened))),
         (BOB, "org:acme", Action::Recall { exchange }),
-        (BOB, BOB, Action::Register { key: k, profile: profile.clone() }),
-        ("hat:a.elsewhere.net", "platform:hubat.net", Action::Register { key: k, profile: profile.clone() }),
-        ("hat:xhubat.net", "platform:hubat.net", Action::Register { key: k, profile }),
+        (BOB, BOB, Action::Register { key: Some(k), profile: profile.clone() }),
+        ("hat:a.elsewhere.net", "platform:hubat.net", Action::Register { key: Some(k), profile: profile.clone() }),
+        ("hat:xhubat.net", "platform:hubat.net", Action::Register { key: Some(k), profile }),
         (BOB, BOB, Action::Suspend),
         (BOB, EVE, Action::Resume),
         (BOB, ROOT, Action::Retire),
@@ -115,20 +115,37 @@ fn not_permitted() {
         (BOB, "org:acme", Action::DebitEnable { debit: debit.clone() }),
         (BOB, "org:acme", Action::DebitDisable { debit, at_period_end: false }),
         (BOB, "org:acme", Action::Claim { offer: offer.clone() }),
-        (BOB, ROOT, Action::ClaimReserved { offer: offer.clone(), terms: terms("org:acme", &["a/b"]) }),
-        (BOB, "org:acme", Action::ClaimRefused { offer }),
+        (
+            BOB,
+            ROOT,
+            Action::ClaimReserved {
+                offer: offer.clone(),
+                terms: terms("org:acme", &["a/b"]),
+                claim: None,
+                until: None,
+            },
+        ),
+        (BOB, "org:acme", Action::ClaimRefused { offer: offer.clone(), claim: None }),
+        (BOB, ROOT, Action::ClaimReleased { offer: offer.clone(), claim: None }),
+        (BOB, BOB, Action::ClaimLapsed { offer: offer.clone(), claim: None }),
+        (BOB, "org:acme", Action::Withdraw { offer }),
         (BOB, ROOT, Action::Deadline { delivery: opened.delivery }),
         (PLUG, PLUG, Action::Approve { key: Some(k) }),
         (PLUG, "platform:hubat.net", Action::Suspend),
         ("org:acme", "org:other", Action::RotateKey { key: k }),
-        ("org:acme", "org:other", Action::Register { key: k, profile: Profile::Org { name: "n".into() } }),
+        ("org:acme", "org:other", Action::Register { key: Some(k), profile: Profile::Org { name: "n".into() } }),
         (ROOT, ROOT, Action::OperatorDeclare { keys: vec![k] }),
         (ROOT, ROOT, Action::Suspend),
-        ("platform:new.net", "org:acme", Action::Register { key: k, profile: Profile::Platform { name: "n".into() } }),
+        (
+            "platform:new.net",
+            "org:acme",
+            Action::Register { key: Some(k), profile: Profile::Platform { name: "n".into() } },
+        ),
         ("offer:o", "org:other", Action::OfferRegister { terms: offer_terms("org:acme", 1) }),
         ("offer:o", "org:acme", Action::Approve { key: None }),
-        ("offer:o", "org:acme", Action::OfferReserve { hat: hat.clone() }),
-        ("offer:o", BOB, Action::OfferConfirm { hat }),
+        ("offer:o", "org:acme", Action::OfferReserve(event::HatClaim { hat: hat.clone(), claim: None })),
+        ("offer:o", BOB, Action::OfferConfirm(event::HatClaim { hat: hat.clone(), claim: None })),
+        ("offer:o", BOB, Action::OfferLapse { of: event::HatClaim { hat, claim: None }, completed: false }),
         ("offer:o", "org:acme", Action::OfferClose),
         ("lane:a7", "org:acme", Action::Retire),
     ] {
@@ -175,7 +192,7 @@ fn suspended_and_retired_parties_move_nothing_but_may_take_rights_back() {
     assert!(matches!(settled[0], Event::Settled(_)));
     w.must(BOB, BOB, Action::Retire);
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::Retired);
-    let again = Action::Register { key: key("k"), profile: Profile::Hat };
+    let again = Action::Register { key: Some(key("k")), profile: Profile::HAT };
     assert_eq!(w.refuses(BOB, "platform:hubat.net", again), Reason::Retired);
     assert_eq!(w.refuses(BOB, ROOT, Action::Resume), Reason::Retired);
 }

@@ -11,7 +11,7 @@ fn org(name: &str) -> Profile {
 
 /// `org:x` registers with this key and name.
 fn claim(w: &mut World, k: &str, name: &str) -> Decision {
-    let action = Action::Register { key: key(k), profile: org(name) };
+    let action = Action::Register { key: Some(key(k)), profile: org(name) };
     let mut command = w.message(&a("org:x"), &a("org:x"), action);
     command.cause.as_mut().unwrap().key = Some(key(k));
     w.run(&a("org:x"), command)
@@ -76,13 +76,13 @@ fn a_new_profile_waits_for_approval_and_keeps_the_key() {
 fn profiles_are_of_their_kind() {
     let mut w = World::new();
     let k = key("org:x");
-    let register = |profile| Action::Register { key: k, profile };
-    assert_eq!(w.refuses("org:x", "org:x", register(Profile::Hat)), Reason::Malformed);
+    let register = |profile| Action::Register { key: Some(k), profile };
+    assert_eq!(w.refuses("org:x", "org:x", register(Profile::HAT)), Reason::Malformed);
     let to = "hat:new.hubat.net";
     let by = "platform:hubat.net";
     assert_eq!(w.refuses(to, by, register(org("n"))), Reason::Malformed);
     assert_eq!(w.refuses("platform:new.net", ROOT, register(org("n"))), Reason::Malformed);
-    assert_eq!(w.refuses("hat:bob.hubat.net", by, register(Profile::Hat)), Reason::AlreadyExists);
+    assert_eq!(w.refuses("hat:bob.hubat.net", by, register(Profile::HAT)), Reason::AlreadyExists);
 }
 
 #[test]
@@ -94,6 +94,6 @@ fn suspension_has_its_states() {
     w.must("org:acme", ROOT, Action::Resume);
     assert_eq!(w.refuses("org:none", ROOT, Action::Suspend), Reason::UnknownParty);
     w.must("platform:hubat.net", ROOT, Action::Suspend);
-    let register = Action::Register { key: key("k"), profile: Profile::Hat };
+    let register = Action::Register { key: Some(key("k")), profile: Profile::HAT };
     assert_eq!(w.refuses("hat:new.hubat.net", "platform:hubat.net", register), Reason::Suspended);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::wire::Signer;
-use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX};
+use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX, ROLES_MAX};
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub enum Shape {
     Pull,
     /// A key.
     Key,
+    /// Keys of a HAT, and how it is spoken to.
+    HatKeys,
+    /// An RSA public key.
+    Pin,
+    /// How a HAT is spoken to.
+    Entrust,
+    /// Roles of an account.
+    Account,
     /// A key and a name.
     KeyName,
     /// What a plug says of itself.
@@ -32,8 +40,12 @@ pub enum Shape {
     Debit,
     /// Terms of an offer.
     Offer,
-    /// A HAT.
+    /// A HAT and its claim.
     Hat,
+    /// A HAT's claim that is over.
+    Over,
+    /// A claim.
+    Claim,
     /// Terms of a debit, in a field.
     Terms,
 }
@@ -51,6 +63,14 @@ fn key() -> Value {
     json!({"type": "string", "pattern": "^U[A-Z2-7]{55}$", "description": "a public user nkey"})
 }
 
+fn pin() -> Value {
+    json!({
+        "type": "string",
+        "maxLength": crate::domain::pin::PIN_BYTES_MAX,
+        "description": "an RSA public key of 2048 to 8192 bits in PEM (SubjectPublicKeyInfo)",
+    })
+}
+
 fn text(most: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": most})
 }
@@ -62,6 +82,13 @@ fn time() -> Value {
 fn id() -> Value {
     json!({"type": "string", "pattern": "^[a-z0-9-][a-z0-9.-]{0,126}[a-z0-9-]$|^[a-z0-9-]$"})
 }
+
+fn uuid() -> Value {
+    json!({"type": "string", "format": "uuid", "description": "the claim's Dex-Id"})
+}
+
+/// The claim of examples.
+const CLAIM: &str = "0190a0b0-0000-7000-8000-000000000001";
 
 fn address(kinds: &str) -> Value {
     json!({"type": "string", "pattern": format!("^({kinds}):[a-z0-9.-]{{1,128}}$")})
@@ -84,6 +111,8 @@ fn debit() -> Value {
             "bundle": {"type": "object", "minProperties": 1, "maxProperties": 64, "additionalProperties": property},
         }),
     );
+    let mut conditions = bundle.clone();
+    conditions["description"] = json!("what must be found on the HAT, which looks before it releases");
     object(
         &["client", "purpose", "bundle", "periodSeconds"],
         json!({
@@ -94,6 +123,12 @@ fn debit() -> Value {
             "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 3_155_760_000_u64},
             "cancelAtPeriodEnd": {"type": "boolean", "description": "ends after one period"},
             "termsUrl": text(256),
+            "requestClientName": text(128),
+            "requestClientUrl": text(256),
+            "requestClientLogoUrl": text(256),
+            "requestApplicationId": text(128),
+            "requestDescription": text(1024),
+            "conditions": conditions,
         }),
     )
 }
@@ -111,6 +146,9 @@ fn key_example() -> Value {
     // Anybody can make it: for the look of it only.
     json!(Signer::from_seed(&[1; 32]).public())
 }
+
+/// Made for the look of it: nobody has its private half.
+const PIN_EXAMPLE: &str = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0vaa1oM5UWVA65eAmOSx\n0Xdr924x85IF6u95cJDU7heZJmZr6WDG062A1btpD4rbLEcL4UdE0mkD4xdlifOd\nv6Ss5ilyvjqkRO3MNXzcsVzRKC8O/p2ZXC8u3JhPgxcaYAeDP2ypmf8kQaqkS1p/\ncuujbFyjNlIGTT8JuXoayhYQK6NCSI+4VEUtSVKGtQcUVG9zg7XVE5SaaJuDGXPe\nzlQp69D00bM7jrqT9oEgELdPBSibBUXe+fcF+kZnb+H+iecrNAygxfryqW5PAsFt\nzX5Hs29MWjS/EZpGEg0VEfvWHIKGJssXDXMSlTPAN91ymQV1H0MKUt8qQZuZ4vv4\nYwIDAQAB\n-----END PUBLIC KEY-----\n";
 
 impl Shape {
     /// Its JSON Schema; `None` for no body.
@@ -143,6 +181,32 @@ impl Shape {
                 }),
             ),
             Shape::Key => object(&["key"], json!({"key": key()})),
+            Shape::HatKeys => {
+                let mut schema = object(
+                    &[],
+                    json!({
+                        "key": key(),
+                        "publicKey": pin(),
+                        "transport": {"enum": ["nats", "http"], "description": "nats when absent; http needs publicKey and bridge"},
+                        "bridge": id(),
+                    }),
+                );
+                schema["anyOf"] = json!([{"required": ["key"]}, {"required": ["publicKey"]}]);
+                schema
+            }
+            Shape::Pin => object(&["publicKey"], json!({"publicKey": pin()})),
+            Shape::Entrust => object(
+                &["transport"],
+                json!({"transport": {"enum": ["nats", "http"], "description": "http needs a bridge"}, "bridge": id()}),
+            ),
+            Shape::Account => object(
+                &["account", "roles", "approved"],
+                json!({
+                    "account": text(128),
+                    "roles": {"type": "array", "maxItems": ROLES_MAX, "items": text(256)},
+                    "approved": {"type": "boolean"},
+                }),
+            ),
             Shape::KeyName => object(&["key", "name"], json!({"key": key(), "name": text(128)})),
             Shape::Plug => object(
                 &["key", "name", "namespace"],
@@ -174,8 +238,17 @@ impl Shape {
                     "debit": debit(),
                 }),
             ),
-            Shape::Hat => object(&["hat"], json!({"hat": id()})),
-            Shape::Terms => object(&["terms"], json!({"terms": debit()})),
+            Shape::Hat => object(&["hat"], json!({"hat": id(), "claim": uuid()})),
+            Shape::Over => object(
+                &["hat"],
+                json!({
+                    "hat": id(),
+                    "claim": uuid(),
+                    "completed": {"type": "boolean", "description": "its debit ran to its end; else it was given back"},
+                }),
+            ),
+            Shape::Claim => object(&[], json!({"claim": uuid()})),
+            Shape::Terms => object(&["terms"], json!({"terms": debit(), "claim": uuid(), "until": time()})),
         })
     }
 
@@ -192,6 +265,11 @@ impl Shape {
             }),
             Shape::Pull => json!({"since": "2026-01-01T00:00:00Z", "limit": 500}),
             Shape::Key => json!({"key": key_example()}),
+            // A HAT with either key alone is taken too.
+            Shape::HatKeys => json!({"key": key_example(), "publicKey": PIN_EXAMPLE, "bridge": "hubat.net"}),
+            Shape::Pin => json!({"publicKey": PIN_EXAMPLE}),
+            Shape::Entrust => json!({"transport": "nats", "bridge": "hubat.net"}),
+            Shape::Account => json!({"account": "acme", "roles": ["createDataOffers"], "approved": true}),
             Shape::KeyName => json!({"key": key_example(), "name": "Acme Research"}),
             Shape::Plug => json!({"key": key_example(), "name": "Fitbit", "namespace": "fitbit"}),
             Shape::App => {
@@ -209,8 +287,10 @@ impl Shape {
                 "minClaims": 100,
                 "debit": debit_example(),
             }),
-            Shape::Hat => json!({"hat": "bob.hubat.net"}),
-            Shape::Terms => json!({"terms": debit_example()}),
+            Shape::Hat => json!({"hat": "bob.hubat.net", "claim": CLAIM}),
+            Shape::Over => json!({"hat": "bob.hubat.net", "claim": CLAIM, "completed": true}),
+            Shape::Claim => json!({"claim": CLAIM}),
+            Shape::Terms => json!({"terms": debit_example(), "claim": CLAIM, "until": "2026-02-01T00:00:00Z"}),
         })
     }
 }
