@@ -18,7 +18,7 @@ use super::snapshot::{SnapshotActor, Write};
 use super::source::Source;
 use super::stats::StatsActor;
 use super::work::Work;
-use crate::domain::{Action, Address, Command, Event, Id, Key, Kind, Known, RegistryView, Timestamp};
+use crate::domain::{Action, Address, Command, Event, Key, Kind, Known, RegistryView, Timestamp};
 use crate::ledger::{Ledger, Position, SpoolRef};
 use crate::nats::{BatchPublisher, Connect, PublisherOptions};
 use crate::store::{OpenRow, Sealed};
@@ -43,7 +43,7 @@ pub struct Beginning {
     /// Committed entries after the snapshot, in leaf order.
     pub recent: Vec<Arc<Sealed>>,
     /// Operators and their keys, from the configuration.
-    pub operators: Vec<(Id, Vec<Key>)>,
+    pub operators: Vec<(Address, Vec<Key>)>,
 }
 
 /// The running actors.
@@ -215,7 +215,7 @@ pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid
 }
 
 /// Waits until the ledger has the operators as configured: who asks once the daemon is ready finds them.
-async fn in_force(shared: &Shared, operators: &[(Id, Vec<Key>)]) -> Result<(), StartError> {
+async fn in_force(shared: &Shared, operators: &[(Address, Vec<Key>)]) -> Result<(), StartError> {
     let deadline = std::time::Instant::now() + OPERATORS_WITHIN;
     while !declarations(shared, operators).is_empty() {
         if std::time::Instant::now() > deadline {
@@ -226,13 +226,13 @@ async fn in_force(shared: &Shared, operators: &[(Id, Vec<Key>)]) -> Result<(), S
     Ok(())
 }
 
-/// Local commands that ledger the operators' keys as the configuration has them; one who is no longer in
-/// it has no key any more.
-fn declarations(shared: &Shared, operators: &[(Id, Vec<Key>)]) -> Vec<Work> {
+/// Local commands that ledger the keys of operators, and of the exchange's own bridge, as the configuration has
+/// them; an operator who is no longer in it has no key any more.
+fn declarations(shared: &Shared, operators: &[(Address, Vec<Key>)]) -> Vec<Work> {
     let mut wanted: BTreeMap<Address, Vec<Key>> =
         shared.registry.of_kind(Kind::Operator).into_iter().map(|operator| (operator, Vec::new())).collect();
-    for (id, keys) in operators {
-        wanted.insert(Address::new(Kind::Operator, id.clone()), keys.clone());
+    for (party, keys) in operators {
+        wanted.insert(party.clone(), keys.clone());
     }
     wanted
         .into_iter()
@@ -280,7 +280,7 @@ fn declare(shared: &Shared, operator: Address, keys: Vec<Key>) -> Work {
 
 impl Actors {
     /// Ledgers the operators' keys where they differ from what the ledger has.
-    pub fn declare_operators(&self, shared: &Shared, operators: &[(Id, Vec<Key>)]) {
+    pub fn declare_operators(&self, shared: &Shared, operators: &[(Address, Vec<Key>)]) {
         for work in declarations(shared, operators) {
             let partition = usize::from(shared.partition_of(&work.entity));
             let taken = self.locals.get(partition).is_some_and(|local| local.try_send(work).is_ok());

@@ -122,7 +122,7 @@ impl Onboarding {
 
     async fn register(&self, hat: &Id, key: &HatKey) -> Result<(), ClientError> {
         let to = Address::new(Kind::Hat, hat.clone());
-        let body = json!({"publicKey": key.to_pem(), "transport": "http", "bridge": self.bridge.party().id});
+        let body = json!({"publicKey": key.pin(), "transport": "http", "bridge": self.bridge.party().id});
         let order = Order::new(&to, &["register"], body.to_string());
         self.bridge.send(order).await.map(drop)
     }

@@ -100,8 +100,7 @@ impl Places<'_> {
 
 const SECTIONS: [&str; 13] = [
     "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "bridge",
-    "gateway",
-    "log",
+    "gateway", "log",
 ];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {

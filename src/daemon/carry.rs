@@ -14,7 +14,7 @@ use crate::bridge::hat::{Account, Door, DoorOptions};
 use crate::bridge::{BridgeOptions, run};
 use crate::client::{Client, ClientOptions};
 use crate::config::Config;
-use crate::domain::Address;
+use crate::domain::{Address, Key};
 use crate::nats::Connect;
 use crate::telemetry::Health;
 use crate::wire::Signer;
@@ -103,6 +103,11 @@ pub fn prepare(config: &Config, state: &Path) -> anyhow::Result<Option<Carry>> {
 }
 
 impl Carry {
+    /// The bridge and its key, to be ledgered like the operators': the configuration stands for its approval.
+    pub fn declared(&self) -> (Address, Vec<Key>) {
+        (self.party.clone(), vec![self.signer.public()])
+    }
+
     /// Runs until told to stop; connects again until it can.
     pub async fn run(self, connect: Connect, origin: String, health: Arc<Health>, stop: CancellationToken) {
         loop {

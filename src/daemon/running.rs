@@ -132,7 +132,12 @@ impl Running {
             fatal,
             signer,
         });
-        let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
+        let mut declared = settings::operators(&config)?;
+        declared.extend(carry.as_ref().map(carry::Carry::declared));
+        if carry.is_none() && config.gateway.enabled {
+            declared.push((carry::address(&config)?, vec![carry::key(&state)?.public()]));
+        }
+        let beginning = begin(&shared, ledger, positions, declared)?;
 
         let stop = CancellationToken::new();
         let to_broker = connect.clone();
@@ -306,7 +311,7 @@ fn begin(
     shared: &Arc<Shared>,
     ledger: Ledger,
     positions: BTreeMap<u16, crate::ledger::Position>,
-    operators: Vec<(Id, Vec<crate::domain::Key>)>,
+    operators: Vec<(Address, Vec<crate::domain::Key>)>,
 ) -> anyhow::Result<Beginning> {
     for (party, registration) in shared.db.registrations().context("the registrations")? {
         shared.registry.set(party, registration);

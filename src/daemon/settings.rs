@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::actors::shared::Bounds;
 use crate::config::{Config, Signatures};
-use crate::domain::{Id, Key, Limits};
+use crate::domain::{Address, Id, Key, Kind, Limits};
 use crate::gateway::link;
 use crate::gateway::vault::Vault;
 use crate::ledger;
@@ -137,13 +137,15 @@ pub fn trusted_broker(config: &Config) -> bool {
 ///
 /// # Errors
 /// When the gateway's key cannot be read.
-pub fn operators(config: &Config) -> anyhow::Result<Vec<(Id, Vec<Key>)>> {
-    let listed = config.operator.iter().map(|operator| Ok((Id::new(&operator.name)?, operator.keys.clone())));
-    let mut operators: Vec<(Id, Vec<Key>)> = listed.collect::<anyhow::Result<_>>()?;
+pub fn operators(config: &Config) -> anyhow::Result<Vec<(Address, Vec<Key>)>> {
+    let named = |name: &str| anyhow::Ok(Address::new(Kind::Operator, Id::new(name)?));
+    let listed = config.operator.iter().map(|operator| Ok((named(&operator.name)?, operator.keys.clone())));
+    let mut operators: Vec<(Address, Vec<Key>)> = listed.collect::<anyhow::Result<_>>()?;
     if config.gateway.enabled && config.gateway.admin {
         let vault = Vault::open(Path::new(&config.exchange.state_dir)).context("the gateway's key")?;
         let own = link::operator();
-        operators.push((own.id.clone(), vec![vault.signer(&own).public()]));
+        let key = vault.signer(&own).public();
+        operators.push((own, vec![key]));
     }
     Ok(operators)
 }

@@ -169,7 +169,7 @@ impl Worker {
     async fn post(&self, by: &Id, records: &[Record<'_>], kept: &mut [Kept]) -> Result<(), HatError> {
         for (record, kept) in records.iter().zip(&mut *kept) {
             // The call for single endpoints cannot link records: to store them without is not what was sent.
-            if record.links.is_some() {
+            if record.links.is_some_and(|links| links.get() != "[]") {
                 *kept = Kept::Refused;
             }
         }

@@ -97,6 +97,11 @@ fn decided(shown: &Shown, debit: &Id, newest: u32, said: Said, disabled: bool) -
     if said.active && shown.active && ending {
         return Some(Say::Disable { at_period_end: true });
     }
+    // An amendment came between our look and our word: the owner has not accepted what is in force here.
+    let unasked = shown.permissions_latest.as_ref().is_some_and(|it| it.bundle.name == name && !it.accepted);
+    if said.active && !said.waits && unasked {
+        return Some(Say::Disable { at_period_end: false });
+    }
     let none = !shown.permissions.is_empty() && !shown.permissions.iter().any(|it| holds(&it));
     (said.active && !shown.active && none).then_some(Say::Disable { at_period_end: false })
 }
@@ -282,6 +287,8 @@ mod tests {
         assert_eq!(say(&shown(None, &[(one, true, false)]), 1, active, false), None, "a HAT's slow clock ends nothing");
         let ending = shown(Some(0), &[(one, true, true)]);
         assert_eq!(say(&ending, 1, active, false), Some(Say::Disable { at_period_end: true }));
+        let late = shown(Some(0), &[(one, true, false), (two, false, false)]);
+        assert_eq!(say(&late, 2, active, false), now, "an amendment that the owner has not accepted");
         assert_eq!(say(&shown(None, &[]), 1, active, false), None, "a HAT that shows no revision says nothing");
     }
 }

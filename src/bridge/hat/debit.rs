@@ -52,10 +52,8 @@ fn request(debit: &Id, revision: u32, terms: &DebitTerms, now: Timestamp) -> Val
     if let Some(conditions) = &terms.conditions {
         request["conditions"] = json!({ "name": format!("{name}C"), "bundle": conditions.bundle });
     }
-    let optional = [
-        ("requestApplicationId", &terms.request_application_id),
-        ("requestDescription", &terms.request_description),
-    ];
+    let optional =
+        [("requestApplicationId", &terms.request_application_id), ("requestDescription", &terms.request_description)];
     for (field, value) in optional {
         if let Some(value) = value {
             request[field] = json!(value);

@@ -47,7 +47,7 @@ pub enum Fault {
     OtherKey,
     /// Its key is none that can be used.
     #[error("its key cannot be used: {0}")]
-    Key(&'static str),
+    Key(String),
     /// We have no account there, or cannot read its password.
     #[error("no account for it: {0}")]
     Account(String),

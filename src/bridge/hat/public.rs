@@ -5,8 +5,10 @@ use crate::domain::Id;
 use super::ask::Ask;
 use super::door::Door;
 use super::error::{Fault, HatError};
-use super::rsa::{HatKey, PEM_MAX};
+use super::rsa::HatKey;
 
+/// Most bytes read of an answer that is a key, or a short refusal.
+const SMALL: usize = 16 * 1024;
 const PUBLIC_KEY: &str = "GET /publickey";
 const STATUS: &str = "GET /users/access_token/validate";
 
@@ -17,10 +19,10 @@ impl Door {
     /// [`HatError`].
     pub async fn public_key(&self, hat: &Id) -> Result<HatKey, HatError> {
         let mut ask = Ask::get(PUBLIC_KEY, "/publickey");
-        ask.most = Some(PEM_MAX);
+        ask.most = Some(SMALL);
         let answer = self.ask(hat, ask).await?;
         let wrong = |fault| HatError { hat: hat.clone(), call: PUBLIC_KEY, fault, after: None };
-        let text = std::str::from_utf8(&answer.body).map_err(|_| wrong(Fault::Key("its text is not UTF-8")))?;
+        let text = std::str::from_utf8(&answer.body).map_err(|_| wrong(Fault::Key("its text is not UTF-8".into())))?;
         HatKey::parse(text).map_err(wrong)
     }
 
@@ -31,7 +33,7 @@ impl Door {
     /// [`HatError`].
     pub async fn probe(&self, hat: &Id) -> Result<(), HatError> {
         let mut ask = Ask::get(STATUS, "/users/access_token/validate");
-        ask.most = Some(PEM_MAX);
+        ask.most = Some(SMALL);
         let wrong = |fault| HatError { hat: hat.clone(), call: STATUS, fault, after: None };
         match self.ask(hat, ask).await {
             Ok(_) => Err(wrong(Fault::Form("it takes a request without a token for valid"))),
