@@ -56,7 +56,7 @@ nats-server: ## Fetches nats-server into .tools/ when none new enough is there
 	@tools/fetch-nats-server
 
 .PHONY: python
-python: ## Makes .tools/venv with what the Python examples need
+python: ## Makes .tools/venv with what the Python examples and the REST tests need
 	@tools/make-venv
 
 .PHONY: debian

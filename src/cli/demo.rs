@@ -119,13 +119,18 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
     let show = Show::new(as_json);
 
     show.say("starting the exchange: dex serve with its own nats-server");
-    let mut exchange = Exchange::start(&folder.path, ORIGIN, OPERATOR, &operator.public()).await?;
+    let settings = [("gateway.enabled", "true"), ("gateway.admin", "true"), ("gateway.listen", "127.0.0.1:0")];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut exchange = Exchange::start_with(&folder.path, ORIGIN, OPERATOR, &operator.public(), &settings).await?;
     show.say(&format!(
         "{ORIGIN} is ready: broker {}, metrics http://{}/metrics, state {}",
         exchange.nats,
         exchange.http,
         folder.path.display()
     ));
+    if let Some(gateway) = &exchange.gateway {
+        show.say(&format!("REST is at http://{gateway}/api/docs"));
+    }
     let nats = exchange.nats.clone();
     let played = tokio::select! {
         played = play(&show, &nats, operator, args, &stop, &folder.path) => played,

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the list of calls, and its page.
 
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
@@ -12,11 +13,30 @@ pub const PATH: &str = "/api/openapi.json";
 
 /// Its calls.
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::get(PATH, document).about("Description", "This document").answer(
-        200,
-        "OpenAPI 3.1",
-        json!({ "type": "object" }),
-    )]
+    vec![
+        Endpoint::get(PATH, document).about("Description", "This document").answer(
+            200,
+            "OpenAPI 3.1",
+            json!({ "type": "object" }),
+        ),
+        page("/api/docs", "text/html; charset=utf-8", include_str!("page/docs.html"), "A page to browse it with"),
+        page("/api/docs/page.js", "text/javascript; charset=utf-8", include_str!("page/docs.js"), "Its script"),
+        page("/api/docs/page.css", "text/css; charset=utf-8", include_str!("page/docs.css"), "Its looks"),
+    ]
+}
+
+/// What the page may load: only itself, and nothing that is written into it.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                           form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+fn page(path: &'static str, media: &'static str, text: &'static str, summary: &'static str) -> Endpoint {
+    let serve = move || async move {
+        let mut answer = HttpResponse::Ok();
+        answer.insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        answer.content_type(media).body(text)
+    };
+    let kind = media.split(';').next().unwrap_or(media);
+    Endpoint::get(path, serve).about("Description", summary).text(200, summary, kind)
 }
 
 async fn document(gateway: web::Data<Gateway>) -> HttpResponse {

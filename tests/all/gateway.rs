@@ -140,7 +140,7 @@ async fn a_hat_is_known_by_its_pinned_key_and_by_nothing_else() {
 
 fn terms() -> Value {
     json!({
-        "client": "org:acme", "purpose": "a test", "period": 3600, "cancelAtPeriodEnd": false,
+        "client": "org:acme", "purpose": "a test", "periodSeconds": 3600, "cancelAtPeriodEnd": false,
         "bundle": { "name": "feed", "bundle": { "feed": { "endpoints": [{ "endpoint": "facebook/feed" }] } } },
     })
 }

@@ -16,6 +16,7 @@ mod disk;
 mod examples;
 mod exchanges;
 mod gateway;
+mod gateway_load;
 mod grafana;
 mod hat_api;
 mod http;
@@ -32,6 +33,7 @@ mod recovery;
 
 mod rounds;
 mod rubbish;
+mod schemathesis;
 mod simulation;
 mod soak;
 mod supervision;

@@ -26,6 +26,8 @@ pub struct Exchange {
     pub nats: String,
     /// Address of its metrics, `host:port`.
     pub http: String,
+    /// Address of its REST gateway, when that is on.
+    pub gateway: Option<String>,
     tree_size: Option<u64>,
     child: Child,
     log: PathBuf,
@@ -78,15 +80,8 @@ fn variable(key: &str) -> String {
 }
 
 impl Exchange {
-    /// Starts an exchange with its state in `folder/state` and waits until it is ready.
-    ///
-    /// # Errors
-    /// [`Failure`] with the end of its log.
-    pub async fn start(folder: &Path, origin: &str, operator: &str, key: &Key) -> Result<Self, Failure> {
-        Exchange::start_with(folder, origin, operator, key, &[]).await
-    }
-
-    /// The same with further settings: keys of the configuration and their values.
+    /// Starts an exchange with its state in `folder/state` and waits until it is ready. `settings` are further keys of the
+    /// configuration and their values.
     ///
     /// # Errors
     /// [`Failure`] with the end of its log.
@@ -142,7 +137,7 @@ impl Exchange {
             addresses = ready => addresses.ok(),
             () = tokio::time::sleep(START_WITHIN) => None,
         };
-        let Some((nats, http, tree_size)) = addresses else {
+        let Some(Said { nats, http, gateway, tree_size }) = addresses else {
             let _ = child.start_kill();
             let _ = child.wait().await;
             return Err(Failure::Unavailable(format!(
@@ -150,7 +145,7 @@ impl Exchange {
                 tail(log)
             )));
         };
-        Ok(Exchange { nats, http, tree_size, child, log: log.to_owned() })
+        Ok(Exchange { nats, http, gateway, tree_size, child, log: log.to_owned() })
     }
 
     /// Ends it by SIGKILL, without a word.
@@ -239,8 +234,14 @@ async fn copy(lines: tokio::process::ChildStderr, mut file: tokio::fs::File, sai
     let _ = file.flush().await;
 }
 
-/// Broker, metrics and tree size.
-type Said = (String, String, Option<u64>);
+/// What the daemon says of itself once it is ready.
+#[derive(Debug, PartialEq)]
+struct Said {
+    nats: String,
+    http: String,
+    gateway: Option<String>,
+    tree_size: Option<u64>,
+}
 
 /// Out of the daemon's `ready` event.
 fn ready(line: &str) -> Option<Said> {
@@ -250,7 +251,8 @@ fn ready(line: &str) -> Option<Said> {
         return None;
     }
     let text = |name: &str| fields[name].as_str().map(ToOwned::to_owned);
-    Some((text("nats")?, text("http")?, fields["tree_size"].as_u64()))
+    let tree_size = fields["tree_size"].as_u64();
+    Some(Said { nats: text("nats")?, http: text("http")?, gateway: text("gateway"), tree_size })
 }
 
 fn tail(log: &Path) -> String {
@@ -284,9 +286,10 @@ mod tests {
 
     #[test]
     fn the_addresses_are_read_from_the_ready_event() {
-        let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","fields":{"message":"ready","nats":"nats://127.0.0.1:4999","http":"127.0.0.1:8999","tree_size":0},"target":"dex::daemon"}"#;
-        let found = ready(line);
-        assert_eq!(found, Some(("nats://127.0.0.1:4999".into(), "127.0.0.1:8999".into(), Some(0))));
+        let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","fields":{"message":"ready","nats":"nats://127.0.0.1:4999","http":"127.0.0.1:8999","gateway":"127.0.0.1:8998","tree_size":0},"target":"dex::daemon"}"#;
+        let found = ready(line).expect("ready");
+        assert_eq!((found.nats.as_str(), found.http.as_str()), ("nats://127.0.0.1:4999", "127.0.0.1:8999"));
+        assert_eq!((found.gateway.as_deref(), found.tree_size), (Some("127.0.0.1:8998"), Some(0)));
         assert_eq!(ready("{\"fields\":{\"message\":\"starting\"}}"), None);
         assert_eq!(ready("no json"), None);
     }
