@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::recents::{Recents, key_of};
+use super::wakes::Wakes;
 use crate::domain::{Address, Event, Timestamp};
 use crate::store::Sealed;
 
@@ -15,6 +16,8 @@ use crate::store::Sealed;
 pub struct Books {
     /// Ids not in the index yet.
     pub recents: Recents,
+    /// When entities have something to do by the clock.
+    pub wakes: Wakes,
     deliveries: HashMap<Uuid, (Address, Timestamp)>,
     deadlines: BTreeMap<(Timestamp, Uuid), Address>,
     closed: HashMap<Uuid, Address>,
@@ -59,6 +62,9 @@ impl Books {
     pub fn replay(&mut self, sealed: &Arc<Sealed>) {
         if let (Some(key), Some(cause)) = (key_of(&sealed.entry), &sealed.entry.cause) {
             self.recents.fly(key, cause);
+        }
+        if sealed.entry.event.touches_time() {
+            self.wakes.ask(&sealed.entry.entity);
         }
         self.take(sealed);
     }

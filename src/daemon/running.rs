@@ -18,11 +18,12 @@ use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
+use crate::actors::kinds;
 use crate::actors::registry::Registry;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
-use crate::domain::{Id, Registration, Standing};
+use crate::domain::{Address, Id, Kind, Registration, Standing, Timestamp};
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};
@@ -296,5 +297,24 @@ fn begin(
             "contents of open exchanges are missing in the spool: they will expire"
         );
     }
-    Ok(Beginning { ledger, positions, open, recent, operators })
+    let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
+    Ok(Beginning { ledger, positions, open, wakes, recent, operators })
+}
+
+/// When entities have something to do by the clock. A file that does not hold it is completed.
+fn wakes(db: &crate::store::StateDb) -> anyhow::Result<Vec<(Address, Timestamp)>> {
+    if let Some(wakes) = db.wakes()? {
+        return Ok(wakes);
+    }
+    let mut wakes = Vec::new();
+    for kind in [Kind::Hat, Kind::Offer] {
+        for row in db.rows(Some(kind))? {
+            let (entity, row) = row?;
+            if let Some(at) = kinds::wake_of(&entity, &row)? {
+                wakes.push((entity, at));
+            }
+        }
+    }
+    db.write_wakes(&wakes)?;
+    Ok(wakes)
 }

@@ -149,6 +149,8 @@ pub enum Action {
     ClaimRefused { offer: Id },
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
+    /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.
+    Wake,
     /// Local: the configuration names this operator with these keys.
     OperatorDeclare { keys: Vec<Key> },
 }

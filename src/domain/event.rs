@@ -182,6 +182,74 @@ pub struct DebitTerms {
     /// Where the terms stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms_url: Option<SmolStr>,
+    /// What the client calls itself, for the owner to read. Like the next three: final, an amendment keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_client_name: Option<SmolStr>,
+    /// The client's own page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_client_url: Option<SmolStr>,
+    /// The client's logo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_client_logo_url: Option<SmolStr>,
+    /// The application that the debit belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_application_id: Option<SmolStr>,
+    /// What the owner is asked for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_description: Option<SmolStr>,
+    /// What must be found on the HAT before anything is released. The HAT looks: the exchange does not
+    /// see what the HAT holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Bundle>,
+}
+
+impl DebitTerms {
+    /// Terms that begin when they are accepted and roll on; all that may be left out is.
+    pub fn new(client: Address, purpose: impl Into<SmolStr>, bundle: Bundle, period_seconds: u32) -> Self {
+        DebitTerms {
+            client,
+            purpose: purpose.into(),
+            bundle,
+            start: None,
+            period_seconds,
+            cancel_at_period_end: false,
+            terms_url: None,
+            request_client_name: None,
+            request_client_url: None,
+            request_client_logo_url: None,
+            request_application_id: None,
+            request_description: None,
+            conditions: None,
+        }
+    }
+
+    /// These terms as a further revision of a debit whose first one is `first`: who asks is final, so
+    /// what is not said again is taken over.
+    ///
+    /// # Errors
+    /// [`Reason::WrongState`] when something final would change.
+    pub fn following(mut self, first: &DebitTerms) -> Result<Self, Reason> {
+        let own = [
+            &mut self.request_client_name,
+            &mut self.request_client_url,
+            &mut self.request_client_logo_url,
+            &mut self.request_application_id,
+        ];
+        let held = [
+            &first.request_client_name,
+            &first.request_client_url,
+            &first.request_client_logo_url,
+            &first.request_application_id,
+        ];
+        for (own, held) in own.into_iter().zip(held) {
+            match own {
+                None => own.clone_from(held),
+                Some(_) if own == held => {}
+                Some(_) => return Err(Reason::WrongState),
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// The terms of an offer.
@@ -267,6 +335,11 @@ pub enum Event {
     DebitEnabled { debit: Id, revision: u32, client: Address, offer: Option<Id> },
     /// The owner disabled the debit.
     DebitDisabled { debit: Id, at_period_end: bool, client: Address },
+    /// One or more periods of the debit are over and it goes on: `periods` of them since this was last
+    /// said, the `period`th (from 1) runs from `starts` on.
+    DebitRolled { debit: Id, client: Address, periods: u64, period: u64, starts: Timestamp },
+    /// The debit has come to the end of its time, at `end`.
+    DebitEnded { debit: Id, client: Address, end: Timestamp },
     /// The owner wants a place in an offer; the offer is asked.
     Claimed { offer: Id },
     /// The offer had no place (or is not open).
@@ -294,6 +367,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether the event can change when its entity is to look at the time again.
+    pub const fn touches_time(&self) -> bool {
+        matches!(
+            self,
+            Event::DebitEnabled { .. }
+                | Event::DebitDisabled { .. }
+                | Event::DebitRolled { .. }
+                | Event::DebitEnded { .. }
+        )
+    }
+
     /// What ended an exchange, when this event did.
     pub fn closed(&self) -> Option<&Closed> {
         match self {

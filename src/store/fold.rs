@@ -31,7 +31,7 @@ pub fn fold_entity<E: Entity>(entity: &Address, row: Option<&Row>, fresh: &[Arc<
     let mut state: E = state_of(entity, row)?;
     apply(entity, &mut state, fresh)?;
     let bytes = rmp_serde::to_vec_named(&state).map_err(|source| StoreError::Encode { what: "a state", source })?;
-    Ok(Row { n: state.n(), state: bytes })
+    Ok(Row { n: state.n(), state: bytes, wake: Some(state.wake()) })
 }
 
 /// The next row of an entity that has entries but no state (a partition's own): its number only.
@@ -40,7 +40,7 @@ pub fn fold_entity<E: Entity>(entity: &Address, row: Option<&Row>, fresh: &[Arc<
 /// None; a `Result` so that it fits where [`fold_entity`] does.
 pub fn fold_stateless(_entity: &Address, row: Option<&Row>, fresh: &[Arc<Sealed>]) -> Result<Row, StoreError> {
     let n = row.map_or(0, |row| row.n);
-    Ok(Row { n: fresh.last().map_or(n, |last| last.entry.n), state: Vec::new() })
+    Ok(Row { n: fresh.last().map_or(n, |last| last.entry.n), state: Vec::new(), wake: None })
 }
 
 /// What [`fold_rows`] gathers about open exchanges.

@@ -34,6 +34,9 @@ pub struct Row {
     pub n: u64,
     /// The state.
     pub state: Vec<u8>,
+    /// When the entity has something to do by the clock (none: never), where the state was folded anew; it is
+    /// kept beside the rows.
+    pub wake: Option<Option<Timestamp>>,
 }
 
 /// An exchange that is not final, by its delivery's id.
@@ -132,7 +135,7 @@ impl Row {
 
     pub(super) fn unpack(key: &dyn std::fmt::Display, bytes: &[u8]) -> Result<Self, StoreError> {
         let row: RowEnvelope<'_> = read("the row", key, bytes, |row: &RowEnvelope<'_>| row.v)?;
-        Ok(Row { n: row.n, state: row.state.to_vec() })
+        Ok(Row { n: row.n, state: row.state.to_vec(), wake: None })
     }
 
     /// The entry number of a stored row, without copying its state.

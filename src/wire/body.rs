@@ -229,7 +229,10 @@ fn check(action: &Action) -> Result<(), String> {
 }
 
 fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
-    serde_json::from_slice(body).map_err(|e| malformed(format!("the body: {e}")))
+    serde_json::from_slice(body).map_err(|error| {
+        let error = error.to_string();
+        malformed(form::not_taken(&error).unwrap_or_else(|| format!("the body: {error}")))
+    })
 }
 
 fn nothing(body: &Bytes, action: Action) -> Result<Action, Wrong> {

@@ -16,15 +16,12 @@ use crate::support::exchange::Exchange;
 
 fn terms(client: &Client) -> DebitTerms {
     let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
-    DebitTerms {
-        client: client.party().clone(),
-        purpose: "a test".into(),
-        bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
-        start: None,
-        period_seconds: 3600,
-        cancel_at_period_end: false,
-        terms_url: None,
-    }
+    DebitTerms::new(
+        client.party().clone(),
+        "a test",
+        Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+        3600,
+    )
 }
 
 #[tokio::test]

@@ -141,6 +141,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::DebitProposed { .. } => "debit-proposed",
         Event::DebitEnabled { .. } => "debit-enabled",
         Event::DebitDisabled { .. } => "debit-disabled",
+        Event::DebitRolled { .. } => "debit-rolled",
+        Event::DebitEnded { .. } => "debit-ended",
         Event::Claimed { .. } => "claimed",
         Event::ClaimRefused { .. } => "claim-refused",
         Event::OfferRegistered { .. } => "offer-registered",

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::state::{Claim, ENDED_DEBITS_MAX, Hat};
-use crate::domain::debit::{Cancelled, Debit, Enabled, Revision};
+use crate::domain::debit::{Cancelled, Debit, Revision};
 use crate::domain::entry::Entry;
 use crate::domain::event::{DebitTerms, Event};
 use crate::domain::exchange::Open;
@@ -49,13 +49,22 @@ impl Hat {
             Event::DebitProposed { debit, terms, offer, .. } => self.propose(debit, terms, offer.as_ref(), entry),
             Event::DebitEnabled { debit, revision, .. } => {
                 if let Some(debit) = self.debits.get_mut(debit) {
-                    debit.enabled = Some(Enabled { revision: *revision, at: entry.at, n: entry.n });
-                    debit.cancelled = None;
+                    debit.accept(*revision, entry.at, entry.n);
                 }
             }
             Event::DebitDisabled { debit, at_period_end, .. } => {
                 if let Some(debit) = self.debits.get_mut(debit) {
                     debit.cancelled = Some(Cancelled { at: entry.at, at_period_end: *at_period_end });
+                }
+            }
+            Event::DebitRolled { debit, period, .. } => {
+                if let Some(debit) = self.debits.get_mut(debit) {
+                    debit.rolled = period.saturating_sub(1);
+                }
+            }
+            Event::DebitEnded { debit, end, .. } => {
+                if let Some(debit) = self.debits.get_mut(debit) {
+                    debit.told_end = Some(*end);
                 }
             }
             Event::Claimed { offer } => {
@@ -103,6 +112,8 @@ impl Hat {
             revisions: vec![revision],
             enabled: None,
             cancelled: None,
+            rolled: 0,
+            told_end: None,
         };
         self.debits.insert(id.clone(), Box::new(debit));
         let ended = || self.debits.iter().filter(|(_, d)| d.ended(entry.at));

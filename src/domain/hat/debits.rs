@@ -1,6 +1,7 @@
 //! Data debits on a HAT: proposed and amended by the client, enabled and disabled by the owner.
 
 use super::state::Hat;
+use super::turns::due;
 use crate::domain::debit::{Debit, well_formed};
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
@@ -69,6 +70,10 @@ pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> 
     hat.registration.active()?;
     case.sender_standing()?;
     let debit = debit.ok_or(Reason::DebitNotFound)?;
+    let terms = match debit.revisions.first() {
+        Some(first) => &terms.clone().following(&first.terms)?,
+        None => terms,
+    };
     let drafts = proposal(hat, case, id, terms, debit.offer.as_ref())?;
     if debit.revisions.len() >= case.ctx.limits.revisions_per_debit {
         return Err(Reason::OverQuota);
@@ -106,7 +111,10 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
     let mut basis = Vec::with_capacity(2);
     basis.extend(case.key_basis());
     basis.extend(debit.revisions.last().map(|revision| Basis { entity: case.ctx.entity.clone(), n: revision.n }));
-    Ok(vec![Draft::caused(event).on(basis)])
+    // What the clock did before is told before.
+    let mut drafts = due(id, debit, at);
+    drafts.push(Draft::caused(event).on(basis));
+    Ok(drafts)
 }
 
 /// Decides `hat.<hat>.debit-disable.<debit>`.
@@ -119,5 +127,7 @@ pub(super) fn disable(hat: &Hat, case: &Case<'_>, id: &Id, at_period_end: bool) 
         return Err(Reason::WrongState);
     }
     let event = Event::DebitDisabled { debit: id.clone(), at_period_end, client: debit.client.clone() };
-    Ok(vec![Draft::caused(event)])
+    let mut drafts = due(id, debit, case.at());
+    drafts.push(Draft::caused(event));
+    Ok(drafts)
 }

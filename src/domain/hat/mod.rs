@@ -7,6 +7,7 @@ pub mod connect;
 pub mod debits;
 pub mod lifecycle;
 pub mod state;
+mod turns;
 
 pub use state::{Claim, Hat, Minute};
 
@@ -15,6 +16,7 @@ use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
 use super::exchange::{credit, deadline, fan_out, pull, recall, receipt, release};
+use super::time::Timestamp;
 use super::verdict::Reason;
 
 impl Hat {
@@ -50,6 +52,7 @@ impl Hat {
             | Action::OfferReserve { .. }
             | Action::OfferConfirm { .. }
             | Action::Deadline { .. }
+            | Action::Wake
             | Action::OperatorDeclare { .. } => Err(Reason::NotPermitted),
         }
     }
@@ -60,6 +63,7 @@ impl Entity for Hat {
         let Some(cause) = &command.cause else {
             return match command.action {
                 Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
+                Action::Wake => turns::wake(self, command.stored_at),
                 _ => Decision::Nothing,
             };
         };
@@ -75,5 +79,9 @@ impl Entity for Hat {
 
     fn n(&self) -> u64 {
         self.n
+    }
+
+    fn wake(&self) -> Option<Timestamp> {
+        self.debits.values().filter_map(|debit| debit.next_turn()).min()
     }
 }

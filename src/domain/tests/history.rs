@@ -39,6 +39,8 @@ pub enum Step {
     Send { which: usize, twice: bool },
     /// A message comes again.
     Again { which: usize },
+    /// The clock is looked at by everybody.
+    Wake,
     /// Time passes.
     Pass { seconds: i64 },
 }
@@ -56,6 +58,7 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
         3 => some().prop_map(|which| Step::Deadline { which }),
         3 => (some(), any::<bool>()).prop_map(|(which, twice)| Step::Send { which, twice }),
         1 => some().prop_map(|which| Step::Again { which }),
+        2 => Just(Step::Wake),
         2 => prop_oneof![0i64..100, 0i64..8000].prop_map(|seconds| Step::Pass { seconds }),
     ];
     prop::collection::vec(step, 0..most)
@@ -248,6 +251,11 @@ pub fn take(w: &mut World, step: &Step) {
                     assert!(anonymous || decision == Decision::Repeat);
                     assert_eq!(w.ledger.len(), before);
                 }
+            }
+        }
+        Step::Wake => {
+            for entity in w.entities.keys().cloned().collect::<Vec<_>>() {
+                w.local(&entity, Action::Wake);
             }
         }
         Step::Pass { seconds } => w.pass(seconds),

@@ -157,6 +157,8 @@ fn the_histories_reach_every_state() {
         "DebitProposed",
         "DebitEnabled",
         "DebitDisabled",
+        "DebitRolled",
+        "DebitEnded",
         "Claimed",
         "ClaimRefused",
         "OfferReserved",

@@ -10,6 +10,7 @@ mod offers;
 mod oracle;
 mod order;
 mod pending;
+mod periods;
 mod reasons;
 mod registry;
 mod total;

@@ -40,6 +40,51 @@ fn connected(entries: &[Entry], end: usize, hat: &Address, party: &Address) -> b
     .unwrap_or(false)
 }
 
+/// Since when the revision of the acceptance at `accepted` is accepted without a break: an owner who takes a
+/// cancellation back before the period's end goes on.
+fn unbroken(
+    entries: &[Entry],
+    accepted: usize,
+    hat: &Address,
+    debit: &Id,
+    revision: u32,
+    terms: &event::DebitTerms,
+    since: Timestamp,
+) -> Timestamp {
+    let before = entries[..accepted].iter().enumerate().rev().filter(|(_, entry)| entry.entity == *hat);
+    let mut cancelled: Option<(Timestamp, bool)> = None;
+    for (i, entry) in before {
+        match &entry.event {
+            Event::DebitDisabled { debit: d, at_period_end, .. } if d == debit && cancelled.is_none() => {
+                cancelled = Some((entry.at, *at_period_end));
+            }
+            Event::DebitEnabled { debit: d, revision: r, .. } if d == debit => {
+                if *r != revision {
+                    return since;
+                }
+                let earlier = unbroken(entries, i, hat, debit, revision, terms, entry.at);
+                let start = terms.start.map_or(earlier, |start| start.max(earlier));
+                let period = i64::from(terms.period_seconds) * SECOND;
+                let over = match cancelled {
+                    _ if terms.cancel_at_period_end && since >= start.plus(period) => true,
+                    Some((_, false)) => true,
+                    Some((then, true)) => {
+                        let mut stop = start;
+                        while stop < then {
+                            stop = stop.plus(period);
+                        }
+                        since >= stop
+                    }
+                    None => false,
+                };
+                return if over { since } else { earlier };
+            }
+            _ => {}
+        }
+    }
+    since
+}
+
 /// The client of the debit when it is active at `at`, by walking through its periods.
 fn active_client<'e>(
     entries: &'e [Entry],
@@ -63,6 +108,7 @@ fn active_client<'e>(
             _ => None,
         })
         .nth(revision as usize - 1)?;
+    let since = unbroken(entries, accepted, hat, debit, revision, terms, since);
     let start = terms.start.map_or(since, |start| start.max(since));
     let period = i64::from(terms.period_seconds) * SECOND;
     let mut active = at >= start && !(terms.cancel_at_period_end && at >= start.plus(period));

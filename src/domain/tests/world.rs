@@ -138,15 +138,7 @@ pub fn bundle(endpoints: &[&str]) -> Bundle {
 }
 
 pub fn terms(client: &str, endpoints: &[&str]) -> DebitTerms {
-    DebitTerms {
-        client: a(client),
-        purpose: "research".into(),
-        bundle: bundle(endpoints),
-        start: None,
-        period_seconds: 3600,
-        cancel_at_period_end: false,
-        terms_url: None,
-    }
+    DebitTerms::new(a(client), "research", bundle(endpoints), 3600)
 }
 
 pub fn offer_terms(owner: &str, max: u32) -> OfferTerms {

@@ -84,6 +84,8 @@ fn debit() -> Value {
             "bundle": {"type": "object", "minProperties": 1, "maxProperties": 64, "additionalProperties": property},
         }),
     );
+    let mut conditions = bundle.clone();
+    conditions["description"] = json!("what must be found on the HAT, which looks before it releases");
     object(
         &["client", "purpose", "bundle", "periodSeconds"],
         json!({
@@ -94,6 +96,12 @@ fn debit() -> Value {
             "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 3_155_760_000_u64},
             "cancelAtPeriodEnd": {"type": "boolean", "description": "ends after one period"},
             "termsUrl": text(256),
+            "requestClientName": text(128),
+            "requestClientUrl": text(256),
+            "requestClientLogoUrl": text(256),
+            "requestApplicationId": text(128),
+            "requestDescription": text(1024),
+            "conditions": conditions,
         }),
     )
 }

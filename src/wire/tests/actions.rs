@@ -180,3 +180,26 @@ fn terms_that_contradict_themselves_are_refused() {
         assert_eq!(refused.0, Reason::Malformed, "{pointer}");
     }
 }
+
+#[test]
+fn fields_of_the_hat_s_own_format_that_are_not_taken_say_why() {
+    for (field, words) in [("requestClientCallbackUrl", "own inbox"), ("withoutPii", "personal data")] {
+        let mut body = debit();
+        body[field] = json!("https://acme.example");
+        let (reason, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("refused");
+        assert_eq!(reason, Reason::Malformed);
+        assert!(detail.contains(field) && detail.contains(words), "{detail}");
+    }
+    let mut body = debit();
+    body["conditions"] =
+        json!({"name": "adult", "bundle": {"age": {"endpoints": [{"endpoint": "rumpel/age", "filters": []}]}}});
+    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("a filter");
+    assert!(detail.contains("filters"), "{detail}");
+    body["conditions"] = json!({"name": "adult", "bundle": {}});
+    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("empty");
+    assert!(detail.starts_with("conditions: "), "{detail}");
+    body["conditions"] = serde_json::Value::Null;
+    body["start"] = json!("9999-12-31T23:59:59Z");
+    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("too far");
+    assert!(detail.contains("between the years 1678 and 2261"), "{detail}");
+}

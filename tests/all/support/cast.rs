@@ -61,15 +61,12 @@ impl Cast {
     #[allow(dead_code)]
     pub async fn debit(&self, number: usize, debit: &str) {
         let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
-        let terms = DebitTerms {
-            client: self.org.party().clone(),
-            purpose: "a test".into(),
-            bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
-            start: None,
-            period_seconds: 3600,
-            cancel_at_period_end: false,
-            terms_url: None,
-        };
+        let terms = DebitTerms::new(
+            self.org.party().clone(),
+            "a test",
+            Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+            3600,
+        );
         self.org.debit_propose(&self.hat(number), &id(debit), &terms).await.expect("proposed");
         self.hats[number].debit_enable(&id(debit)).await.expect("enabled");
     }
