@@ -188,13 +188,17 @@ fn check(c: &mut Criterion) {
     for i in 0..PARTIES {
         let (party, key) = (org(i), key(&org(i).to_string()));
         let profile = Profile::Org { name: "Org".into() };
-        let events = vec![Event::Registered { key, profile, by: party.clone() }, Event::Approved { key: Some(key) }];
+        let events =
+            vec![Event::Registered { key: Some(key), profile, by: party.clone() }, Event::Approved { key: Some(key) }];
         let member = folded::<dex::domain::Member>(&party, events, Entity::apply);
         registry.insert(party, Arc::new(member.registration));
     }
     let registry = Registry(registry);
-    let registered =
-        Event::Registered { key: key("hat:bob.hubat.net"), profile: Profile::Hat, by: address("platform:hubat.net") };
+    let registered = Event::Registered {
+        key: Some(key("hat:bob.hubat.net")),
+        profile: Profile::HAT,
+        by: address("platform:hubat.net"),
+    };
     let mut events = vec![registered];
     for i in 0..DEBITS {
         let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
