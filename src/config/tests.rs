@@ -105,6 +105,8 @@ fn a_default_that_is_left_out_is_a_problem_of_its_section() {
             layers.get::<super::Actors>("actors").is_ok(),
             layers.get::<super::Dispatch>("dispatch").is_ok(),
             layers.get::<super::Http>("http").is_ok(),
+            layers.get::<super::Gateway>("gateway").is_ok(),
+            layers.get::<super::Bridge>("bridge").is_ok(),
             layers.get::<super::Log>("log").is_ok(),
         ];
         assert!(all.contains(&false), "{line} has a hidden default");
