@@ -33,3 +33,4 @@ mod soak;
 mod supervision;
 mod systemd;
 mod tidy;
+mod trust;
