@@ -33,6 +33,7 @@ mod serve;
 mod sign;
 mod snapshot;
 mod soak;
+mod trust;
 mod watch;
 
 use std::process::ExitCode;
@@ -114,6 +115,9 @@ enum Verb {
     /// Data offers
     #[command(subcommand)]
     Offer(offer::OfferVerb),
+    /// Whether a party is approved, now or at a past time, and the proof of it
+    #[command(subcommand)]
+    Trust(trust::TrustVerb),
     /// What became of one exchange
     #[command(subcommand)]
     Exchange(exchange::ExchangeVerb),
@@ -164,6 +168,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
+        Verb::Trust(verb) => trust::run(globals, &verb),
         Verb::Exchange(verb) => exchange::run(globals, &verb),
         Verb::Ledger(verb) => ledger::run(globals, &verb),
         Verb::Snapshot(verb) => snapshot::run(globals, &verb),

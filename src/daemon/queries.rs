@@ -7,6 +7,7 @@ mod ask;
 mod debits;
 mod hats;
 mod health;
+mod history;
 mod lists;
 mod offers;
 mod proofs;

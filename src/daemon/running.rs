@@ -338,8 +338,22 @@ fn begin(
             "contents of open exchanges are missing in the spool: they will expire"
         );
     }
+    if shared.db.lacks_history().context("the history of parties")? {
+        fill_history(shared).context("the history of parties")?;
+    }
     let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
     Ok(Beginning { ledger, positions, open, wakes, recent, operators })
+}
+
+/// Makes the history of parties for a state database of a program that kept none: once, from the ledger.
+fn fill_history(shared: &Shared) -> anyhow::Result<()> {
+    let through = shared.db.known_through();
+    tracing::info!(entries = through, "the state database gets a history of parties, from the ledger");
+    let below = usize::try_from(through).unwrap_or(usize::MAX);
+    shared.db.write_history(shared.reader.scan(0).take(below).map(|stored| {
+        let sealed = sealed(shared, stored?)?;
+        anyhow::Ok((sealed.entry.clone(), sealed.leaf))
+    }))
 }
 
 /// When entities have something to do by the clock. A file that does not hold it is completed.

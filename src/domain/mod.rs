@@ -12,6 +12,7 @@ pub mod entity;
 pub mod entry;
 pub mod event;
 pub mod exchange;
+pub mod fact;
 pub mod hat;
 pub mod id;
 pub mod lane;

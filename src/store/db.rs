@@ -9,6 +9,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, TableHandle};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::history::HISTORY;
 use super::key::IndexKey;
 use super::row::{FORMAT, Header, OpenRow, Row};
 use super::view::{HEADER, INDEX, META, OPEN, REGISTRATIONS, ROWS, Rows, View, WAKES};
@@ -206,6 +207,7 @@ fn start(database: &Database, path: &Path, origin: &str) -> Result<Header, Store
         transaction.open_table(INDEX)?;
         transaction.open_table(OPEN)?;
         transaction.open_table(WAKES)?;
+        transaction.open_table(HISTORY)?;
     }
     transaction.commit()?;
     let folder = match path.parent() {

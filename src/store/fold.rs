@@ -141,6 +141,9 @@ pub fn fold_rows(
             let keys = index_keys(&sealed.entry);
             batch.index.extend(keys.iter().map(|key| (*key, sealed.leaf)));
             exchanges.take(sealed);
+            if sealed.entry.event.fact().is_some() {
+                batch.facts.push(Arc::clone(sealed));
+            }
         }
         batch.rows.push((entity, next));
     }

@@ -8,6 +8,7 @@
 mod db;
 mod error;
 mod fold;
+mod history;
 mod key;
 mod load;
 mod rebuild;
@@ -31,6 +32,7 @@ mod toy;
 pub use db::{CACHE_BYTES, Options, StateDb};
 pub use error::StoreError;
 pub use fold::{RegistryFold, fold_entity, fold_rows, fold_stateless};
+pub use history::Place;
 pub use key::{INDEX_KEYS_MAX, IndexKey, IndexKeys, index_keys};
 pub use load::{load, state_of};
 pub use rebuild::{REBUILD_BATCH, Rebuilt, rebuild};

@@ -176,6 +176,9 @@ pub struct Content {
     pub registrations: Vec<(String, serde_bytes::ByteBuf)>,
     pub index: Vec<(serde_bytes::ByteBuf, serde_bytes::ByteBuf)>,
     pub open: Vec<(serde_bytes::ByteBuf, serde_bytes::ByteBuf)>,
+    /// Not of format 1 as it was first written.
+    #[serde(skip)]
+    pub history: Vec<(Vec<u8>, u64)>,
 }
 
 type Bytes = &'static [u8];
@@ -206,6 +209,16 @@ fn fixed<const N: usize>(
     items.collect()
 }
 
+fn history(db: &StateDb) -> Vec<(Vec<u8>, u64)> {
+    let transaction = db.database().begin_read().expect("a transaction");
+    let table = transaction.open_table(super::history::HISTORY).expect("a table");
+    let items = table.iter().expect("reads").map(|item| {
+        let (key, leaf) = item.expect("reads");
+        (key.value().to_vec(), leaf.value())
+    });
+    items.collect()
+}
+
 pub fn content(db: &StateDb) -> Content {
     use super::view::{INDEX, META, OPEN, REGISTRATIONS, ROWS};
     Content {
@@ -214,5 +227,6 @@ pub fn content(db: &StateDb) -> Content {
         registrations: texts(db, REGISTRATIONS),
         index: fixed(db, INDEX),
         open: fixed(db, OPEN),
+        history: history(db),
     }
 }

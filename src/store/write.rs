@@ -1,12 +1,16 @@
 //! One snapshot, written in one transaction.
 
+use std::sync::Arc;
+
 use redb::{Durability, ReadableTable, Table};
 use uuid::Uuid;
 
 use super::db::StateDb;
 use super::error::StoreError;
+use super::history::{self, HISTORY};
 use super::key::IndexKey;
 use super::row::{Enveloped, Header, OpenRow, Row, SpoolPlace};
+use super::tail::Sealed;
 use super::view::{HEADER, INDEX, LEAVES_MAX, META, OPEN, REGISTRATIONS, ROWS, WAKES, leaves_of};
 use crate::domain::{Address, Registration, Timestamp};
 
@@ -19,6 +23,8 @@ pub struct Batch {
     pub rows: Vec<(Address, Row)>,
     /// Registrations, whole, at most one per party.
     pub registrations: Vec<(Address, Registration)>,
+    /// Entries for the history of their parties; those that speak of no right are passed over.
+    pub facts: Vec<Arc<Sealed>>,
     /// Leaves to add to the exchange index; one that is there already is no harm.
     pub index: Vec<(IndexKey, u64)>,
     /// Exchanges opened, by delivery id.
@@ -40,6 +46,7 @@ impl Batch {
             header,
             rows: Vec::new(),
             registrations: Vec::new(),
+            facts: Vec::new(),
             index: Vec::new(),
             opened: Vec::new(),
             released: Vec::new(),
@@ -110,6 +117,8 @@ impl StateDb {
             put_open(&mut transaction.open_table(OPEN)?, batch, &mut stats)?;
             let wakes = batch.rows.iter().filter_map(|(entity, row)| row.wake.map(|wake| (entity, wake)));
             put_wakes(&mut transaction.open_table(WAKES)?, wakes)?;
+            let entries = batch.facts.iter().map(|it| (&it.entry, it.leaf));
+            history::put(&mut transaction.open_table(HISTORY)?, entries)?;
         }
         transaction.commit()?;
         self.set_known_through(batch.header.through);

@@ -74,6 +74,12 @@ pub struct Trace {
 pub struct TrustAsk {
     /// Who.
     pub party: Address,
+    /// As of then; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// With the entries that say so, and their proofs.
+    #[serde(default)]
+    pub proof: bool,
 }
 
 /// Answer of [`TRUST`].

@@ -39,3 +39,4 @@ mod soak;
 mod supervision;
 mod systemd;
 mod tidy;
+mod trust;

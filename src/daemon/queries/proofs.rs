@@ -23,7 +23,8 @@ struct Question {
     tree_size: Option<u64>,
 }
 
-fn unread(error: &LedgerError) -> Problem {
+/// The ledger cannot be read: logged here, told to the caller without its inside.
+pub fn unread(error: &LedgerError) -> Problem {
     if let LedgerError::OutOfRange { .. } = error {
         return not_found(error.to_string());
     }
@@ -37,7 +38,7 @@ fn hashes(path: &[Hash]) -> Vec<String> {
 }
 
 /// The tree size that a checkpoint note names on its second line.
-fn size_of(note: &str) -> Option<u64> {
+pub fn size_of(note: &str) -> Option<u64> {
     note.lines().nth(1)?.parse().ok()
 }
 
