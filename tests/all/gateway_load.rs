@@ -9,7 +9,7 @@ const RATE: u32 = 500;
 const SECONDS: u32 = 20;
 const P99_MAX: Duration = Duration::from_millis(20);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 #[ignore = "a measurement: run it by name, in release, on a quiet machine"]
 async fn rest_answers_within_20_ms_at_500_a_second() {
     let gateway = Gateway::start();
