@@ -19,7 +19,7 @@ const AWAY_RETRY_SECONDS: u64 = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What is told.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// Single findings, told in the original's `details`.
     pub details: Vec<String>,
     /// Seconds after which the same request may do better.
@@ -29,7 +29,7 @@ pub struct Fault {
 impl Fault {
     /// A fault of this reason, with the status that the protocol gives it.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Fault { problem: Problem::new(reason, detail.into(), None), details: Vec::new(), retry_after: None }
+        Fault { problem: Box::new(Problem::new(reason, detail.into(), None)), details: Vec::new(), retry_after: None }
     }
 
     /// The same under another HTTP status.
@@ -111,11 +111,11 @@ impl From<ClientError> for Fault {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(refusal) => Fault {
-                problem: Problem::new(refusal.reason, refusal.detail, Some(refusal.id)),
+                problem: Box::new(Problem::new(refusal.reason, refusal.detail, Some(refusal.id))),
                 details: Vec::new(),
                 retry_after: None,
             },
-            ClientError::Problem(problem) => Fault { problem: *problem, details: Vec::new(), retry_after: None },
+            ClientError::Problem(problem) => Fault { problem, details: Vec::new(), retry_after: None },
             ClientError::Timeout { id, .. } => {
                 let detail = format!("no outcome of message {id} yet: ask for its trace, or repeat the request");
                 let mut fault = Fault::new(Reason::DeadlinePassed, detail).retry_after(AWAY_RETRY_SECONDS);

@@ -19,7 +19,7 @@ async fn run(gateway: &Gateway, token: Option<String>) {
     command
         .arg("run")
         .arg(format!("{}/api/openapi.json", gateway.url))
-        .args(["--checks", "not_a_server_error", "--max-examples", "15", "--max-time", "60", "--seed", "1"])
+        .args(["--checks", "not_a_server_error", "--max-examples", "15", "--max-time", "30", "--seed", "1"])
         .args(["--no-color", "--generation-database", "none", "--warnings", "off"])
         .args(["--phases", "examples,coverage,fuzzing", "--request-timeout", "20", "--suppress-health-check", "all"])
         // It would end the token that all other requests use.

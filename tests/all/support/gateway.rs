@@ -57,8 +57,9 @@ impl Gateway {
         self.url = format!("http://{}", ready.expect("ready names the gateway"));
     }
 
-    /// Starts the daemon again on the same state.
+    /// Kills the daemon without a word and starts it again on the same state.
     pub fn restart(&mut self) {
+        self.exchange.kill();
         self.exchange.restart();
         self.find();
     }
