@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod domain;
+pub mod gateway;
 pub mod http;
 pub mod ledger;
 pub mod nats;

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 a finding, or a refused outcome; 2 wrong usage; 3 nobody answered; `serve` also 75 and 78.
 
+mod account;
 mod act;
 mod app;
 pub mod args;
@@ -106,6 +107,9 @@ enum Verb {
     /// Data debits, the right under which records leave a HAT
     #[command(subcommand)]
     Debit(debit::DebitVerb),
+    /// Accounts of the REST gateway and their roles
+    #[command(subcommand)]
+    Account(account::AccountVerb),
     /// Data offers
     #[command(subcommand)]
     Offer(offer::OfferVerb),
@@ -157,6 +161,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::App(verb) => app::run(globals, verb),
         Verb::Org(verb) => org::run(globals, verb),
         Verb::Debit(verb) => debit::run(globals, verb),
+        Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
         Verb::Exchange(verb) => exchange::run(globals, &verb),
         Verb::Ledger(verb) => ledger::run(globals, &verb),

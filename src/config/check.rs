@@ -35,6 +35,7 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     limits(config, &mut found);
     disk(config, &mut found);
     actors(config, &mut found);
+    gateway(config, &mut found);
     log(config, &mut found);
 }
 
@@ -268,6 +269,66 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
         "dispatch.redelivery_first",
         "is zero or longer than dispatch.redelivery_max",
         "put the two in order",
+    );
+}
+
+fn gateway(config: &Config, found: &mut Findings<'_>) {
+    let gateway = &config.gateway;
+    found.unless(
+        !(gateway.enabled && gateway.admin) || config.operator.iter().all(|operator| operator.name != "gateway"),
+        "gateway.admin",
+        "there is an [[operator]] of the name gateway, which is the gateway's own",
+        "give that operator another name",
+    );
+    found.unless(
+        gateway.resources.iter().all(|name| !name.is_empty() && !name.contains(['/', ':', '@'])),
+        "gateway.resources",
+        "holds what is no host name",
+        "write host names without scheme and port, like dex.example.org",
+    );
+    found.unless(
+        gateway.clock_skew.0 <= Duration::from_secs(300),
+        "gateway.clock_skew",
+        "lets tokens live long after their end",
+        "use at most 5m",
+    );
+    found.unless(
+        gateway.token_life.0 >= Duration::from_secs(1) && gateway.token_life.0 <= Duration::from_secs(7 * 86_400),
+        "gateway.token_life",
+        "is out of range",
+        "use 1s to 7d",
+    );
+    found.unless(
+        (1..=64).contains(&gateway.logins_at_once),
+        "gateway.logins_at_once",
+        format!("{} is out of range", gateway.logins_at_once),
+        "use 1 to 64: each takes 19 MiB and a core",
+    );
+    let rates =
+        [gateway.requests_per_second, gateway.requests_burst, gateway.address_per_second, gateway.address_burst];
+    found.unless(
+        rates.iter().all(|rate| *rate > 0),
+        "gateway.requests_per_second",
+        "a rate of the gateway is 0 and lets nothing through",
+        "use at least 1 for each of the four",
+    );
+    found.unless(
+        (1024..=900_000).contains(&gateway.body_bytes),
+        "gateway.body_bytes",
+        format!("{} is out of range", gateway.body_bytes),
+        "use 1024 to 900000",
+    );
+    found.unless(
+        gateway.request_timeout.0 >= Duration::from_secs(1),
+        "gateway.request_timeout",
+        "is too short for anything to be ledgered",
+        "use at least 1s",
+    );
+    found.unless(
+        gateway.cors_origins.iter().all(|origin| origin.contains("://") && !origin.ends_with('/')),
+        "gateway.cors_origins",
+        "holds what is no origin",
+        "write https://host without a path; there is no wildcard",
     );
 }
 

@@ -98,8 +98,10 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 11] =
-    ["exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "log"];
+const SECTIONS: [&str; 12] = [
+    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "gateway",
+    "log",
+];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
     let table = places.layers.clone().try_deserialize::<std::collections::BTreeMap<String, Value>>();
@@ -127,6 +129,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let actors = section(places, "actors", problems);
     let dispatch = section(places, "dispatch", problems);
     let http = section(places, "http", problems);
+    let gateway = section(places, "gateway", problems);
     let log = section(places, "log", problems);
     Some(Config {
         exchange: exchange?,
@@ -139,6 +142,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         actors: actors?,
         dispatch: dispatch?,
         http: http?,
+        gateway: gateway?,
         log: log?,
     })
 }

@@ -11,7 +11,7 @@ mod wrong;
 
 pub use load::{Problem, load, load_with};
 pub use sections::{
-    Actors, Config, Dispatch, Embedded, Exchange, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator,
+    Actors, Config, Dispatch, Embedded, Exchange, Gateway, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator,
     Signatures, Snapshot, Streams,
 };
 pub use span::Span;

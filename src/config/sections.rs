@@ -21,6 +21,7 @@ pub struct Config {
     pub actors: Actors,
     pub dispatch: Dispatch,
     pub http: Http,
+    pub gateway: Gateway,
     pub log: Log,
 }
 
@@ -71,6 +72,12 @@ section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
+section! { /// `[gateway]`
+Gateway {
+    enabled: bool, listen: SocketAddr, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,
+    token_life: Span, logins_at_once: usize, requests_per_second: u32, requests_burst: u32, address_per_second: u32,
+    address_burst: u32, body_bytes: usize, request_timeout: Span, cors_origins: Vec<String>, trust_forwarded: bool,
+} }
 section! { /// `[log]`
 Log { level: String, format: LogFormat } }
 

@@ -48,6 +48,7 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
     tracing::info!(
         nats = running.nats_url(),
         http = %running.http_address(),
+        gateway = running.gateway_address().map(tracing::field::display),
         tree_size = running.shared().reader.tree_size(),
         "ready"
     );

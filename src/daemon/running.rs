@@ -23,6 +23,7 @@ use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed}
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
 use crate::domain::{Id, Registration, Standing};
+use crate::gateway;
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
 use crate::store::{StateDb, Tail};
@@ -46,6 +47,7 @@ pub struct Running {
     broker: Option<Broker>,
     http: actix_web::dev::ServerHandle,
     http_address: SocketAddr,
+    gateway: Option<gateway::Running>,
     stop: CancellationToken,
     fatal: mpsc::UnboundedReceiver<String>,
     _lock: File,
@@ -142,6 +144,10 @@ impl Running {
         .with_context(|| format!("http.listen {}", config.http.listen))?;
         let http = server.handle();
         actix::spawn(server);
+        let gateway = match config.gateway.enabled {
+            true => Some(gateway(&config, &shared, &nats_url, stop.clone()).await.context("the gateway")?),
+            false => None,
+        };
         Ok(Running {
             config,
             shared,
@@ -150,6 +156,7 @@ impl Running {
             broker,
             http,
             http_address,
+            gateway,
             stop,
             fatal: told,
             _lock: lock,
@@ -164,6 +171,11 @@ impl Running {
     /// Where metrics and health are served.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
+    }
+
+    /// Where the REST gateway listens, when it is on.
+    pub fn gateway_address(&self) -> Option<SocketAddr> {
+        self.gateway.as_ref().map(|gateway| gateway.address)
     }
 
     /// Handles shared by all actors.
@@ -221,6 +233,10 @@ impl Running {
 
     /// Drains and stops. True when everything decided was committed, published and written to rows.
     pub async fn stop(mut self, patience: Duration) -> bool {
+        // First, so that nobody waits for an outcome that the stopped actors cannot give.
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
         let clean = match self.actors.take() {
             Some(actors) => actors.stop(&self.shared, patience).await,
             None => false,
@@ -237,6 +253,25 @@ impl Running {
     pub fn abandon(self) {
         self.stop.cancel();
     }
+}
+
+/// Starts the REST gateway, which speaks to this exchange like any client.
+async fn gateway(
+    config: &Config,
+    shared: &Shared,
+    url: &str,
+    stop: CancellationToken,
+) -> anyhow::Result<gateway::Running> {
+    let origin = config.exchange.origin.clone();
+    let state = PathBuf::from(&config.exchange.state_dir);
+    let own = gateway::settings::Settings::new(&config.gateway, &origin, state);
+    let exchange = gateway::Exchange {
+        url: url.to_owned(),
+        credentials: settings::connect(config, url)?.credentials,
+        origin,
+        key: shared.signer.public(),
+    };
+    Ok(gateway::start(own, exchange, stop).await?)
 }
 
 /// Makes or verifies the streams; returns the number of partitions.

@@ -7,6 +7,8 @@ use anyhow::Context;
 use crate::actors::shared::Bounds;
 use crate::config::{Config, Signatures};
 use crate::domain::{Id, Key, Limits};
+use crate::gateway::link;
+use crate::gateway::vault::Vault;
 use crate::ledger;
 use crate::nats::streams::{InLimits, OutLimits};
 use crate::nats::{Connect, Credentials, EmbeddedOptions};
@@ -130,10 +132,17 @@ pub fn trusted_broker(config: &Config) -> bool {
     config.exchange.signatures == Signatures::TrustedBroker
 }
 
-/// Operators with their keys.
+/// Operators with their keys: those of the configuration, and the gateway's own when its admins act as one.
 ///
 /// # Errors
-/// When a name is no id, which the configuration's check has excluded.
+/// When the gateway's key cannot be read.
 pub fn operators(config: &Config) -> anyhow::Result<Vec<(Id, Vec<Key>)>> {
-    config.operator.iter().map(|operator| Ok((Id::new(&operator.name)?, operator.keys.clone()))).collect()
+    let listed = config.operator.iter().map(|operator| Ok((Id::new(&operator.name)?, operator.keys.clone())));
+    let mut operators: Vec<(Id, Vec<Key>)> = listed.collect::<anyhow::Result<_>>()?;
+    if config.gateway.enabled && config.gateway.admin {
+        let vault = Vault::open(Path::new(&config.exchange.state_dir)).context("the gateway's key")?;
+        let own = link::operator();
+        operators.push((own.id.clone(), vec![vault.signer(&own).public()]));
+    }
+    Ok(operators)
 }

@@ -1,5 +1,6 @@
 //! HTTP that this program speaks as a client.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// A client for HTTP and HTTPS whose every request ends within `limit`, body and redirects included. Connections are
@@ -11,6 +12,15 @@ pub fn client(limit: Duration) -> reqwest::Result<reqwest::Client> {
     // Fails when a provider is installed already, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder().timeout(limit).build()
+}
+
+/// The same over a Unix socket, for a daemon on this machine.
+///
+/// # Errors
+/// As [`client`].
+pub fn over_socket(socket: &Path, limit: Duration) -> reqwest::Result<reqwest::Client> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder().timeout(limit).unix_socket(socket).build()
 }
 
 #[cfg(test)]

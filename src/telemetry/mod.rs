@@ -8,6 +8,7 @@ pub mod logs;
 pub mod names;
 pub mod path;
 pub mod recorder;
+pub mod rest;
 
 pub use exchanges::ExchangeCounters;
 pub use gauges::{DaemonGauges, disk_gauges, health_gauges, partition_gauges, start_gauge};

@@ -71,6 +71,7 @@ fn touch() {
     }
     drop(ExchangeCounters::new());
     let _ = path();
+    super::rest::touch();
     for what in Published::ALL {
         counter!(names::PUBLISHED_TOTAL, "what" => what.as_str()).increment(0);
     }

@@ -14,6 +14,7 @@ mod client;
 mod disk;
 mod examples;
 mod exchanges;
+mod gateway;
 mod grafana;
 mod http;
 mod logs;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. A layer may import itself and what stands before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "domain",
     "wire",
     "ledger",
@@ -17,17 +17,19 @@ const LAYERS: [&str; 13] = [
     "actors",
     "client",
     "http",
+    "gateway",
     "simulation",
     "daemon",
     "cli",
 ];
 /// Layers that a stranger's program could replace: they see no more of us than the protocol.
-const OUTSIDERS: [(&str, &[&str]); 2] = [
+const OUTSIDERS: [(&str, &[&str]); 3] = [
     ("client", &["domain", "wire", "nats", "client"]),
+    ("gateway", &["domain", "wire", "nats", "client", "gateway", "http", "telemetry", "config"]),
     ("simulation", &["domain", "wire", "nats", "client", "simulation", "telemetry", "config"]),
 ];
 /// Who may name actix: the actors; the web server; the two that start the system.
-const ACTIX: [&str; 4] = ["actors", "http", "daemon", "cli"];
+const ACTIX: [&str; 5] = ["actors", "http", "gateway", "daemon", "cli"];
 /// What the pure layers may not name: time and randomness come in as arguments, I/O is not theirs.
 const IMPURE: [&str; 12] = [
     "SystemTime::now",

@@ -82,6 +82,11 @@ impl Exchange {
         Self::with("[nats.embedded]\nport = 0\n", env)
     }
 
+    /// Starts one with its own broker and further TOML; `more` begins with a section.
+    pub fn start_with(more: &str) -> Self {
+        Self::with(&format!("[nats.embedded]\nport = 0\n{more}\n"), &[])
+    }
+
     /// Starts one on a broker that outlives it.
     pub fn on(broker: &TestServer) -> Self {
         Self::on_with_env(broker, &[])

@@ -3,6 +3,7 @@
 pub mod cast;
 pub mod dashboard;
 pub mod exchange;
+pub mod gateway;
 pub mod inside;
 pub mod ledger;
 pub mod losses;

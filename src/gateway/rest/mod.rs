@@ -1,0 +1,25 @@
+//! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
+
+mod debits;
+mod exchanges;
+mod ledger;
+pub(super) mod login;
+mod orgs;
+mod parties;
+mod trust;
+
+use super::endpoint::Endpoint;
+
+/// Its calls.
+pub fn endpoints() -> Vec<Endpoint> {
+    let parts = [
+        login::endpoints(),
+        trust::endpoints(),
+        parties::endpoints(),
+        orgs::endpoints(),
+        debits::endpoints(),
+        exchanges::endpoints(),
+        ledger::endpoints(),
+    ];
+    parts.into_iter().flatten().collect()
+}

@@ -1,0 +1,42 @@
+//! Whether a party is approved, and with which rules.
+
+use actix_web::web;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::domain::Address;
+use crate::gateway::Gateway;
+use crate::gateway::endpoint::Endpoint;
+use crate::gateway::fault::Fault;
+
+const TAG: &str = "Trust";
+
+/// Its calls.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/api/v1/trust/{party}", verify)
+            .about(TAG, "Whether a party is approved")
+            .path_param("party", "Like plug:facebook")
+            .query("at", false, "As of this instant (RFC 3339)", json!({ "type": "string" }))
+            .answer(200, "How it stands; unknown when it never registered", json!({ "type": "object" })),
+    ]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct When {
+    at: Option<String>,
+}
+
+async fn verify(
+    gateway: web::Data<Gateway>,
+    party: web::Path<String>,
+    when: web::Query<When>,
+) -> Result<web::Json<Value>, Fault> {
+    let party: Address = party.parse().map_err(|error| Fault::malformed(format!("party: {error}")))?;
+    let mut question = json!({ "party": party });
+    if let Some(at) = &when.at {
+        question["at"] = json!(at);
+    }
+    Ok(web::Json(gateway.link.ask("trust.verify", &question).await?))
+}
