@@ -1,12 +1,13 @@
-//! What the core costs per message: decide, seal and apply of a credit and of its receipt.
+//! What the core costs per message: decide, seal and apply of a credit and of its receipt; and the check alone
+//! of an exchange against registry and debit.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use dex::domain::command::Receipt;
-use dex::domain::event::Verdict;
+use dex::domain::command::{PullAsk, Receipt};
+use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery, Verdict};
 use dex::domain::{
     Action, Address, Cause, Command, Context, Decision, Digest, Draft, Entity, Event, Hat, Id, Key, Known, Limits,
     MessageId, Profile, Records, Registration, RegistryView, Signature, Timestamp, seal,
@@ -173,5 +174,68 @@ fn decide(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decide);
+/// Debits that are active on the HAT of the check: as many as there may be.
+const DEBITS: usize = 64;
+/// Parties in the registry of the check.
+const PARTIES: usize = 10_000;
+
+/// The check of one exchange against registry and debit: from the message to the verdict, nothing folded in. The
+/// worst of 64 debits, a registry of ten thousand parties.
+fn check(c: &mut Criterion) {
+    let hat = address("hat:bob.hubat.net");
+    let org = |i: usize| address(&format!("org:o{i}"));
+    let mut registry = BTreeMap::new();
+    for i in 0..PARTIES {
+        let (party, key) = (org(i), key(&org(i).to_string()));
+        let profile = Profile::Org { name: "Org".into() };
+        let events =
+            vec![Event::Registered { key, profile, by: party.clone() }, Event::Approved { key: Some(key) }];
+        let member = folded::<dex::domain::Member>(&party, events, Entity::apply);
+        registry.insert(party, Arc::new(member.registration));
+    }
+    let registry = Registry(registry);
+    let registered = Event::Registered {
+        key: key("hat:bob.hubat.net"),
+        profile: Profile::Hat,
+        by: address("platform:hubat.net"),
+    };
+    let mut events = vec![registered];
+    for i in 0..DEBITS {
+        let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+        let bundle = Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() };
+        let (debit, client) = (id(&format!("d{i:02}")), org(i));
+        let terms = Box::new(DebitTerms::new(client.clone(), "a study", bundle, 86_400));
+        events.push(Event::DebitProposed { debit: debit.clone(), terms, offer: None, claim: None, until: None });
+        events.push(Event::DebitEnabled { debit, revision: 1, client, offer: None, claim: None });
+    }
+    let bob = folded::<Hat>(&hat, events, Entity::apply);
+    let origin: SmolStr = "dex.bench".into();
+    let limits = Limits::default();
+    let ctx = Context {
+        origin: &origin,
+        delivery_key: &[7; 32],
+        limits: &limits,
+        registry: &registry,
+        entity: &hat,
+        now: NOW,
+        trusted_broker: false,
+    };
+    let last = id(&format!("d{:02}", DEBITS - 1));
+    let release = Action::Release { debit: last.clone(), records: records() };
+    let pull = Action::Pull { debit: last, ask: PullAsk::default() };
+    let client = org(DEBITS - 1).to_string();
+    let unknown = Action::Release { debit: id("unknown"), records: records() };
+    let mut group = c.benchmark_group("check");
+    for (name, from, action) in [
+        ("release", "hat:bob.hubat.net", release),
+        ("pull", client.as_str(), pull),
+        ("refused", "hat:bob.hubat.net", unknown),
+    ] {
+        let command = command(from, action, 1);
+        group.bench_function(name, |b| b.iter(|| black_box(bob.decide(&ctx, black_box(&command), Known::New))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decide, check);
 criterion_main!(benches);

@@ -63,7 +63,7 @@ fn entry(i: u64, n: u64) -> Entry {
 fn account(i: u64, n: u64) -> Row {
     let mut state = Account::default();
     state.apply(&entry(i, n));
-    Row { n, state: rmp_serde::to_vec_named(&state).expect("packs") }
+    Row { n, state: rmp_serde::to_vec_named(&state).expect("packs"), wake: None }
 }
 
 /// Snapshot `round`: every row again, new index keys.

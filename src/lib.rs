@@ -3,6 +3,7 @@
 //! The layers, lowest first; imports point down this list only (`tests/tidy.rs` holds it).
 
 pub mod actors;
+pub mod bridge;
 pub mod cli;
 pub mod client;
 pub mod config;

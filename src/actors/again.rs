@@ -7,7 +7,7 @@ use super::dispatch::Publish;
 use super::outbox::{Mark, Outbox, nanos};
 use super::shared::sealed;
 use crate::domain::event::Direction;
-use crate::domain::{Effect, Event, effects_of};
+use crate::domain::{Effect, effects_of};
 use crate::store::Sealed;
 use crate::telemetry::events::{EffectFailed, Redelivered};
 
@@ -32,7 +32,8 @@ impl Outbox {
             self.due.insert((item.next, delivery));
             let (leaf, spool) = (item.leaf, item.spool);
             let Some(sealed) = self.shared.entry(leaf) else { continue };
-            let Event::Opened(opened) = &sealed.entry.event else { continue };
+            // What is held back waits for the entry by which it leaves.
+            let Some(opened) = sealed.entry.event.left() else { continue };
             Redelivered {}.emit();
             if opened.direction == Direction::Pull {
                 self.request(opened).await;
@@ -72,10 +73,8 @@ impl Outbox {
             tracing::info!(from, to, "effects of these leaves are published again");
         }
         for sealed in owed {
-            let open = match &sealed.entry.event {
-                Event::Opened(opened) => self.items.contains_key(&opened.delivery),
-                _ => true,
-            };
+            let event = &sealed.entry.event;
+            let open = event.began().or(event.left()).is_none_or(|it| self.items.contains_key(&it.delivery));
             if !open {
                 self.tell_only(&sealed).await;
                 continue;

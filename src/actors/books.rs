@@ -6,7 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::recents::{Recents, key_of};
-use crate::domain::{Address, Event, Timestamp};
+use super::wakes::Wakes;
+use crate::domain::{Address, Timestamp};
 use crate::store::Sealed;
 
 /// Tables of one partition, changed only by committed entries (and by ids in flight).
@@ -15,6 +16,8 @@ use crate::store::Sealed;
 pub struct Books {
     /// Ids not in the index yet.
     pub recents: Recents,
+    /// When entities have something to do by the clock.
+    pub wakes: Wakes,
     deliveries: HashMap<Uuid, (Address, Timestamp)>,
     deadlines: BTreeMap<(Timestamp, Uuid), Address>,
     closed: HashMap<Uuid, Address>,
@@ -60,13 +63,16 @@ impl Books {
         if let (Some(key), Some(cause)) = (key_of(&sealed.entry), &sealed.entry.cause) {
             self.recents.fly(key, cause);
         }
+        if sealed.entry.event.touches_time() {
+            self.wakes.ask(&sealed.entry.entity);
+        }
         self.take(sealed);
     }
 
     /// Takes a committed entry in.
     pub fn take(&mut self, sealed: &Arc<Sealed>) {
         let entry = &sealed.entry;
-        if let Event::Opened(opened) = &entry.event {
+        if let Some(opened) = entry.event.began() {
             self.open(&entry.entity, opened.delivery, opened.deadline);
         } else if let Some(closed) = entry.event.closed() {
             self.close(closed.delivery, sealed.leaf);

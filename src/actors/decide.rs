@@ -65,6 +65,9 @@ impl Partition {
             match result {
                 Ok(answers) => {
                     let before = decided.entries.len();
+                    if let Some(wake) = answers.wake {
+                        self.books.borrow_mut().wakes.set(&entity, wake);
+                    }
                     for answer in answers.answers {
                         if let Some(work) = works.next() {
                             self.book(work, answer, &mut decided);
@@ -80,6 +83,8 @@ impl Partition {
                 Err(exit) => panicked = Some(exit),
             }
             if let Some(exit) = panicked {
+                // What it would have said of the time is lost with it: it is asked again.
+                self.books.borrow_mut().wakes.ask(&entity);
                 broken.push((entity, exit, works.collect::<Vec<Work>>()));
             }
         }
@@ -119,6 +124,9 @@ impl Partition {
             match alone {
                 Ok(answers) if !answers.panicked => {
                     let before = decided.entries.len();
+                    if let Some(wake) = answers.wake {
+                        self.books.borrow_mut().wakes.set(&entity, wake);
+                    }
                     for answer in answers.answers {
                         self.book(offending.clone(), answer, decided);
                     }
@@ -193,6 +201,9 @@ impl Partition {
             if let Action::Deadline { delivery } = command.action {
                 // The exchange must end all the same: its time comes again.
                 self.books.borrow_mut().postpone(delivery, self.now.plus(POSTPONE));
+            }
+            if command.action == Action::Wake {
+                self.books.borrow_mut().wakes.set(&work.entity, Some(self.now.plus(POSTPONE)));
             }
             return;
         };

@@ -7,7 +7,9 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use super::shared::Shared;
-use crate::domain::{Address, Command, Context as Ground, Decision, Entity, Entry, Known, Reason, Timestamp, seal};
+use crate::domain::{
+    Action, Address, Command, Context as Ground, Decision, Entity, Entry, Known, Reason, Timestamp, seal,
+};
 
 /// A command and what the exchange knows of its id.
 #[derive(Debug, Clone)]
@@ -42,6 +44,10 @@ pub enum Answer {
 }
 
 impl Answer {
+    fn touches_time(&self) -> bool {
+        matches!(self, Answer::Record(entries) if entries.iter().any(|(entry, _)| entry.event.touches_time()))
+    }
+
     /// What it is, in a word.
     pub fn name(&self) -> &'static str {
         match self {
@@ -60,6 +66,8 @@ pub struct Answers {
     pub answers: Vec<Answer>,
     /// Whether the core panicked on the next ask.
     pub panicked: bool,
+    /// When the entity is to look at the time again, where these answers may have changed that.
+    pub wake: Option<Option<Timestamp>>,
 }
 
 /// The core panicked; whatever it worked on may be half changed.
@@ -147,10 +155,12 @@ impl<E: Entity + Unpin + 'static> Handler<Batch> for EntityActor<E> {
                     // The state may be half changed: nothing reads it any more, the supervisor
                     // loads it anew from what is committed.
                     ctx.stop();
-                    return MessageResult(Answers { answers, panicked: true });
+                    return MessageResult(Answers { answers, panicked: true, wake: None });
                 }
             }
         }
-        MessageResult(Answers { answers, panicked: false })
+        let woken = batch.asks.iter().any(|ask| ask.command.action == Action::Wake);
+        let wake = (woken || answers.iter().any(Answer::touches_time)).then(|| self.state.wake());
+        MessageResult(Answers { answers, panicked: false, wake })
     }
 }

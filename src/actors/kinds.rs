@@ -11,7 +11,7 @@ use crate::domain::lane::Lane;
 use crate::domain::member::Member;
 use crate::domain::offer::Offer;
 use crate::domain::plug::Plug;
-use crate::domain::{Address, Entity, Kind};
+use crate::domain::{Address, Entity, Kind, Timestamp};
 use crate::store::{Row, Sealed, StoreError, load};
 
 /// One HAT.
@@ -62,4 +62,16 @@ pub fn fold(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result
         }
         Kind::Lane => fold_as::<Lane>(entity, row, tail),
     }
+}
+
+/// When the entity of a stored row has something to do by the clock.
+///
+/// # Errors
+/// [`StoreError`] when the row cannot be read.
+pub fn wake_of(entity: &Address, row: &Row) -> Result<Option<Timestamp>, StoreError> {
+    Ok(match entity.kind {
+        Kind::Hat => crate::store::state_of::<Hat>(entity, Some(row))?.wake(),
+        Kind::Offer => crate::store::state_of::<Offer>(entity, Some(row))?.wake(),
+        _ => None,
+    })
 }

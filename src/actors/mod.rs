@@ -16,6 +16,7 @@ mod publishing;
 mod recents;
 mod route;
 mod tick;
+mod wakes;
 mod work;
 
 pub mod clock;

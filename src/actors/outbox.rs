@@ -14,7 +14,7 @@ use super::heal::Healing;
 use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Opened;
-use crate::domain::{Address, Cause, Digest, Effect, Kind, MessageId, Outcome, Timestamp, effects_of};
+use crate::domain::{Address, Cause, Digest, Effect, Event, Kind, MessageId, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
 use crate::nats::publish::PublishError;
 use crate::nats::{BatchPublisher, Ticket, header_map};
@@ -119,7 +119,16 @@ impl Outbox {
         }
     }
 
+    /// Keeps the place of a content that is held back.
+    fn hold(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
+        let next = Timestamp(i64::MAX);
+        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next });
+    }
+
     async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
+        if let Event::Held { opened, .. } = &sealed.entry.event {
+            self.hold(opened.delivery, sealed.leaf, sealed.spool.map(spool_ref));
+        }
         for effect in effects_of(&sealed.entry) {
             match effect {
                 Effect::Outcome { to, outcome, first } => {
@@ -135,7 +144,9 @@ impl Outbox {
                     told.push((to, out));
                 }
                 Effect::Deliver(opened) => {
-                    let spool = sealed.spool.map(spool_ref);
+                    // What was held lies in the spool since then.
+                    let kept = self.items.get(&opened.delivery).and_then(|item| item.spool);
+                    let spool = sealed.spool.map(spool_ref).or(kept);
                     self.keep(opened.delivery, sealed.leaf, spool);
                     match content.clone().map_or_else(|| self.content(spool), Ok) {
                         Ok(content) => self.deliver(&sealed.entry.entity, &opened, publish.lane, content).await,

@@ -87,6 +87,8 @@ pub struct Start {
     pub position: Option<Position>,
     /// Open exchanges of its entities in the snapshot: entity, delivery, deadline.
     pub open: Vec<(Address, uuid::Uuid, Timestamp)>,
+    /// When its entities have something to do by the clock, as the snapshot has it.
+    pub wakes: Vec<(Address, Timestamp)>,
     /// Committed entries of its entities that are not in the snapshot.
     pub recent: Vec<Arc<Sealed>>,
     /// The input.
@@ -126,6 +128,9 @@ impl PartitionActor {
         let mut books = Books::default();
         for (entity, delivery, deadline) in &start.open {
             books.open(entity, *delivery, *deadline);
+        }
+        for (entity, at) in &start.wakes {
+            books.wakes.set(entity, Some(*at));
         }
         for sealed in &start.recent {
             books.replay(sealed);

@@ -38,6 +38,8 @@ pub struct Beginning {
     pub positions: BTreeMap<u16, Position>,
     /// Exchanges open in the snapshot.
     pub open: Vec<(Uuid, OpenRow)>,
+    /// When entities have something to do by the clock, in the snapshot.
+    pub wakes: Vec<(Address, Timestamp)>,
     /// Committed entries after the snapshot, in leaf order.
     pub recent: Vec<Arc<Sealed>>,
     /// Operators and their keys, from the configuration.
@@ -105,7 +107,7 @@ pub async fn start(
     arbiters: usize,
     stop: CancellationToken,
 ) -> Result<Actors, StartError> {
-    let Beginning { ledger, positions, open, recent, operators } = beginning;
+    let Beginning { ledger, positions, open, wakes, recent, operators } = beginning;
     let ledger_arbiter = Arbiter::new();
     let outlets = Arbiter::new();
     let persistence = Arbiter::new();
@@ -161,6 +163,7 @@ pub async fn start(
             .map(|(delivery, row)| (row.entity.clone(), *delivery, row.deadline))
             .collect();
         let recent = recent.iter().filter(|sealed| sealed.partition == number).cloned().collect();
+        let wakes = wakes.iter().filter(|(entity, _)| shared.partition_of(entity) == number).cloned().collect();
         let (commands, local) = mpsc::channel(LOCALS);
         locals.push(commands);
         let actor_shared = Arc::clone(&shared);
@@ -170,7 +173,7 @@ pub async fn start(
         on(arbiter, "partition", move || async move {
             let link = link(&connect, &format!("partition {number}")).await?;
             let source = Source::new(link);
-            let start = Start { position, open, recent, source, local };
+            let start = Start { position, open, wakes, recent, source, local };
             PartitionActor::new(actor_shared, number, start, neighbours, stop, done).start();
             Ok(())
         })
@@ -197,8 +200,13 @@ pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid
     let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
         open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
     for sealed in recent {
-        if let Event::Opened(opened) = &sealed.entry.event {
+        if let Some(opened) = sealed.entry.event.began() {
             all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
+        } else if let Event::Released(opened) = &sealed.entry.event {
+            // Its content lies where it was when it was held.
+            if let Some((leaf, _)) = all.get_mut(&opened.delivery) {
+                *leaf = sealed.leaf;
+            }
         } else if let Some(closed) = sealed.entry.event.closed() {
             all.remove(&closed.delivery);
         }

@@ -210,7 +210,7 @@ impl Supervisor {
 
 /// Hands `asks` to an entity's mailbox, in strides so that the arbiter serves others in between.
 pub async fn hand(recipient: Recipient<Batch>, asks: Vec<Ask>, now: Timestamp, stride: usize) -> Result<Answers, Exit> {
-    let mut all = Answers { answers: Vec::with_capacity(asks.len()), panicked: false };
+    let mut all = Answers { answers: Vec::with_capacity(asks.len()), panicked: false, wake: None };
     let mut rest = asks.into_iter().peekable();
     while rest.peek().is_some() {
         let asks: Vec<Ask> = rest.by_ref().take(stride).collect();
@@ -218,6 +218,7 @@ pub async fn hand(recipient: Recipient<Batch>, asks: Vec<Ask>, now: Timestamp, s
         match tokio::time::timeout(ANSWER_WITHIN, sent).await {
             Ok(Ok(answers)) => {
                 all.panicked = answers.panicked;
+                all.wake = answers.wake.or(all.wake);
                 all.answers.extend(answers.answers);
                 if all.panicked {
                     break;

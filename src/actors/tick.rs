@@ -20,7 +20,7 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 const GAUGE_EVERY: Duration = Duration::from_secs(1);
 /// How far behind the moment of asking a drained source counts as read.
 const DRAINED_LAG: i64 = SECOND / 2;
-/// Most deadlines fired between two batches.
+/// Most deadlines fired, and most entities woken, between two batches.
 const DEADLINES_MAX: usize = 256;
 
 /// When each recurring piece of work was last done.
@@ -94,14 +94,18 @@ impl Partition {
         }
     }
 
-    /// Fires deadlines that have passed. None fires while a message stored before it may still be
+    /// Fires deadlines that have passed, and wakes entities whose time has come. None fires while a message stored before it may still be
     /// unread: either a later message was read, or the source is drained as of an instant after it.
     async fn deadlines(&mut self) {
         // A receipt that was stored in time may be among what is held.
         if !self.held.is_empty() {
             return;
         }
-        let Some(next) = self.books.borrow().next_deadline() else {
+        let (deadline, wake) = {
+            let books = self.books.borrow();
+            (books.next_deadline(), books.wakes.next())
+        };
+        let Some(next) = deadline.into_iter().chain(wake).min() else {
             return;
         };
         let mut passed = self.frontier;
@@ -121,16 +125,18 @@ impl Partition {
         }
         self.now = self.now.max(passed);
         let fired = self.books.borrow_mut().due(passed, DEADLINES_MAX);
-        if fired.is_empty() {
+        let woken = self.books.borrow_mut().wakes.due(passed, DEADLINES_MAX);
+        if fired.is_empty() && woken.is_empty() {
             return;
         }
-        let works = fired
-            .into_iter()
-            .map(|(entity, delivery)| Work {
+        let deadlines = fired.into_iter().map(|(entity, delivery)| (entity, Action::Deadline { delivery }));
+        let works = deadlines
+            .chain(woken.into_iter().map(|entity| (entity, Action::Wake)))
+            .map(|(entity, action)| Work {
                 ask: Ask {
                     command: Command {
                         addressed: entity.clone(),
-                        action: Action::Deadline { delivery },
+                        action,
                         cause: None,
                         deadline: None,
                         pull: None,

@@ -67,7 +67,7 @@ pub struct Proposal {
     /// The debit's id, chosen by the client
     debit: Id,
     /// All terms as JSON: @FILE, - for stdin, or the text itself
-    #[arg(long, value_name = "BODY", conflicts_with_all = ["client", "purpose", "endpoints", "period", "start", "once", "terms_url"])]
+    #[arg(long, value_name = "BODY", conflicts_with_all = ["client", "purpose", "endpoints", "period", "start", "once", "terms_url", "client_name", "client_url", "logo_url", "application", "description", "conditions"])]
     terms: Option<String>,
     /// Who receives: an org, an app or another HAT; who speaks when not given
     #[arg(long, value_name = "PARTY")]
@@ -90,6 +90,24 @@ pub struct Proposal {
     /// Where the terms stand
     #[arg(long, value_name = "URL")]
     terms_url: Option<String>,
+    /// What the client calls itself, for the owner to read
+    #[arg(long, value_name = "NAME")]
+    client_name: Option<String>,
+    /// The client's own page
+    #[arg(long, value_name = "URL")]
+    client_url: Option<String>,
+    /// The client's logo
+    #[arg(long, value_name = "URL")]
+    logo_url: Option<String>,
+    /// The application that the debit belongs to
+    #[arg(long, value_name = "ID")]
+    application: Option<String>,
+    /// What the owner is asked for, in words
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// What the HAT must find before it releases, a bundle as JSON: @FILE, - for stdin, or the text itself
+    #[arg(long, value_name = "BODY")]
+    conditions: Option<String>,
 }
 
 impl Proposal {
@@ -101,6 +119,14 @@ impl Proposal {
         }
         let client = self.client.clone().or_else(|| globals.party.clone());
         let client = client.ok_or_else(|| Failure::Usage("name who receives: --client org:…".into()))?;
+        let conditions = match &self.conditions {
+            Some(argument) => Some(
+                serde_json::from_slice(&parse::body(argument)?)
+                    .map_err(|error| Failure::Usage(format!("--conditions are no bundle: {error}")))?,
+            ),
+            None => None,
+        };
+        let text = |given: &Option<String>| given.as_deref().map(Into::into);
         let query = |endpoint: &String| EndpointQuery { endpoint: endpoint.into() };
         let property = PropertyQuery { endpoints: self.endpoints.iter().map(query).collect() };
         let name: String = self.debit.as_str().chars().map(|c| if c == '.' { '-' } else { c }).take(64).collect();
@@ -111,7 +137,13 @@ impl Proposal {
             start: self.start,
             period_seconds: self.period,
             cancel_at_period_end: self.once,
-            terms_url: self.terms_url.as_deref().map(Into::into),
+            terms_url: text(&self.terms_url),
+            request_client_name: text(&self.client_name),
+            request_client_url: text(&self.client_url),
+            request_client_logo_url: text(&self.logo_url),
+            request_application_id: text(&self.application),
+            request_description: text(&self.description),
+            conditions,
         })
     }
 }
@@ -165,7 +197,8 @@ fn list(globals: &Globals, hat: &Id) -> Result<ExitCode, Failure> {
             return out::json(item);
         }
         let of = |name: &str| out::plain(&item[name]);
-        let active = if item["active"] == true { "active" } else { "not active" };
-        out::line(format_args!("{}  {active}  {}  until {}", of("debit"), of("client"), of("end")))
+        let (debit, standing, client, end) = (of("debit"), of("standing"), of("client"), of("end"));
+        let period = out::plain(&item["period"]["number"]);
+        out::line(format_args!("{debit}  {standing}  {client}  period {period}  until {end}"))
     }))
 }

@@ -26,6 +26,9 @@ pub enum HatVerb {
         /// The HAT's public key, or a file with its seed
         public_key: PublicKey,
     },
+    /// Register a HAT that speaks only HTTP by its address: fetches and pins its key (for a bridge)
+    #[command(after_help = super::onboard::EXAMPLES)]
+    Onboard(super::onboard::OnboardArgs),
     /// Take it out of force for now (for its platform or the operator)
     #[command(after_help = "Example:\n  dex hat suspend bob.hubat.net --key hubat.key")]
     Suspend {
@@ -95,6 +98,24 @@ pub enum HatVerb {
         /// The plug's id
         plug: Id,
     },
+    /// Take up an offer
+    #[command(
+        after_help = "Example:\n  dex hat claim bob.hubat.net steps-2026 --key bob.key\n\nThe offer answers by proposing its debit: `dex debit list` shows it, `dex debit enable` confirms the claim."
+    )]
+    Claim {
+        /// The HAT's address
+        hat: Id,
+        /// The offer's id
+        offer: Id,
+    },
+    /// Give the place in an offer back; its debit is over
+    #[command(after_help = "Example:\n  dex hat withdraw bob.hubat.net steps-2026 --key bob.key")]
+    Withdraw {
+        /// The HAT's address
+        hat: Id,
+        /// The offer's id
+        offer: Id,
+    },
     /// Set an app up on the HAT
     #[command(after_help = "Example:\n  dex hat app-setup bob.hubat.net notables --key bob.key")]
     AppSetup {
@@ -129,6 +150,7 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::Register { hat, public_key } => {
             return by_platform(globals, hat, "register", json!({ "key": public_key.0 }));
         }
+        HatVerb::Onboard(args) => return super::onboard::run(globals, args),
         HatVerb::Suspend { hat } => return by_platform(globals, hat, "suspend", Value::Null),
         HatVerb::Resume { hat } => return by_platform(globals, hat, "resume", Value::Null),
         HatVerb::RotateKey { hat, new } => return member::rotate_key(globals, of(hat), new),
@@ -140,6 +162,8 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::Retire { hat } => (hat, "retire", None, Value::Null),
         HatVerb::Connect { hat, plug } => (hat, "plug-connect", Some(plug), Value::Null),
         HatVerb::Disconnect { hat, plug } => (hat, "plug-disconnect", Some(plug), Value::Null),
+        HatVerb::Claim { hat, offer } => (hat, "claim", Some(offer), Value::Null),
+        HatVerb::Withdraw { hat, offer } => (hat, "withdraw", Some(offer), Value::Null),
         HatVerb::AppSetup { hat, app } => (hat, "app-setup", Some(app), Value::Null),
         HatVerb::AppDisable { hat, app } => (hat, "app-disable", Some(app), Value::Null),
     };

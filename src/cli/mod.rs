@@ -21,6 +21,7 @@ mod link;
 mod member;
 mod message;
 mod offer;
+mod onboard;
 mod org;
 pub mod out;
 mod parse;

@@ -25,6 +25,12 @@ pub enum OfferVerb {
         #[arg(long, value_name = "BODY")]
         terms: String,
     },
+    /// Note that it is paid for; it waits for approval (for the operator)
+    #[command(after_help = "Example:\n  dex offer pay steps-2026 --as operator:main --key operator.key")]
+    Pay {
+        /// Its id
+        offer: Id,
+    },
     /// Approve it (for the operator)
     #[command(after_help = "Example:\n  dex offer approve steps-2026 --as operator:main --key operator.key")]
     Approve {
@@ -59,15 +65,13 @@ pub enum OfferVerb {
         #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
         limit: u64,
     },
-    /// Take up an offer (for a HAT)
+    /// List the claims on an offer with where each stands, in the order of the HATs
     #[command(
-        after_help = "Example:\n  dex offer claim steps-2026 bob.hubat.net --key bob.key\n\nThe offer answers by proposing its debit: `dex debit list` shows it, `dex debit enable` confirms the claim."
+        after_help = "Example:\n  dex offer claims steps-2026 --json | jq -r 'select(.standing == \"confirmed\").hat'"
     )]
-    Claim {
+    Claims {
         /// Its id
         offer: Id,
-        /// The HAT that claims
-        hat: Id,
     },
 }
 
@@ -87,14 +91,10 @@ pub fn run(globals: &Globals, verb: OfferVerb) -> Result<ExitCode, Failure> {
             let usual = Some(terms.owner);
             return Act { to: of(offer), action: &["register"], body, usual, who: "the offer's owner" }.run(globals);
         }
-        OfferVerb::Claim { offer, hat } => {
-            let to = Address::new(Kind::Hat, hat);
-            let usual = Some(to.clone());
-            let action = ["claim", offer.as_str()];
-            return Act { to, action: &action, body: Value::Null, usual, who: "the HAT itself" }.run(globals);
-        }
         OfferVerb::Show { offer } => return show(globals, &offer),
         OfferVerb::List { after, limit } => return list(globals, after, limit),
+        OfferVerb::Claims { offer } => return claims(globals, &offer),
+        OfferVerb::Pay { offer } => (of(offer), "pay", "the operator"),
         OfferVerb::Approve { offer } => (of(offer), "approve", "the operator"),
         OfferVerb::Reject { offer } => (of(offer), "reject", "the operator"),
         OfferVerb::Close { offer } => (of(offer), "close", "the offer's owner or the operator"),
@@ -126,5 +126,15 @@ fn list(globals: &Globals, after: Option<Id>, limit: u64) -> Result<ExitCode, Fa
         let (reserved, confirmed, most) = (text("reserved"), text("confirmed"), text("maxClaims"));
         let title = text("title");
         out::line(format_args!("{offer}  {standing}  {owner}  {confirmed}+{reserved} of {most}  {title}"))
+    }))
+}
+
+fn claims(globals: &Globals, offer: &Id) -> Result<ExitCode, Failure> {
+    link::wait(link::pages(globals, "offer.claims", json!({ "offer": offer }), u64::MAX, |item| {
+        if globals.json {
+            return out::json(item);
+        }
+        let text = |name: &str| out::plain(&item[name]);
+        out::line(format_args!("{}  {}  since {}", text("hat"), text("standing"), text("since")))
     }))
 }

@@ -98,9 +98,9 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 12] = [
-    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "gateway",
-    "log",
+const SECTIONS: [&str; 13] = [
+    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "bridge",
+    "gateway", "log",
 ];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
@@ -129,6 +129,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let actors = section(places, "actors", problems);
     let dispatch = section(places, "dispatch", problems);
     let http = section(places, "http", problems);
+    let bridge = section(places, "bridge", problems);
     let gateway = section(places, "gateway", problems);
     let log = section(places, "log", problems);
     Some(Config {
@@ -142,6 +143,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         actors: actors?,
         dispatch: dispatch?,
         http: http?,
+        bridge: bridge?,
         gateway: gateway?,
         log: log?,
     })

@@ -11,8 +11,8 @@ mod wrong;
 
 pub use load::{Problem, load, load_with};
 pub use sections::{
-    Actors, Config, Dispatch, Embedded, Exchange, Gateway, Http, LedgerFiles, Limits, Log, LogFormat, Nats, Operator,
-    Signatures, Snapshot, Streams,
+    Actors, Bridge, BridgeAccount, Config, Dispatch, Embedded, Exchange, Gateway, Http, LedgerFiles, Limits, Log,
+    LogFormat, Nats, Operator, Signatures, Snapshot, Streams,
 };
 pub use span::Span;
 

@@ -21,6 +21,7 @@ pub struct Config {
     pub actors: Actors,
     pub dispatch: Dispatch,
     pub http: Http,
+    pub bridge: Bridge,
     pub gateway: Gateway,
     pub log: Log,
 }
@@ -59,6 +60,7 @@ section! { /// `[limits]`
 Limits {
     body_bytes: usize, header_bytes: usize, depth: usize, records: usize, id_back: Span, id_ahead: Span,
     deadline_default: Span, deadline_min: Span, deadline_max: Span, open_per_hat: usize, messages_per_minute: u32,
+    claim_lapse: Span,
 } }
 section! { /// `[ledger]`
 LedgerFiles { segment_bytes: u64, spool_segment_bytes: u64, reserve_bytes: u64, free_min_bytes: u64 } }
@@ -72,6 +74,14 @@ section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
+section! { /// `[bridge]`
+Bridge {
+    enabled: bool, hats: usize, at_once: usize, timeout: Span, connect_timeout: Span, answer_bytes: usize,
+    roster_every: Span, debits_every: Span, debits_every_max: Span, key_every: Span, pause_max: Span,
+    private_addresses: bool, plain_http: bool, resolve: Vec<String>, account: Vec<BridgeAccount>,
+} }
+section! { /// `[[bridge.account]]`
+BridgeAccount { domain: String, username: String, password: String } }
 section! { /// `[gateway]`
 Gateway {
     enabled: bool, listen: SocketAddr, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,

@@ -49,6 +49,7 @@ enum Call {
     HatShow,
     List(Kind),
     OfferShow,
+    OfferClaims,
     DebitShow,
     DebitList,
     Checkpoint,
@@ -57,7 +58,7 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 16] = [
+const CALLS: [(&str, Call); 17] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
@@ -69,6 +70,7 @@ const CALLS: [(&str, Call); 16] = [
     ("org.list", Call::List(Kind::Org)),
     ("offer.list", Call::List(Kind::Offer)),
     ("offer.show", Call::OfferShow),
+    ("offer.claims", Call::OfferClaims),
     ("debit.show", Call::DebitShow),
     ("debit.list", Call::DebitList),
     ("ledger.checkpoint", Call::Checkpoint),
@@ -166,6 +168,7 @@ fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<V
         Call::HatShow => hats::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
         Call::OfferShow => offers::show(shared, body),
+        Call::OfferClaims => offers::claims(shared, body),
         Call::DebitShow => debits::show(shared, body),
         Call::DebitList => debits::list(shared, body),
         Call::Checkpoint => proofs::checkpoint(shared, body),

@@ -14,15 +14,17 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
+use super::carry;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
+use crate::actors::kinds;
 use crate::actors::registry::Registry;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
-use crate::domain::{Id, Registration, Standing};
+use crate::domain::{Address, Id, Kind, Registration, Standing, Timestamp};
 use crate::gateway;
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
@@ -66,6 +68,7 @@ impl Running {
             rand::rngs::OsRng.fill_bytes(&mut seed);
             seed
         })?);
+        let carry = carry::prepare(&config, &state)?;
         let health = Arc::new(Health::default());
         let prometheus = crate::telemetry::recorder();
 
@@ -132,11 +135,15 @@ impl Running {
         let beginning = begin(&shared, ledger, positions, settings::operators(&config)?)?;
 
         let stop = CancellationToken::new();
+        let to_broker = connect.clone();
         let actors = start(Arc::clone(&shared), connect, beginning, settings::arbiters(&config), stop.clone())
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
         actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
+        if let Some(carry) = carry {
+            actix::spawn(carry.run(to_broker, origin, Arc::clone(&shared.health), stop.clone()));
+        }
         let (server, http_address) = crate::http::serve(
             config.http.listen,
             crate::http::HttpState { prometheus, health: Arc::clone(&shared.health) },
@@ -331,5 +338,24 @@ fn begin(
             "contents of open exchanges are missing in the spool: they will expire"
         );
     }
-    Ok(Beginning { ledger, positions, open, recent, operators })
+    let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
+    Ok(Beginning { ledger, positions, open, wakes, recent, operators })
+}
+
+/// When entities have something to do by the clock. A file that does not hold it is completed.
+fn wakes(db: &crate::store::StateDb) -> anyhow::Result<Vec<(Address, Timestamp)>> {
+    if let Some(wakes) = db.wakes()? {
+        return Ok(wakes);
+    }
+    let mut wakes = Vec::new();
+    for kind in [Kind::Hat, Kind::Offer] {
+        for row in db.rows(Some(kind))? {
+            let (entity, row) = row?;
+            if let Some(at) = kinds::wake_of(&entity, &row)? {
+                wakes.push((entity, at));
+            }
+        }
+    }
+    db.write_wakes(&wakes)?;
+    Ok(wakes)
 }

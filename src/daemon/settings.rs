@@ -95,6 +95,7 @@ pub fn limits(config: &Config) -> Limits {
         deadline_max: limits.deadline_max.nanos(),
         open_per_hat: limits.open_per_hat,
         messages_per_minute: limits.messages_per_minute,
+        claim_lapse: limits.claim_lapse.nanos(),
         ..Limits::default()
     }
 }

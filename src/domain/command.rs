@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::bytes::{Digest, Key, Signature};
-use super::event::{DebitTerms, OfferTerms, Verdict};
+use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::id::{Address, Id, MessageId};
 use super::pin::Pin;
 use super::records::Records;
@@ -140,22 +140,34 @@ pub enum Action {
     DebitDisable { debit: Id, at_period_end: bool },
     /// `hat.<hat>.claim.<offer>`: the owner takes up an offer.
     Claim { offer: Id },
+    /// `hat.<hat>.withdraw.<offer>`: the owner gives the place back.
+    Withdraw { offer: Id },
     /// `offer.<offer>.register`.
     OfferRegister { terms: OfferTerms },
+    /// `offer.<offer>.pay`, by the operator: it is paid for.
+    OfferPay,
     /// `offer.<offer>.reject`, by the operator.
     OfferReject,
     /// `offer.<offer>.close`, by its owner or the operator.
     OfferClose,
     /// `offer.<offer>.reserve`, from the exchange: a HAT's claim wants a place.
-    OfferReserve { hat: Id },
+    OfferReserve(HatClaim),
     /// `offer.<offer>.confirm`, from the exchange: the HAT's owner enabled the debit.
-    OfferConfirm { hat: Id },
+    OfferConfirm(HatClaim),
+    /// `offer.<offer>.lapse`, from the exchange: the HAT's claim is over; `completed` when its debit ran to its end.
+    OfferLapse { of: HatClaim, completed: bool },
     /// `hat.<hat>.claim-reserved.<offer>`, from the exchange: a place is held; the debit is proposed.
-    ClaimReserved { offer: Id, terms: DebitTerms },
+    ClaimReserved { offer: Id, terms: DebitTerms, claim: Option<MessageId>, until: Option<Timestamp> },
     /// `hat.<hat>.claim-refused.<offer>`, from the exchange: no place.
-    ClaimRefused { offer: Id },
+    ClaimRefused { offer: Id, claim: Option<MessageId> },
+    /// `hat.<hat>.claim-released.<offer>`, from the exchange: the offer's minimum is reached.
+    ClaimReleased { offer: Id, claim: Option<MessageId> },
+    /// `hat.<hat>.claim-lapsed.<offer>`, from the exchange: the place is lost.
+    ClaimLapsed { offer: Id, claim: Option<MessageId> },
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
+    /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.
+    Wake,
     /// Local: the configuration names this operator with these keys.
     OperatorDeclare { keys: Vec<Key> },
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::DebitTerms;
-use super::id::{Address, Id};
+use super::id::{Address, Id, MessageId};
 use super::records::is_endpoint;
 use super::time::{SECOND, Timestamp};
 use super::verdict::Reason;
@@ -28,6 +28,10 @@ pub struct Enabled {
     pub at: Timestamp,
     /// Number of its entry.
     pub n: u64,
+    /// Since when this revision has been accepted without a break: an owner who takes back a cancellation
+    /// before it has come about goes on with the running periods. `None`: since `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// The owner's end of an acceptance.
@@ -37,6 +41,34 @@ pub struct Cancelled {
     pub at: Timestamp,
     /// True: runs to the end of the period that runs then.
     pub at_period_end: bool,
+}
+
+/// Where the claim stands that a debit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceStanding {
+    /// The offer has not said that its minimum is reached: what goes under the debit is held back.
+    Held,
+    /// It has.
+    Released,
+    /// The place was lost.
+    Lapsed,
+    /// The owner gave it back.
+    Withdrawn,
+}
+
+/// The place in an offer that a debit stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The claim's message.
+    pub claim: MessageId,
+    /// The first acceptance must come before.
+    pub until: Timestamp,
+    /// Where it stands.
+    pub standing: PlaceStanding,
+    /// Since when it is lost or given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Timestamp>,
 }
 
 /// A data debit.
@@ -52,6 +84,39 @@ pub struct Debit {
     pub enabled: Option<Enabled>,
     /// Its end by the owner; cleared by the next acceptance, so that the revision's own terms hold again.
     pub cancelled: Option<Cancelled>,
+    /// How many periods of the acceptance that counts are told to be over.
+    #[serde(default)]
+    pub rolled: u64,
+    /// Its end, once that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_end: Option<Timestamp>,
+    /// Its place in the offer that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// Where a debit stands, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DebitStanding {
+    /// Waits for the owner's first acceptance.
+    Proposed,
+    /// Accepted, its start is still ahead.
+    Accepted,
+    /// Lets records out.
+    Active,
+    /// In force, but what goes under it is held back till its offer's minimum is reached.
+    Waiting,
+    /// Its place in the offer was lost.
+    Lapsed,
+    /// The owner gave its place in the offer back.
+    Withdrawn,
+    /// Lets records out till the end of the running period, by the owner's word.
+    Ending,
+    /// Over by its own terms or with its period.
+    Ended,
+    /// Ended by the owner at once.
+    Disabled,
 }
 
 impl Debit {
@@ -70,7 +135,107 @@ impl Debit {
     /// When the accepted revision starts: as its terms say, but not before it was accepted.
     pub fn start(&self) -> Option<Timestamp> {
         let (revision, enabled) = self.accepted()?;
-        Some(revision.terms.start.unwrap_or(enabled.at).max(enabled.at))
+        let since = enabled.since.unwrap_or(enabled.at);
+        Some(revision.terms.start.unwrap_or(since).max(since))
+    }
+
+    /// Length of the accepted revision's period, nanoseconds. Periods are spans of seconds, not of the
+    /// calendar: 30 days are 30 × 86,400 s over every month's end and leap day.
+    fn period(&self) -> Option<i64> {
+        let (revision, _) = self.accepted()?;
+        Some(i64::from(revision.terms.period_seconds.max(1)).saturating_mul(SECOND))
+    }
+
+    /// Takes the owner's acceptance of `revision` by entry `n` at `at` in.
+    pub fn accept(&mut self, revision: u32, at: Timestamp, n: u64) {
+        // The flag of the terms holds again; nothing of the cancellation stays.
+        let running = self.enabled.filter(|enabled| enabled.revision == revision && !self.ended(at));
+        let since = running.map(|enabled| enabled.since.unwrap_or(enabled.at));
+        self.enabled = Some(Enabled { revision, at, n, since });
+        self.cancelled = None;
+        self.told_end = None;
+        if since.is_none() {
+            self.rolled = 0;
+        }
+    }
+
+    /// A claim's place is held for it: it waits for the owner, as when it was first proposed.
+    pub fn reserve(&mut self, claim: MessageId, until: Timestamp) {
+        self.place = Some(Place { claim, until, standing: PlaceStanding::Held, over: None });
+        self.enabled = None;
+        self.cancelled = None;
+        self.told_end = None;
+        self.rolled = 0;
+    }
+
+    /// How many periods are over by `at` while the debit goes on: its end is no roll-over.
+    pub fn rolls(&self, at: Timestamp) -> u64 {
+        let (Some(start), Some(period)) = (self.start(), self.period()) else {
+            return 0;
+        };
+        let last = match self.end() {
+            Some(end) => at.min(end.plus(-1)),
+            None => at,
+        };
+        u64::try_from(last.since(start) / period).unwrap_or(0)
+    }
+
+    /// Start of the period after `rolls` roll-overs.
+    pub fn period_start(&self, rolls: u64) -> Timestamp {
+        let (Some(start), Some(period)) = (self.start(), self.period()) else {
+            return Timestamp::default();
+        };
+        start.plus(i64::try_from(rolls).unwrap_or(i64::MAX).saturating_mul(period))
+    }
+
+    /// Its end when that came with time, by `at`, and is not told yet. Ending it at once tells itself.
+    pub fn due_end(&self, at: Timestamp) -> Option<Timestamp> {
+        let at_once = self.cancelled.is_some_and(|cancelled| !cancelled.at_period_end);
+        if at_once || self.lost() || self.told_end.is_some() {
+            return None;
+        }
+        self.end().filter(|end| *end <= at)
+    }
+
+    /// When something of it is to be told next: a roll-over or its end.
+    pub fn next_turn(&self) -> Option<Timestamp> {
+        let at_once = self.cancelled.is_some_and(|cancelled| !cancelled.at_period_end);
+        if self.enabled.is_none() || at_once || self.lost() || self.told_end.is_some() {
+            return None;
+        }
+        let (start, period) = (self.start()?, self.period()?);
+        let next = i64::try_from(self.rolled.saturating_add(1)).ok();
+        let next = next.and_then(|n| n.checked_mul(period)).and_then(|run| start.0.checked_add(run)).map(Timestamp);
+        // Beyond the last instant there is: never.
+        match (next, self.end().filter(|end| *end < Timestamp(i64::MAX))) {
+            (Some(next), Some(end)) => Some(next.min(end)),
+            (next, end) => next.or(end),
+        }
+    }
+
+    /// Where it stands at `at`.
+    pub fn standing(&self, at: Timestamp) -> DebitStanding {
+        match self.place.map(|place| place.standing) {
+            Some(PlaceStanding::Lapsed) => return DebitStanding::Lapsed,
+            Some(PlaceStanding::Withdrawn) => return DebitStanding::Withdrawn,
+            Some(PlaceStanding::Held | PlaceStanding::Released) | None => {}
+        }
+        if self.enabled.is_none() {
+            return DebitStanding::Proposed;
+        }
+        let cancelled = self.cancelled;
+        if self.ended(at) {
+            return match cancelled {
+                Some(Cancelled { at_period_end: false, at }) if self.end() == Some(at) => DebitStanding::Disabled,
+                _ => DebitStanding::Ended,
+            };
+        }
+        match self.start() {
+            Some(start) if at < start => DebitStanding::Accepted,
+            _ if self.holds_back() => DebitStanding::Waiting,
+            _ if cancelled.is_some() => DebitStanding::Ending,
+            _ => DebitStanding::Active,
+        }
     }
 
     /// When the accepted revision ends; `None` when it rolls on (or nothing is accepted).
@@ -80,7 +245,7 @@ impl Debit {
     pub fn end(&self) -> Option<Timestamp> {
         let (revision, _) = self.accepted()?;
         let start = self.start()?;
-        let period = i64::from(revision.terms.period_seconds.max(1)).saturating_mul(SECOND);
+        let period = self.period()?;
         let own = revision.terms.cancel_at_period_end.then(|| start.plus(period));
         let by_owner = self.cancelled.map(|cancelled| {
             if !cancelled.at_period_end {
@@ -90,15 +255,22 @@ impl Debit {
             let periods = run / period + i64::from(run % period != 0);
             start.plus(periods.saturating_mul(period))
         });
-        match (own, by_owner) {
-            (Some(own), Some(by_owner)) => Some(own.min(by_owner)),
-            (own, by_owner) => own.or(by_owner),
-        }
+        own.into_iter().chain(by_owner).chain(self.place.and_then(|place| place.over)).min()
     }
 
-    /// Whether it was accepted once and has ended by `at`.
+    /// Whether its place in the offer is lost or given back: it is over, and cannot be enabled.
+    pub fn lost(&self) -> bool {
+        self.place.is_some_and(|place| place.over.is_some())
+    }
+
+    /// Whether what goes under it is held back.
+    pub fn holds_back(&self) -> bool {
+        self.place.is_some_and(|place| place.standing == PlaceStanding::Held)
+    }
+
+    /// Whether it was accepted once and has ended by `at`, or its place in an offer is lost.
     pub fn ended(&self, at: Timestamp) -> bool {
-        self.end().is_some_and(|end| end <= at)
+        self.lost() || self.end().is_some_and(|end| end <= at)
     }
 
     /// Whether it is accepted and has not ended by `at`; it may be still to start.
@@ -111,6 +283,9 @@ impl Debit {
     /// # Errors
     /// `debit-not-active` or `debit-ended`.
     pub fn in_force(&self, at: Timestamp) -> Result<(&DebitTerms, u64), Reason> {
+        if self.lost() {
+            return Err(Reason::DebitEnded);
+        }
         let (revision, enabled) = self.accepted().ok_or(Reason::DebitNotActive)?;
         if self.ended(at) {
             Err(Reason::DebitEnded)

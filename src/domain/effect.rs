@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::bytes::Digest;
 use super::entry::Entry;
-use super::event::{Closed, Direction, Event, Opened, Part};
+use super::event::{Closed, Direction, Event, HatClaim, Opened, Part};
 use super::id::{Address, Id, Kind, MessageId};
 use super::time::Timestamp;
 use super::verdict::{Reason, Status};
@@ -65,6 +65,7 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
         Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
         // Asked of somebody else; the answer follows.
         Event::RecallRequested { .. } | Event::Claimed { .. } => (Status::Accepted, None),
+        Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
         Event::Rejected { reason } | Event::OfferRefused { reason, .. } => (Status::Rejected, Some(*reason)),
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
@@ -97,7 +98,7 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
         at: entry.at,
     };
     match &entry.event {
-        Event::Opened(opened) => {
+        Event::Opened(opened) | Event::Held { opened, .. } => {
             outcome.delivery = Some(opened.delivery);
             outcome.digest_out = Some(opened.digest_out);
             outcome.count = opened.count_out;
@@ -158,12 +159,58 @@ fn claim_outcome(entry: &Entry, claim: MessageId, status: Status, reason: Option
     }
 }
 
+/// How an exchange leaves for its recipient.
+fn leave(opened: &Opened) -> Effect {
+    match opened.direction {
+        Direction::Pull => Effect::Request(opened.clone()),
+        Direction::Credit | Direction::Release => Effect::Deliver(opened.clone()),
+    }
+}
+
+/// The sender of an exchange that was held is told that it is on its way.
+fn on_its_way(opened: &Opened, at: Timestamp) -> Effect {
+    Effect::Outcome {
+        to: opened.from.clone(),
+        outcome: Outcome {
+            exchange: opened.exchange,
+            status: Status::Accepted,
+            reason: None,
+            parts: Vec::new(),
+            delivery: Some(opened.delivery),
+            digest_in: opened.digest_in,
+            digest_out: Some(opened.digest_out),
+            count: opened.count_out,
+            at,
+        },
+        first: false,
+    }
+}
+
+/// A message to each of these HATs about its claim on the offer that decided.
+fn to_claimers<'e>(entry: &'e Entry, verb: &'e str, claims: &'e [HatClaim]) -> impl Iterator<Item = Effect> + 'e {
+    let action = format!("{verb}.{}", entry.entity.id.to_token());
+    claims.iter().zip(0..).map(move |(of, number)| Effect::Send {
+        to: Address::new(Kind::Hat, of.hat.clone()),
+        action: action.clone(),
+        body: of.claim.map_or_else(|| json!({}), |claim| json!({ "claim": claim })),
+        number,
+    })
+}
+
 /// What follows from a committed entry, in the order in which it is to leave.
 pub fn effects_of(entry: &Entry) -> Vec<Effect> {
     let mut effects = Vec::with_capacity(3);
     effects.extend(first_outcome(entry));
     let at = entry.at;
-    let hat = || json!({ "hat": entry.entity.id.as_str() });
+    let of = |claim: Option<MessageId>| match claim {
+        Some(claim) => json!({ "hat": entry.entity.id.as_str(), "claim": claim }),
+        None => json!({ "hat": entry.entity.id.as_str() }),
+    };
+    let over = |claim: MessageId, completed: bool| {
+        let mut body = of(Some(claim));
+        body["completed"] = json!(completed);
+        body
+    };
     let send = |kind: Kind, id: &Id, action: String, body: serde_json::Value| Effect::Send {
         to: Address::new(kind, id.clone()),
         action,
@@ -171,10 +218,12 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         number: 0,
     };
     match &entry.event {
-        Event::Opened(opened) => effects.push(match opened.direction {
-            Direction::Pull => Effect::Request((**opened).clone()),
-            Direction::Credit | Direction::Release => Effect::Deliver((**opened).clone()),
-        }),
+        Event::Opened(opened) => effects.push(leave(opened)),
+        Event::Released(opened) => {
+            effects.push(on_its_way(opened, at));
+            effects.push(leave(opened));
+        }
+        Event::Dropped { closed, reason } => finals(&mut effects, closed, Status::Rejected, Some(*reason), at),
         Event::Settled(closed) => finals(&mut effects, closed, Status::Settled, None, at),
         Event::Disputed { closed, reason, .. } => {
             finals(&mut effects, closed, Status::Disputed, Some(*reason), at);
@@ -191,20 +240,35 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery })
         }
         Event::Claimed { offer } => {
-            effects.push(send(Kind::Offer, offer, "reserve".into(), hat()));
+            let claim = entry.cause.as_ref().map(|cause| cause.id);
+            effects.push(send(Kind::Offer, offer, "reserve".into(), of(claim)));
         }
-        Event::DebitEnabled { offer: Some(offer), .. } => {
-            effects.push(send(Kind::Offer, offer, "confirm".into(), hat()))
+        Event::DebitEnabled { offer: Some(offer), claim, .. } => {
+            effects.push(send(Kind::Offer, offer, "confirm".into(), of(*claim)))
         }
-        Event::OfferReserved { hat, terms } => {
+        Event::DebitEnded { debit, claim: Some(claim), .. } => {
+            effects.push(send(Kind::Offer, debit, "lapse".into(), over(*claim, true)))
+        }
+        Event::ClaimWithdrawn { offer, claim } => {
+            effects.push(send(Kind::Offer, offer, "lapse".into(), over(*claim, false)))
+        }
+        Event::OfferReserved { hat, terms, claim, until } => {
             let action = format!("claim-reserved.{}", entry.entity.id.to_token());
-            let body = json!({ "terms": terms });
+            let mut body = json!({ "terms": terms });
+            if let Some(claim) = claim {
+                body["claim"] = json!(claim);
+            }
+            if let Some(until) = until {
+                body["until"] = json!(until);
+            }
             effects.push(send(Kind::Hat, hat, action, body));
         }
-        Event::OfferRefused { hat, .. } => {
-            let action = format!("claim-refused.{}", entry.entity.id.to_token());
-            effects.push(send(Kind::Hat, hat, action, json!({})));
+        Event::OfferRefused { hat, claim, .. } => {
+            let refused = [HatClaim { hat: hat.clone(), claim: *claim }];
+            effects.extend(to_claimers(entry, "claim-refused", &refused));
         }
+        Event::OfferReleased { claims } => effects.extend(to_claimers(entry, "claim-released", claims)),
+        Event::OfferLapsed { claims } => effects.extend(to_claimers(entry, "claim-lapsed", claims)),
         Event::DebitProposed { claim: Some(claim), .. } => {
             effects.push(claim_outcome(entry, *claim, Status::Settled, None))
         }

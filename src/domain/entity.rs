@@ -60,12 +60,12 @@ pub struct Draft {
     pub basis: Vec<Basis>,
     /// Content to spool until the exchange is final.
     pub content: Option<Bytes>,
-    /// Whether the entry carries the message's facts (the first draft of a decision).
+    /// Whether the entry carries the message's facts (one draft of a decision).
     pub with_cause: bool,
 }
 
 impl Draft {
-    /// The first entry of a decision: it carries the message's facts.
+    /// The entry that answers the message: it carries the message's facts.
     pub fn caused(event: Event) -> Self {
         Draft { event, basis: Vec::new(), content: None, with_cause: true }
     }
@@ -126,4 +126,9 @@ pub trait Entity: Default + Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Number of the last entry folded in; 0 at first.
     fn n(&self) -> u64;
+
+    /// When it has something to do by the clock alone ([`Action::Wake`](super::command::Action::Wake)); none: never.
+    fn wake(&self) -> Option<Timestamp> {
+        None
+    }
 }

@@ -183,6 +183,74 @@ pub struct DebitTerms {
     /// Where the terms stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms_url: Option<SmolStr>,
+    /// What the client calls itself, for the owner to read. Like the next three: final, an amendment keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_client_name: Option<SmolStr>,
+    /// The client's own page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_client_url: Option<SmolStr>,
+    /// The client's logo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_client_logo_url: Option<SmolStr>,
+    /// The application that the debit belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_application_id: Option<SmolStr>,
+    /// What the owner is asked for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_description: Option<SmolStr>,
+    /// What must be found on the HAT before anything is released. The HAT looks: the exchange does not
+    /// see what the HAT holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Bundle>,
+}
+
+impl DebitTerms {
+    /// Terms that begin when they are accepted and roll on; all that may be left out is.
+    pub fn new(client: Address, purpose: impl Into<SmolStr>, bundle: Bundle, period_seconds: u32) -> Self {
+        DebitTerms {
+            client,
+            purpose: purpose.into(),
+            bundle,
+            start: None,
+            period_seconds,
+            cancel_at_period_end: false,
+            terms_url: None,
+            request_client_name: None,
+            request_client_url: None,
+            request_client_logo_url: None,
+            request_application_id: None,
+            request_description: None,
+            conditions: None,
+        }
+    }
+
+    /// These terms as a further revision of a debit whose first one is `first`: who asks is final, so
+    /// what is not said again is taken over.
+    ///
+    /// # Errors
+    /// [`Reason::WrongState`] when something final would change.
+    pub fn following(mut self, first: &DebitTerms) -> Result<Self, Reason> {
+        let own = [
+            &mut self.request_client_name,
+            &mut self.request_client_url,
+            &mut self.request_client_logo_url,
+            &mut self.request_application_id,
+        ];
+        let held = [
+            &first.request_client_name,
+            &first.request_client_url,
+            &first.request_client_logo_url,
+            &first.request_application_id,
+        ];
+        for (own, held) in own.into_iter().zip(held) {
+            match own {
+                None => own.clone_from(held),
+                Some(_) if own == held => {}
+                Some(_) => return Err(Reason::WrongState),
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// The terms of an offer.
@@ -205,12 +273,28 @@ pub struct OfferTerms {
     pub debit: DebitTerms,
 }
 
+/// A HAT's claim on an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HatClaim {
+    /// Whose.
+    pub hat: Id,
+    /// The claim's message; none for a place that was reserved before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<MessageId>,
+}
+
 /// What has happened to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // each variant's own text tells what its fields are
 pub enum Event {
     /// An exchange was opened; its delivery (or request) is on its way.
     Opened(Box<Opened>),
+    /// An exchange is held back: its debit's offer has not said that its minimum is reached.
+    Held { opened: Box<Opened>, reason: Reason },
+    /// An exchange that was held goes on its way, as it was held.
+    Released(Box<Opened>),
+    /// An exchange that was held is refused for good.
+    Dropped { closed: Box<Closed>, reason: Reason },
     /// A `data` message was fanned out into these parts; an [`Event::Opened`] for each follows.
     Fanned { digest: Digest, count: u32, parts: Vec<Part> },
     /// A message of an authenticated sender was refused.
@@ -274,11 +358,34 @@ pub enum Event {
         offer: Option<Id>,
         /// The claim that it answers, for a debit that comes from an offer.
         claim: Option<MessageId>,
+        /// Till then the claim's place is kept unless the owner accepts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The owner accepted revision `revision` (from 1).
-    DebitEnabled { debit: Id, revision: u32, client: Address, offer: Option<Id> },
+    DebitEnabled {
+        debit: Id,
+        revision: u32,
+        client: Address,
+        offer: Option<Id>,
+        /// The claim that this confirms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<MessageId>,
+    },
     /// The owner disabled the debit.
     DebitDisabled { debit: Id, at_period_end: bool, client: Address },
+    /// One or more periods of the debit are over and it goes on: `periods` of them since this was last
+    /// said, the `period`th (from 1) runs from `starts` on.
+    DebitRolled { debit: Id, client: Address, periods: u64, period: u64, starts: Timestamp },
+    /// The debit has come to the end of its time, at `end`.
+    DebitEnded {
+        debit: Id,
+        client: Address,
+        end: Timestamp,
+        /// The claim on the offer of the debit's id that is completed with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<MessageId>,
+    },
     /// The owner wants a place in an offer; the offer is asked.
     Claimed { offer: Id },
     /// The offer had no place (or is not open).
@@ -287,16 +394,54 @@ pub enum Event {
         /// The claim that it answers.
         claim: MessageId,
     },
+    /// The offer's minimum is reached: what goes under its debit is held back no longer.
+    ClaimReleased { offer: Id, claim: MessageId },
+    /// The claim has lost its place; its debit is over.
+    ClaimLapsed { offer: Id, claim: MessageId },
+    /// The owner gave the place back; its debit is over.
+    ClaimWithdrawn { offer: Id, claim: MessageId },
     /// An offer was registered and waits for approval.
     OfferRegistered { terms: Box<OfferTerms> },
+    /// It is paid for, by the operator's word; it waits for approval.
+    OfferPaid,
     /// It was rejected by the operator.
     OfferRejected,
+    /// Enough claims are confirmed.
+    OfferSatisfied,
+    /// All places are taken.
+    OfferOversubscribed,
+    /// A place is free again.
+    OfferReopened,
+    /// Its time was over before enough claims were confirmed: all its claims lapse.
+    OfferExpired,
+    /// These HATs, whose claims are confirmed, are told that the minimum is reached.
+    OfferReleased { claims: Vec<HatClaim> },
+    /// These HATs lost their places.
+    OfferLapsed { claims: Vec<HatClaim> },
+    /// This HAT's claim is over by its own doing: its debit ran to its end (completed), or the place was given
+    /// back.
+    OfferLeft { hat: Id, completed: bool },
     /// It takes no more claims.
     OfferClosed,
     /// A place is held for this HAT; the debit of these terms is to be proposed there.
-    OfferReserved { hat: Id, terms: Box<DebitTerms> },
+    OfferReserved {
+        hat: Id,
+        terms: Box<DebitTerms>,
+        /// The HAT's claim.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<MessageId>,
+        /// It lapses then unless it is confirmed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
     /// No place for this HAT.
-    OfferRefused { hat: Id, reason: Reason },
+    OfferRefused {
+        hat: Id,
+        reason: Reason,
+        /// The HAT's claim.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<MessageId>,
+    },
     /// The HAT's claim is confirmed.
     OfferConfirmed { hat: Id },
     /// The partition's own: refusals before the sender was authenticated, one entry per reason and second.
@@ -306,11 +451,49 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether the event can change when its entity is to look at the time again.
+    pub const fn touches_time(&self) -> bool {
+        matches!(
+            self,
+            Event::DebitEnabled { .. }
+                | Event::DebitDisabled { .. }
+                | Event::DebitRolled { .. }
+                | Event::DebitEnded { .. }
+                | Event::ClaimLapsed { .. }
+                | Event::ClaimWithdrawn { .. }
+                | Event::Approved { key: None }
+                | Event::OfferReserved { .. }
+                | Event::OfferConfirmed { .. }
+                | Event::OfferSatisfied
+                | Event::OfferReleased { .. }
+                | Event::OfferLapsed { .. }
+                | Event::OfferLeft { .. }
+                | Event::OfferClosed
+                | Event::OfferExpired
+        )
+    }
+
+    /// The exchange that began with this event: its content is in the spool from here on.
+    pub fn began(&self) -> Option<&Opened> {
+        match self {
+            Event::Opened(opened) | Event::Held { opened, .. } => Some(opened),
+            _ => None,
+        }
+    }
+
+    /// The exchange that leaves for its recipient with this event.
+    pub fn left(&self) -> Option<&Opened> {
+        match self {
+            Event::Opened(opened) | Event::Released(opened) => Some(opened),
+            _ => None,
+        }
+    }
+
     /// What ended an exchange, when this event did.
     pub fn closed(&self) -> Option<&Closed> {
         match self {
             Event::Settled(closed) | Event::Expired(closed) | Event::Recalled(closed) => Some(closed),
-            Event::Disputed { closed, .. } => Some(closed),
+            Event::Disputed { closed, .. } | Event::Dropped { closed, .. } => Some(closed),
             _ => None,
         }
     }

@@ -25,6 +25,10 @@ pub struct Limits {
     pub deadline_max: i64,
     /// Most open exchanges of one HAT; more are refused `recipient-over-quota`.
     pub open_per_hat: usize,
+    /// Most exchanges of one HAT that are held back at once; more are refused `over-quota`.
+    pub held_per_hat: usize,
+    /// How long a place in an offer is kept for a claim that nobody confirms, nanoseconds.
+    pub claim_lapse: i64,
     /// Most messages of one sender to one HAT in a minute of event time; more are refused `over-quota`.
     pub messages_per_minute: u32,
     /// Most data debits one HAT holds, ended ones not counted.
@@ -54,6 +58,8 @@ impl Default for Limits {
             deadline_min: SECOND,
             deadline_max: 7 * 86_400 * SECOND,
             open_per_hat: 10_000,
+            held_per_hat: 256,
+            claim_lapse: 86_400 * SECOND,
             messages_per_minute: 60_000,
             debits_per_hat: 1000,
             active_debits_per_hat: 64,

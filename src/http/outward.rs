@@ -9,9 +9,14 @@ use std::time::Duration;
 /// # Errors
 /// What TLS needs of the system is not there, such as its root certificates.
 pub fn client(limit: Duration) -> reqwest::Result<reqwest::Client> {
+    builder(limit).build()
+}
+
+/// The same before it is built, for a part of the program that needs rules of its own.
+pub fn builder(limit: Duration) -> reqwest::ClientBuilder {
     // Fails when a provider is installed already, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().timeout(limit).build()
+    reqwest::Client::builder().timeout(limit)
 }
 
 /// The same over a Unix socket, for a daemon on this machine.

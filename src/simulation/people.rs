@@ -163,18 +163,15 @@ fn hat_id(rng: &mut StdRng, n: usize) -> String {
 fn debit_kind(id: &str, client: Person, endpoints: &'static [&'static str]) -> DebitKind {
     let queries = endpoints.iter().map(|endpoint| EndpointQuery { endpoint: (*endpoint).into() }).collect();
     let name = id.replace('.', "-");
-    let terms = DebitTerms {
-        client: client.address.clone(),
-        purpose: format!("A simulated study of {}", endpoints.join(" and ")).into(),
-        bundle: Bundle {
+    let terms = DebitTerms::new(
+        client.address.clone(),
+        format!("A simulated study of {}", endpoints.join(" and ")),
+        Bundle {
             name: name.as_str().into(),
             bundle: [(name.as_str().into(), PropertyQuery { endpoints: queries })].into(),
         },
-        start: None,
-        period_seconds: 30 * 86_400,
-        cancel_at_period_end: false,
-        terms_url: None,
-    };
+        30 * 86_400,
+    );
     DebitKind { id: Id::new(id).expect("the debits of the simulation have good ids"), client, endpoints, terms }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::key::IndexKey;
 use super::row::{FORMAT, Header, OpenRow, Row};
-use super::view::{HEADER, INDEX, META, OPEN, REGISTRATIONS, ROWS, Rows, View};
+use super::view::{HEADER, INDEX, META, OPEN, REGISTRATIONS, ROWS, Rows, View, WAKES};
 use crate::domain::{Address, Kind, Registration, Timestamp};
 
 /// Memory for pages, bytes, when nothing else is said: 16 MiB.
@@ -158,6 +158,11 @@ impl StateDb {
         self.view()?.registrations()
     }
 
+    /// When entities have something to do by the clock; `None` in a file of a program that did not keep it.
+    pub fn wakes(&self) -> Result<Option<Vec<(Address, Timestamp)>>, StoreError> {
+        self.view()?.wakes()
+    }
+
     /// One open exchange, by its delivery's id.
     pub fn open_row(&self, delivery: Uuid) -> Result<Option<OpenRow>, StoreError> {
         self.view()?.open_row(delivery)
@@ -200,6 +205,7 @@ fn start(database: &Database, path: &Path, origin: &str) -> Result<Header, Store
         transaction.open_table(REGISTRATIONS)?;
         transaction.open_table(INDEX)?;
         transaction.open_table(OPEN)?;
+        transaction.open_table(WAKES)?;
     }
     transaction.commit()?;
     let folder = match path.parent() {

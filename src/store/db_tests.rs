@@ -9,7 +9,7 @@ fn header(through: u64) -> Header {
 }
 
 fn row(n: u64) -> Row {
-    Row { n, state: vec![0xc0] }
+    Row { n, state: vec![0xc0], wake: None }
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub fn fold_entity<E: Entity>(entity: &Address, row: Option<&Row>, fresh: &[Arc<
     let mut state: E = state_of(entity, row)?;
     apply(entity, &mut state, fresh)?;
     let bytes = rmp_serde::to_vec_named(&state).map_err(|source| StoreError::Encode { what: "a state", source })?;
-    Ok(Row { n: state.n(), state: bytes })
+    Ok(Row { n: state.n(), state: bytes, wake: Some(state.wake()) })
 }
 
 /// The next row of an entity that has entries but no state (a partition's own): its number only.
@@ -40,13 +40,14 @@ pub fn fold_entity<E: Entity>(entity: &Address, row: Option<&Row>, fresh: &[Arc<
 /// None; a `Result` so that it fits where [`fold_entity`] does.
 pub fn fold_stateless(_entity: &Address, row: Option<&Row>, fresh: &[Arc<Sealed>]) -> Result<Row, StoreError> {
     let n = row.map_or(0, |row| row.n);
-    Ok(Row { n: fresh.last().map_or(n, |last| last.entry.n), state: Vec::new() })
+    Ok(Row { n: fresh.last().map_or(n, |last| last.entry.n), state: Vec::new(), wake: None })
 }
 
 /// What [`fold_rows`] gathers about open exchanges.
 #[derive(Default)]
 struct Exchanges {
     opened: BTreeMap<Uuid, OpenRow>,
+    released: Vec<(Uuid, u64)>,
     closed: BTreeSet<Uuid>,
 }
 
@@ -54,7 +55,7 @@ impl Exchanges {
     fn take(&mut self, sealed: &Sealed) {
         let entry = &sealed.entry;
         match &entry.event {
-            Event::Opened(opened) => {
+            Event::Opened(opened) | Event::Held { opened, .. } => {
                 let row = OpenRow {
                     entity: entry.entity.clone(),
                     partition: sealed.partition,
@@ -68,6 +69,7 @@ impl Exchanges {
             Event::Settled(closed)
             | Event::Disputed { closed, .. }
             | Event::Expired(closed)
+            | Event::Dropped { closed, .. }
             | Event::Recalled(closed) => {
                 let delivery = closed.delivery;
                 // Opened and closed within one snapshot: it is never written.
@@ -75,6 +77,10 @@ impl Exchanges {
                     self.closed.insert(delivery);
                 }
             }
+            Event::Released(opened) => match self.opened.get_mut(&opened.delivery) {
+                Some(row) => row.leaf = sealed.leaf,
+                None => self.released.push((opened.delivery, sealed.leaf)),
+            },
             _ => {}
         }
     }
@@ -140,6 +146,7 @@ pub fn fold_rows(
     }
     batch.moved = tail.moves_through(through);
     batch.opened = exchanges.opened.into_iter().collect();
+    batch.released = exchanges.released;
     batch.closed = exchanges.closed.into_iter().collect();
     Ok(batch)
 }

@@ -120,11 +120,15 @@ pub fn index_keys(entry: &Entry) -> IndexKeys {
     }
     let entity = &entry.entity;
     match &entry.event {
-        Event::Opened(opened) => {
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => {
             keys.add(IndexKey::exchange(entity, &opened.from, opened.exchange));
             keys.add(IndexKey::delivery(opened.delivery));
         }
-        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
+        Event::Settled(closed)
+        | Event::Disputed { closed, .. }
+        | Event::Expired(closed)
+        | Event::Dropped { closed, .. }
+        | Event::Recalled(closed) => {
             keys.add(IndexKey::exchange(entity, &closed.from, closed.exchange));
             keys.add(IndexKey::delivery(closed.delivery));
         }

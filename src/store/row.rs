@@ -34,6 +34,9 @@ pub struct Row {
     pub n: u64,
     /// The state.
     pub state: Vec<u8>,
+    /// When the entity has something to do by the clock (none: never), where the state was folded anew; it is
+    /// kept beside the rows.
+    pub wake: Option<Option<Timestamp>>,
 }
 
 /// An exchange that is not final, by its delivery's id.
@@ -45,7 +48,7 @@ pub struct OpenRow {
     pub partition: u16,
     /// Settled by then, or expired.
     pub deadline: Timestamp,
-    /// Leaf of the entry that opened it.
+    /// Leaf of the entry that opened it; once one that was held has left, of the entry by which it did.
     pub leaf: u64,
     /// Its content in the spool; none for requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +135,7 @@ impl Row {
 
     pub(super) fn unpack(key: &dyn std::fmt::Display, bytes: &[u8]) -> Result<Self, StoreError> {
         let row: RowEnvelope<'_> = read("the row", key, bytes, |row: &RowEnvelope<'_>| row.v)?;
-        Ok(Row { n: row.n, state: row.state.to_vec() })
+        Ok(Row { n: row.n, state: row.state.to_vec(), wake: None })
     }
 
     /// The entry number of a stored row, without copying its state.

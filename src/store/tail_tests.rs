@@ -81,7 +81,7 @@ fn a_fold_that_does_not_count_along_is_refused() {
     let (_folder, db) = toy::database();
     let tail = Tail::default();
     let _ = tail.push(&[refused(1, 1), refused(1, 2)]);
-    let wrong = |_: &_, _: Option<&Row>, _: &[Arc<Sealed>]| Ok(Row { n: 1, state: Vec::new() });
+    let wrong = |_: &_, _: Option<&Row>, _: &[Arc<Sealed>]| Ok(Row { n: 1, state: Vec::new(), wake: None });
     let error = fold_rows(&db, &tail, toy::REGISTRY, wrong, 99, Timestamp(5)).expect_err("1 of 2");
     assert!(matches!(error, StoreError::Number { expected: 2, found: 1, .. }), "{error}");
 }
@@ -89,7 +89,7 @@ fn a_fold_that_does_not_count_along_is_refused() {
 #[test]
 fn a_row_of_another_type_is_named() {
     let (_folder, db) = toy::database();
-    let row = Row { n: 1, state: b"\xa4text".to_vec() };
+    let row = Row { n: 1, state: b"\xa4text".to_vec(), wake: None };
     let mut batch = Batch::new(db.header().expect("reads"));
     batch.rows = vec![(hat(1), row)];
     db.write(&batch).expect("writes");

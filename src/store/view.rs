@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::key::IndexKey;
 use super::row::{Enveloped, Header, OpenRow, Row};
-use crate::domain::{Address, Kind, Registration};
+use crate::domain::{Address, Kind, Registration, Timestamp};
 
 /// `header` → [`Header`].
 pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -19,6 +19,8 @@ pub(super) const REGISTRATIONS: TableDefinition<'static, &'static str, &'static 
 pub(super) const INDEX: TableDefinition<'static, &'static [u8; 32], &'static [u8]> = TableDefinition::new("index");
 /// Delivery id → open exchange.
 pub(super) const OPEN: TableDefinition<'static, &'static [u8; 16], &'static [u8]> = TableDefinition::new("open");
+/// `kind:id` → when that entity has something to do by the clock, nanoseconds since the Unix epoch.
+pub(super) const WAKES: TableDefinition<'static, &'static str, i64> = TableDefinition::new("wakes");
 /// Key of the header in [`META`].
 pub(super) const HEADER: &str = "header";
 
@@ -137,6 +139,20 @@ impl View {
                 Ok((party, registration))
             })
             .collect()
+    }
+
+    /// When entities have something to do by the clock; `None` in a file of a program that did not keep it.
+    pub fn wakes(&self) -> Result<Option<Vec<(Address, Timestamp)>>, StoreError> {
+        let table = match self.transaction.open_table(WAKES) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let all = table.iter()?.map(|item| {
+            let (key, at) = item?;
+            Ok((address_of(key.value())?, Timestamp(at.value())))
+        });
+        all.collect::<Result<Vec<_>, StoreError>>().map(Some)
     }
 
     /// One open exchange, by its delivery's id.

@@ -7,7 +7,7 @@ use super::db::StateDb;
 use super::error::StoreError;
 use super::key::IndexKey;
 use super::row::{Enveloped, Header, OpenRow, Row, SpoolPlace};
-use super::view::{HEADER, INDEX, LEAVES_MAX, META, OPEN, REGISTRATIONS, ROWS, leaves_of};
+use super::view::{HEADER, INDEX, LEAVES_MAX, META, OPEN, REGISTRATIONS, ROWS, WAKES, leaves_of};
 use crate::domain::{Address, Registration, Timestamp};
 
 /// What one snapshot changes.
@@ -23,6 +23,8 @@ pub struct Batch {
     pub index: Vec<(IndexKey, u64)>,
     /// Exchanges opened, by delivery id.
     pub opened: Vec<(Uuid, OpenRow)>,
+    /// Exchanges that were held and have left, with the leaf of the entry by which they did.
+    pub released: Vec<(Uuid, u64)>,
     /// Content that the spool copied forward. Passed over where the exchange is not open (any more).
     pub moved: Vec<(Uuid, SpoolPlace)>,
     /// When deliveries were last published. Passed over where the exchange is not open (any more).
@@ -40,6 +42,7 @@ impl Batch {
             registrations: Vec::new(),
             index: Vec::new(),
             opened: Vec::new(),
+            released: Vec::new(),
             moved: Vec::new(),
             published: Vec::new(),
             closed: Vec::new(),
@@ -105,11 +108,41 @@ impl StateDb {
             put_registrations(&mut transaction.open_table(REGISTRATIONS)?, batch, &mut stats)?;
             put_index(&mut transaction.open_table(INDEX)?, batch, &mut stats)?;
             put_open(&mut transaction.open_table(OPEN)?, batch, &mut stats)?;
+            let wakes = batch.rows.iter().filter_map(|(entity, row)| row.wake.map(|wake| (entity, wake)));
+            put_wakes(&mut transaction.open_table(WAKES)?, wakes)?;
         }
         transaction.commit()?;
         self.set_known_through(batch.header.through);
         Ok(stats)
     }
+}
+
+impl StateDb {
+    /// Writes when each of these entities has something to do by the clock: for a file that does not hold it yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when the disk fails.
+    pub fn write_wakes(&self, wakes: &[(Address, Timestamp)]) -> Result<(), StoreError> {
+        let mut transaction = self.database().begin_write()?;
+        transaction.set_quick_repair(true);
+        put_wakes(&mut transaction.open_table(WAKES)?, wakes.iter().map(|(entity, at)| (entity, Some(*at))))?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+fn put_wakes<'a>(
+    table: &mut Table<'_, &'static str, i64>,
+    wakes: impl Iterator<Item = (&'a Address, Option<Timestamp>)>,
+) -> Result<(), StoreError> {
+    for (entity, wake) in wakes {
+        let key = entity.to_string();
+        match wake {
+            Some(at) => table.insert(key.as_str(), at.0)?,
+            None => table.remove(key.as_str())?,
+        };
+    }
+    Ok(())
 }
 
 /// References in the order of their keys as text: sorted inserts touch each page of the tree once.
@@ -180,6 +213,9 @@ fn put_open(table: &mut Open<'_>, batch: &Batch, stats: &mut WriteStats) -> Resu
         stats.bytes += bytes.len() as u64;
         stats.opened += 1;
         table.insert(delivery.as_bytes(), bytes.as_slice())?;
+    }
+    for (delivery, leaf) in &batch.released {
+        change(table, delivery, |row| row.leaf = *leaf)?;
     }
     for (delivery, place) in &batch.moved {
         let moved = change(table, delivery, |row| row.spool = Some(*place))?;

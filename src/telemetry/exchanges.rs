@@ -57,7 +57,8 @@ impl ExchangeCounters {
     /// Counts one committed entry.
     pub fn count(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::Opened(opened) => {
+            Event::Held { .. } => bump(&self.status, Status::Pending, 1),
+            Event::Opened(opened) | Event::Released(opened) => {
                 bump(&self.status, Status::Accepted, 1);
                 let place = match opened.direction {
                     Direction::Credit => 0,
@@ -77,7 +78,7 @@ impl ExchangeCounters {
             }
             Event::Expired(_) => bump(&self.status, Status::Expired, 1),
             Event::Recalled(_) => bump(&self.status, Status::Recalled, 1),
-            Event::Rejected { reason } => {
+            Event::Rejected { reason } | Event::Dropped { reason, .. } => {
                 bump(&self.status, Status::Rejected, 1);
                 bump(&self.rejections, *reason, 1);
             }

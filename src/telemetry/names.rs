@@ -80,6 +80,14 @@ metrics_table! {
     SNAPSHOT_ROWS_TOTAL = "dex_snapshot_rows_total", Counter, None, "Rows written by snapshots.";
     SNAPSHOT_THROUGH = "dex_snapshot_through", Gauge, None, "Entries of the ledger that are in rows.";
     SNAPSHOT_FAILURES_TOTAL = "dex_snapshot_failures_total", Counter, None, "Snapshots that could not be written.";
+    ONBOARDINGS_TOTAL = "dex_onboardings_total", Counter, Some("result"), "HATs onboarded by address, by what came of it.";
+    BRIDGE_HATS = "dex_bridge_hats", Gauge, None, "HATs that speak only HTTP and that this process carries for.";
+    BRIDGE_HATS_DOWN = "dex_bridge_hats_down", Gauge, None, "Of these, those that have failed three times or more in a row.";
+    BRIDGE_CREDITS_TOTAL = "dex_bridge_credits_total", Counter, Some("result"), "Deliveries to HATs over HTTP, by what was answered for them.";
+    BRIDGE_RECORDS_TOTAL = "dex_bridge_records_total", Counter, Some("fate"), "Records posted to HATs over HTTP, by what became of them.";
+    BRIDGE_PULLS_TOTAL = "dex_bridge_pulls_total", Counter, Some("result"), "Pulls answered for HATs over HTTP, by how.";
+    BRIDGE_DEBITS_TOTAL = "dex_bridge_debits_total", Counter, Some("what"), "Data debits proposed on HATs over HTTP, and decisions of their owners told to the exchange.";
+    BRIDGE_FAULTS_TOTAL = "dex_bridge_faults_total", Counter, Some("kind"), "Calls to HATs over HTTP that failed, by kind.";
     NATS_CONNECTED = "dex_nats_connected", Gauge, None, "1 while the broker is connected, else 0.";
     NATS_RECONNECTS_TOTAL = "dex_nats_reconnects_total", Counter, None, "Times the broker's connection was lost and made again.";
     NATS_SLOW_CONSUMERS_TOTAL = "dex_nats_slow_consumers_total", Counter, None, "Times the broker's client dropped messages because we read too slowly; intake reads them again.";

@@ -6,7 +6,8 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::events::{
-    ActorExit, EffectFailed, EntityQuarantined, Healed, PublishingStalled, StreamMadeAgain, StreamRolledBack,
+    ActorExit, BridgeFault, Carried, DebitTold, EffectFailed, EntityQuarantined, Healed, Onboarded, PublishingStalled,
+    Pulled, RecordsPosted, StreamMadeAgain, StreamRolledBack,
 };
 use super::names::{self, Shape};
 use super::path::Published;
@@ -59,6 +60,23 @@ fn describe() {
     }
 }
 
+/// The series of the bridge.
+fn touch_bridge() {
+    let sets: [(&'static str, &'static str, &[&'static str]); 6] = [
+        (names::BRIDGE_FAULTS_TOTAL, "kind", &BridgeFault::KINDS),
+        (names::ONBOARDINGS_TOTAL, "result", &Onboarded::RESULTS),
+        (names::BRIDGE_CREDITS_TOTAL, "result", &Carried::RESULTS),
+        (names::BRIDGE_RECORDS_TOTAL, "fate", &RecordsPosted::FATES),
+        (names::BRIDGE_PULLS_TOTAL, "result", &Pulled::RESULTS),
+        (names::BRIDGE_DEBITS_TOTAL, "what", &DebitTold::WHAT),
+    ];
+    for (name, label, values) in sets {
+        for value in values {
+            counter!(name, label => *value).increment(0);
+        }
+    }
+}
+
 /// Makes every series of a closed set appear at zero: what was never touched is not rendered, and a
 /// rate over a series that begins at 1 misses its first event.
 fn touch() {
@@ -70,6 +88,7 @@ fn touch() {
         }
     }
     drop(ExchangeCounters::new());
+    touch_bridge();
     let _ = path();
     super::rest::touch();
     for what in Published::ALL {

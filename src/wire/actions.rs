@@ -40,8 +40,11 @@ const HAT: &[ActionName] = &[
     ("debit-enable", Object::Id("debit")),
     ("debit-disable", Object::Id("debit")),
     ("claim", Object::Id("offer")),
+    ("withdraw", Object::Id("offer")),
     ("claim-reserved", Object::Id("offer")),
     ("claim-refused", Object::Id("offer")),
+    ("claim-released", Object::Id("offer")),
+    ("claim-lapsed", Object::Id("offer")),
 ];
 
 const PLUG: &[ActionName] = &[
@@ -82,11 +85,13 @@ const PLATFORM: &[ActionName] = &[
 
 const OFFER: &[ActionName] = &[
     ("register", Object::None),
+    ("pay", Object::None),
     ("approve", Object::None),
     ("reject", Object::None),
     ("close", Object::None),
     ("reserve", Object::None),
     ("confirm", Object::None),
+    ("lapse", Object::None),
 ];
 
 const LANE: &[ActionName] = &[("receipt", Object::None)];

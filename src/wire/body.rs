@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 
 use crate::domain::command::{PullAsk, Receipt};
-use crate::domain::event::{DebitTerms, OfferTerms};
+use crate::domain::event::{DebitTerms, HatClaim, OfferTerms};
 use crate::domain::records::RecordsError;
 use crate::domain::{
     Action, Address, Id, Key, Kind, Limits, MessageId, Pin, Profile, Reason, Records, Timestamp, Transport,
@@ -103,14 +103,38 @@ struct Disable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HatOnly {
+struct ClaimOf {
     hat: Id,
+    claim: Option<MessageId>,
+}
+
+impl ClaimOf {
+    fn of(self) -> HatClaim {
+        HatClaim { hat: self.hat, claim: self.claim }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TermsOnly {
+struct ClaimOver {
+    hat: Id,
+    claim: Option<MessageId>,
+    #[serde(default)]
+    completed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimOnly {
+    claim: Option<MessageId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reserved {
     terms: DebitTerms,
+    claim: Option<MessageId>,
+    until: Option<Timestamp>,
 }
 
 /// Reads the action. Size and depth of `body` are checked already.
@@ -203,8 +227,13 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
         }
         (_, "reject") => nothing(body, Action::OfferReject),
         (_, "close") => nothing(body, Action::OfferClose),
-        (_, "reserve") => Ok(Action::OfferReserve { hat: json::<HatOnly>(body)?.hat }),
-        (_, "confirm") => Ok(Action::OfferConfirm { hat: json::<HatOnly>(body)?.hat }),
+        (_, "pay") => nothing(body, Action::OfferPay),
+        (_, "reserve") => Ok(Action::OfferReserve(json::<ClaimOf>(body)?.of())),
+        (_, "confirm") => Ok(Action::OfferConfirm(json::<ClaimOf>(body)?.of())),
+        (_, "lapse") => {
+            let ClaimOver { hat, claim, completed } = json(body)?;
+            Ok(Action::OfferLapse { of: HatClaim { hat, claim }, completed })
+        }
         _ => Err(unread(verb)),
     }
 }
@@ -234,8 +263,14 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
             at_period_end: !body.is_empty() && json::<Disable>(body)?.at_period_end,
         }),
         "claim" => nothing(body, Action::Claim { offer: object }),
-        "claim-reserved" => Ok(Action::ClaimReserved { offer: object, terms: json::<TermsOnly>(body)?.terms }),
-        "claim-refused" => nothing(body, Action::ClaimRefused { offer: object }),
+        "withdraw" => nothing(body, Action::Withdraw { offer: object }),
+        "claim-reserved" => {
+            let Reserved { terms, claim, until } = json(body)?;
+            Ok(Action::ClaimReserved { offer: object, terms, claim, until })
+        }
+        "claim-refused" => Ok(Action::ClaimRefused { offer: object, claim: claim(body)? }),
+        "claim-released" => Ok(Action::ClaimReleased { offer: object, claim: claim(body)? }),
+        "claim-lapsed" => Ok(Action::ClaimLapsed { offer: object, claim: claim(body)? }),
         _ => Err(unread(verb)),
     }
 }
@@ -292,7 +327,15 @@ fn check(action: &Action) -> Result<(), String> {
 }
 
 fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
-    serde_json::from_slice(body).map_err(|e| malformed(format!("the body: {e}")))
+    serde_json::from_slice(body).map_err(|error| {
+        let error = error.to_string();
+        malformed(form::not_taken(&error).unwrap_or_else(|| format!("the body: {error}")))
+    })
+}
+
+/// The claim that a message of an offer is about.
+fn claim(body: &Bytes) -> Result<Option<MessageId>, Wrong> {
+    if body.is_empty() { Ok(None) } else { Ok(json::<ClaimOnly>(body)?.claim) }
 }
 
 fn nothing(body: &Bytes, action: Action) -> Result<Action, Wrong> {

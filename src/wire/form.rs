@@ -12,6 +12,8 @@ use super::verify::is_weak;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest purpose, reason or URL, bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
+/// Longest description of what is asked for, bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 1024;
 /// Longest namespace, bytes.
 pub const NAMESPACE_BYTES_MAX: usize = 64;
 /// Most namespaces of an app.
@@ -145,10 +147,37 @@ pub fn debit(terms: &DebitTerms) -> Result<(), String> {
     if !(1..=PERIOD_SECONDS_MAX).contains(&terms.period_seconds) {
         return Err(format!("periodSeconds is not 1 to {PERIOD_SECONDS_MAX}"));
     }
-    match &terms.terms_url {
-        Some(url) => text("termsUrl", url),
+    let texts = [
+        ("termsUrl", &terms.terms_url, TEXT_BYTES_MAX),
+        ("requestClientName", &terms.request_client_name, NAME_BYTES_MAX),
+        ("requestClientUrl", &terms.request_client_url, TEXT_BYTES_MAX),
+        ("requestClientLogoUrl", &terms.request_client_logo_url, TEXT_BYTES_MAX),
+        ("requestApplicationId", &terms.request_application_id, NAME_BYTES_MAX),
+        ("requestDescription", &terms.request_description, DESCRIPTION_BYTES_MAX),
+    ];
+    for (field, value, most) in texts {
+        value.as_deref().map_or(Ok(()), |value| sized(field, value, most))?;
+    }
+    match &terms.conditions {
+        Some(conditions) => bundle(conditions).map_err(|error| format!("conditions: {error}")),
         None => Ok(()),
     }
+}
+
+/// Fields of the HAT's own formats that are not taken, each with why and what to do instead.
+const NOT_TAKEN: [(&str, &str); 2] = [
+    (
+        "requestClientCallbackUrl",
+        "no HAT keeps it, and nobody is called back: what is released comes to the client's own inbox, \
+         dex.v1.out.<kind>.<client>.delivery.<debit>",
+    ),
+    ("withoutPii", "debits without personal data are not offered by this version: leave it out"),
+];
+
+/// Why a field that serde does not know is refused, when it is one that others know.
+pub fn not_taken(error: &str) -> Option<String> {
+    let named = NOT_TAKEN.iter().find(|(field, _)| error.contains(&format!("unknown field `{field}`")))?;
+    Some(format!("{} is not taken: {}", named.0, named.1))
 }
 
 /// Checks the terms of an offer.

@@ -94,15 +94,12 @@ fn terms(cast: &Cast) -> OfferTerms {
         expires: now.plus(3_600_000_000_000),
         max_claims: 7,
         min_claims: 1,
-        debit: DebitTerms {
-            client: cast.org.party().clone(),
-            purpose: "a test".into(),
-            bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
-            start: None,
-            period_seconds: 3600,
-            cancel_at_period_end: false,
-            terms_url: None,
-        },
+        debit: DebitTerms::new(
+            cast.org.party().clone(),
+            "a test",
+            Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+            3600,
+        ),
     }
 }
 

@@ -135,10 +135,10 @@ async fn messages_repeat_conflict_conclude_and_are_recalled() {
 
     // Out of the HAT: a debit, a pull, the release that answers it, a disputed receipt.
     let debit = Id::new("acme.feed").expect("an id");
-    let terms = DebitTerms {
-        client: address("org:acme"),
-        purpose: "A test".into(),
-        bundle: Bundle {
+    let terms = DebitTerms::new(
+        address("org:acme"),
+        "A test",
+        Bundle {
             name: "feed".into(),
             bundle: [(
                 "feed".into(),
@@ -146,11 +146,8 @@ async fn messages_repeat_conflict_conclude_and_are_recalled() {
             )]
             .into(),
         },
-        start: None,
-        period_seconds: 3600,
-        cancel_at_period_end: false,
-        terms_url: None,
-    };
+        3600,
+    );
     org.debit_propose(&bob, &debit, &terms).await.expect("proposed");
     hat.debit_enable(&debit).await.expect("enabled");
     let mut deliveries = org.deliveries().await.expect("opens");

@@ -16,15 +16,12 @@ use crate::support::exchange::Exchange;
 
 fn terms(client: &Client) -> DebitTerms {
     let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
-    DebitTerms {
-        client: client.party().clone(),
-        purpose: "a test".into(),
-        bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
-        start: None,
-        period_seconds: 3600,
-        cancel_at_period_end: false,
-        terms_url: None,
-    }
+    DebitTerms::new(
+        client.party().clone(),
+        "a test",
+        Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+        3600,
+    )
 }
 
 #[tokio::test]
@@ -129,7 +126,7 @@ async fn offers_and_hats_are_told(cast: &Cast, offer: &str) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!((&shown["reserved"], &shown["confirmed"]), (&0.into(), &7.into()), "{shown}");
-    assert_eq!((&shown["standing"], &shown["terms"]["maxClaims"]), (&"approved".into(), &7.into()), "{shown}");
+    assert_eq!((&shown["standing"], &shown["terms"]["maxClaims"]), (&"oversubscribed".into(), &7.into()), "{shown}");
     assert!(!shown.to_string().contains("h0.hubat.net"), "{shown}");
     let list = cast.operator.query("offer.list", "").await.expect("listed");
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");

@@ -5,6 +5,7 @@
 mod support;
 
 mod bench;
+mod bridge;
 mod broker;
 mod bus_in;
 mod bus_out;
@@ -16,6 +17,7 @@ mod examples;
 mod exchanges;
 mod gateway;
 mod grafana;
+mod hat_api;
 mod http;
 mod logs;
 mod marks;
@@ -24,6 +26,7 @@ mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod offers;
 mod queries;
 mod recovery;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. A layer may import itself and what stands before it.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "domain",
     "wire",
     "ledger",
@@ -17,14 +17,16 @@ const LAYERS: [&str; 14] = [
     "actors",
     "client",
     "http",
+    "bridge",
     "gateway",
     "simulation",
     "daemon",
     "cli",
 ];
 /// Layers that a stranger's program could replace: they see no more of us than the protocol.
-const OUTSIDERS: [(&str, &[&str]); 3] = [
+const OUTSIDERS: [(&str, &[&str]); 4] = [
     ("client", &["domain", "wire", "nats", "client"]),
+    ("bridge", &["domain", "wire", "config", "telemetry", "nats", "client", "http", "bridge"]),
     ("gateway", &["domain", "wire", "nats", "client", "gateway", "http", "telemetry", "config"]),
     ("simulation", &["domain", "wire", "nats", "client", "simulation", "telemetry", "config"]),
 ];

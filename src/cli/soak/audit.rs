@@ -59,5 +59,8 @@ fn differences(live: &StateDb, fresh: &StateDb) -> Result<Vec<String>, StoreErro
     if live.open_rows()? != fresh.open_rows()? {
         faults.push("the open exchanges are not those of a rebuild".into());
     }
+    if live.wakes()?.unwrap_or_default() != fresh.wakes()?.unwrap_or_default() {
+        faults.push("what is to be done by the clock is not that of a rebuild".into());
+    }
     Ok(faults)
 }

@@ -68,6 +68,9 @@ impl Topic {
 pub struct InboxOptions {
     /// Which messages.
     pub topic: Topic,
+    /// Whose messages. `None`: this client's own. A bridge reads those of a HAT that entrusts itself to it,
+    /// and what it answers is signed by the bridge, on the HAT's own subject.
+    pub of: Option<Address>,
     /// Durable: what was not answered comes again to the next inbox of this party and topic, for an hour.
     /// Not durable: the consumer is this inbox's alone and goes with it.
     pub durable: bool,
@@ -84,6 +87,7 @@ impl Default for InboxOptions {
     fn default() -> Self {
         InboxOptions {
             topic: Topic::All,
+            of: None,
             durable: true,
             only_new: false,
             in_hand: 4096,
@@ -160,6 +164,11 @@ fn broker(error: impl std::fmt::Display) -> ClientError {
 }
 
 impl Pump {
+    /// Whose messages are read.
+    fn reads(&self) -> &Address {
+        self.options.of.as_ref().unwrap_or_else(|| self.client.party())
+    }
+
     fn start(&self) -> DeliverPolicy {
         let read_to = *self.read_to.lock().unwrap_or_else(PoisonError::into_inner);
         match (read_to, self.options.only_new) {
@@ -177,9 +186,14 @@ impl Pump {
     }
 
     async fn open(&self) -> Result<PullConsumer, ClientError> {
-        let party = self.client.party();
+        let party = self.reads();
         let mut filters = self.options.topic.filters(party);
-        let name = format!("{}-{}{}", party.kind, party.id.to_token(), self.options.topic.suffix());
+        let mut name = format!("{}-{}{}", party.kind, party.id.to_token(), self.options.topic.suffix());
+        if self.options.of.is_some() {
+            // Another consumer than the one that the party itself may have.
+            let by = self.client.party();
+            name = format!("{name}-by-{}-{}", by.kind, by.id.to_token());
+        }
         let mut config = pull::Config {
             durable_name: self.options.durable.then_some(name),
             ack_policy: AckPolicy::Explicit,
@@ -279,8 +293,11 @@ impl Pump {
             "delivery" => {
                 let read = received::delivery(place, &headers, message.payload.clone(), origin, keys);
                 match read {
-                    Ok(content) => match self.seen.came(content.id) {
+                    Ok(mut content) => match self.seen.came(content.id) {
                         Turn::HandOut => {
+                            if let Some(of) = &self.options.of {
+                                content.receipt_to = subject::published(of, &["receipt"]);
+                            }
                             let seen = Arc::clone(&self.seen);
                             let client = self.client.clone();
                             let delivery = Delivery::new(content, client, acker, seen);

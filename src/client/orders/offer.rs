@@ -18,6 +18,11 @@ impl Order {
         Order::json(&offer_address(offer), &["register"], terms)
     }
 
+    /// `offer.<offer>.pay`, by an operator: it is paid for.
+    pub fn offer_pay(offer: &Id) -> Self {
+        Order::new(&offer_address(offer), &["pay"], "")
+    }
+
     /// `offer.<offer>.approve`, by an operator.
     pub fn offer_approve(offer: &Id) -> Self {
         Order::new(&offer_address(offer), &["approve"], "")
@@ -37,6 +42,11 @@ impl Order {
     pub fn claim(hat: &Id, offer: &Id) -> Self {
         Order::new(&hat_address(hat), &["claim", offer.as_str()], "")
     }
+
+    /// `hat.<hat>.withdraw.<offer>`, by the HAT.
+    pub fn withdraw(hat: &Id, offer: &Id) -> Self {
+        Order::new(&hat_address(hat), &["withdraw", offer.as_str()], "")
+    }
 }
 
 impl Client {
@@ -46,6 +56,14 @@ impl Client {
     /// As [`Client::send`].
     pub async fn offer_register(&self, offer: &Id, terms: &OfferTerms) -> Result<OutcomeOut, ClientError> {
         self.send(Order::offer_register(offer, terms)).await
+    }
+
+    /// As an operator: says that an offer is paid for.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn offer_pay(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::offer_pay(offer)).await
     }
 
     /// As an operator: approves an offer.
@@ -78,5 +96,13 @@ impl Client {
     /// As [`Client::send`].
     pub async fn claim(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
         self.send(Order::claim(&self.party().id, offer)).await
+    }
+
+    /// As a HAT: gives the place in an offer back; its debit is over.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn withdraw(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::withdraw(&self.party().id, offer)).await
     }
 }

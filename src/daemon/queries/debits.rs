@@ -69,15 +69,29 @@ pub fn list(shared: &Shared, body: &[u8]) -> Answer {
     Ok(answer)
 }
 
-/// What is told of a debit in a list: `start` and `end` are those of the accepted revision, `waits` is
-/// true while the newest revision waits for the owner.
+/// What is told of a debit in a list: `start` and `end` are those of the accepted revision, `period` the one
+/// that runs, `rolled` the roll-overs that the ledger tells of, `waits` is true while the newest revision
+/// waits for the owner.
 pub fn line(id: &Id, debit: &Debit, now: Timestamp) -> Value {
     let accepted = debit.accepted().map(|(revision, _)| revision);
     let shown = accepted.or_else(|| debit.revisions.last());
+    let running = debit.in_force(now).is_ok().then(|| {
+        let rolls = debit.rolls(now);
+        let (starts, next) = (debit.period_start(rolls), debit.period_start(rolls.saturating_add(1)));
+        let ends = debit.end().map_or(next, |end| end.min(next));
+        json!({ "number": rolls.saturating_add(1), "starts": starts, "ends": ends })
+    });
     json!({
+        "standing": debit.standing(now),
+        "period": running,
+        "rolled": debit.rolled,
+        "toldEnd": debit.told_end,
+        "revision": debit.enabled.map(|enabled| enabled.revision),
+        "revisions": debit.newest(),
         "debit": id,
         "client": debit.client,
         "offer": debit.offer,
+        "place": debit.place,
         "active": debit.in_force(now).is_ok(),
         "ended": debit.ended(now),
         "waits": debit.enabled.is_none_or(|enabled| enabled.revision < debit.newest()),

@@ -1,15 +1,15 @@
-//! `offer.show`, `offer.list`: offers and how many places of them are taken; never who took them.
+//! `offer.show`, `offer.list`: offers and how many places of them are taken; `offer.claims`: who took them.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::actors::shared::Shared;
-use crate::domain::offer::{Offer, OfferStanding};
+use crate::domain::offer::{ClaimStanding, Offer, OfferStanding};
 use crate::domain::{Address, Id, Kind};
 use crate::store::load;
 use crate::wire::Problem;
 
-use super::ask::{Answer, not_found, question, unreadable};
+use super::ask::{Answer, malformed, not_found, question, unreadable};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +33,7 @@ pub fn line(shared: &Shared, address: &Address) -> Result<Option<Value>, Problem
         "standing": offer.standing,
         "reserved": offer.reserved.len(),
         "confirmed": offer.confirmed.len(),
+        "satisfied": offer.satisfied,
     });
     if let Some(terms) = &offer.terms {
         line["owner"] = json!(terms.owner);
@@ -55,6 +56,49 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     if let Some(offer) = offer(shared, &address)? {
         answer["terms"] = json!(offer.terms);
         answer["entries"] = json!(offer.n);
+    }
+    Ok(answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    offer: Id,
+    after: Option<Id>,
+    limit: Option<usize>,
+}
+
+/// Most claims on one page.
+const PAGE_MAX: usize = 1000;
+
+/// The claims on an offer by pages, in the order of the HATs: `{items: [{hat, standing, since, …}], next?}`.
+pub fn claims(shared: &Shared, body: &[u8]) -> Answer {
+    let Claims { offer: id, after, limit } = question(body)?;
+    let limit = limit.unwrap_or(PAGE_MAX);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
+    }
+    let address = Address::new(Kind::Offer, id);
+    let Some(offer) = offer(shared, &address)? else {
+        return Err(not_found(format!("{address} was never registered at {}", shared.origin)));
+    };
+    let mut page = offer.claims.iter().filter(|(hat, _)| after.as_ref().is_none_or(|after| *hat > after));
+    let items: Vec<Value> = page
+        .by_ref()
+        .take(limit)
+        .map(|(hat, it)| {
+            let until = it.until.filter(|_| it.standing == ClaimStanding::Reserved);
+            let mut line = json!({ "hat": hat, "standing": it.standing, "since": it.at, "claim": it.claim });
+            if let Some(until) = until {
+                line["until"] = json!(until);
+            }
+            line
+        })
+        .collect();
+    let last = items.last().map(|line| line["hat"].clone());
+    let mut answer = json!({ "offer": address.id, "satisfied": offer.satisfied, "items": items });
+    if page.next().is_some() {
+        answer["next"] = json!(last);
     }
     Ok(answer)
 }

@@ -10,8 +10,9 @@ use crate::wire::outgoing::authority_text;
 /// How the exchange (or registry message) stands after this event; none when it says nothing about that.
 pub fn status(event: &Event) -> Option<(Status, Option<Reason>)> {
     Some(match event {
-        Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
-        Event::Rejected { reason } => (Status::Rejected, Some(*reason)),
+        Event::Opened(_) | Event::Released(_) | Event::Fanned { .. } => (Status::Accepted, None),
+        Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
+        Event::Rejected { reason } | Event::Dropped { reason, .. } => (Status::Rejected, Some(*reason)),
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
         Event::Expired(_) => (Status::Expired, Some(Reason::DeadlinePassed)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
@@ -60,8 +61,14 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
         step.insert(name.to_owned(), value);
     };
     match event {
-        Event::Opened(opened) => opened_details(&mut say, opened),
-        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => {
+            opened_details(&mut say, opened)
+        }
+        Event::Settled(closed)
+        | Event::Disputed { closed, .. }
+        | Event::Expired(closed)
+        | Event::Dropped { closed, .. }
+        | Event::Recalled(closed) => {
             closed_details(&mut say, closed);
         }
         Event::Fanned { digest, count, parts } => {
@@ -118,6 +125,9 @@ fn closed_details(say: &mut impl FnMut(&str, Value), closed: &Closed) {
 pub fn name(event: &Event) -> &'static str {
     match event {
         Event::Opened(_) => "opened",
+        Event::Held { .. } => "held",
+        Event::Released(_) => "released",
+        Event::Dropped { .. } => "dropped",
         Event::Fanned { .. } => "fanned-out",
         Event::Rejected { .. } => "rejected",
         Event::Settled(_) => "settled",
@@ -141,8 +151,21 @@ pub fn name(event: &Event) -> &'static str {
         Event::DebitProposed { .. } => "debit-proposed",
         Event::DebitEnabled { .. } => "debit-enabled",
         Event::DebitDisabled { .. } => "debit-disabled",
+        Event::DebitRolled { .. } => "debit-rolled",
+        Event::DebitEnded { .. } => "debit-ended",
         Event::Claimed { .. } => "claimed",
         Event::ClaimRefused { .. } => "claim-refused",
+        Event::ClaimReleased { .. } => "claim-released",
+        Event::ClaimLapsed { .. } => "claim-lapsed",
+        Event::ClaimWithdrawn { .. } => "claim-withdrawn",
+        Event::OfferPaid => "offer-paid",
+        Event::OfferSatisfied => "offer-satisfied",
+        Event::OfferOversubscribed => "offer-oversubscribed",
+        Event::OfferReopened => "offer-reopened",
+        Event::OfferExpired => "offer-expired",
+        Event::OfferReleased { .. } => "offer-released",
+        Event::OfferLapsed { .. } => "offer-lapsed",
+        Event::OfferLeft { .. } => "offer-left",
         Event::OfferRegistered { .. } => "offer-registered",
         Event::OfferRejected => "offer-rejected",
         Event::OfferClosed => "offer-closed",

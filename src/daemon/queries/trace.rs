@@ -91,10 +91,14 @@ fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
         return true;
     }
     match &entry.event {
-        Event::Opened(opened) => ids.contains(&opened.exchange.0) || ids.contains(&opened.delivery),
-        Event::Settled(closed) | Event::Disputed { closed, .. } | Event::Expired(closed) | Event::Recalled(closed) => {
-            ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery)
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => {
+            ids.contains(&opened.exchange.0) || ids.contains(&opened.delivery)
         }
+        Event::Settled(closed)
+        | Event::Disputed { closed, .. }
+        | Event::Expired(closed)
+        | Event::Dropped { closed, .. }
+        | Event::Recalled(closed) => ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery),
         Event::RecallRequested { exchange, delivery, .. } => ids.contains(&exchange.0) || ids.contains(delivery),
         Event::LateReceipt { delivery, .. } => ids.contains(delivery),
         _ => false,
@@ -106,7 +110,7 @@ fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
 fn followed(entry: &Entry) -> Vec<Uuid> {
     match &entry.event {
         Event::Fanned { parts, .. } => parts.iter().map(|part| part.exchange.0).collect(),
-        Event::Opened(opened) => vec![opened.delivery],
+        Event::Opened(opened) | Event::Held { opened, .. } => vec![opened.delivery],
         _ => Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::check::{self, Case, permit};
 use super::delivery_id::part_id;
-use super::release::under;
+use super::release::{begin, under};
 use crate::domain::entity::Draft;
 use crate::domain::event::{Event, Part};
 use crate::domain::hat::Hat;
@@ -36,13 +36,14 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         hat.free(part.delivery)?;
         parts.push(Part { exchange, debit: id.clone() });
         opened.push(Draft {
-            event: Event::Opened(Box::new(part)),
+            event: begin(part, debit.holds_back()),
             basis: under.basis(case),
             content: Some(body),
             with_cause: false,
         });
     }
     hat.quota(case, parts.len())?;
+    hat.may_hold(case, opened.iter().filter(|draft| matches!(draft.event, Event::Held { .. })).count())?;
     if parts.is_empty() {
         return Err(Reason::NothingSelected);
     }

@@ -2,11 +2,12 @@
 
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
+use super::release::begin;
 use crate::domain::bytes::Digest;
 use crate::domain::command::PullAsk;
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
-use crate::domain::event::{Authority, Direction, Event, Opened};
+use crate::domain::event::{Authority, Direction, Opened};
 use crate::domain::hat::Hat;
 use crate::domain::id::{Id, Kind};
 use crate::domain::verdict::Reason;
@@ -33,6 +34,8 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
     let approved = case.sender_approved()?;
     let (_, enabled) = debit.in_force(case.at())?;
     hat.quota(case, 1)?;
+    let held = debit.holds_back();
+    hat.may_hold(case, usize::from(held))?;
     if ask.limit.is_some_and(|n| !(1..=PULL_RECORDS_MAX).contains(&n)) {
         return Err(Reason::Malformed);
     }
@@ -68,5 +71,5 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         bytes_out: bytes,
         endpoints: Vec::new(),
     };
-    Ok(vec![Draft::caused(Event::Opened(Box::new(opened))).on(basis)])
+    Ok(vec![Draft::caused(begin(opened, held)).on(basis)])
 }

@@ -7,8 +7,8 @@ use crate::domain::hat::Hat;
 use crate::domain::id::MessageId;
 use crate::domain::verdict::Reason;
 
-/// Decides `hat.<hat>.recall.<exchange>`. Deliveries leave at once, so the recipient is asked to give
-/// it back. An exchange that is final is not held any more: `not-found`.
+/// Decides `hat.<hat>.recall.<exchange>`. A delivery that has left is asked back of its
+/// recipient; one that is held back ends here. An exchange that is final is not held any more: `not-found`.
 pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<Vec<Draft>, Reason> {
     // Ids are unique per sender: another sender's exchange may carry the same one.
     let mut held = hat.open.iter().filter(|(_, open)| open.exchange == exchange);
@@ -22,6 +22,10 @@ pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<
     let (delivery, open) = found.ok_or(Reason::NotFound)?;
     if open.recalled || case.at() >= open.deadline {
         return Err(Reason::WrongState);
+    }
+    // Nothing has left yet: there is nobody to ask.
+    if hat.held.contains_key(delivery) {
+        return Ok(vec![Draft::caused(Event::Recalled(open.close(*delivery)))]);
     }
     Ok(vec![Draft::caused(Event::RecallRequested { exchange, delivery: *delivery, to: open.to.clone() })])
 }

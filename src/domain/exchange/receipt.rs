@@ -16,6 +16,9 @@ pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<V
         return late();
     };
     permit(case.speaks_for(&open.to))?;
+    if hat.held.contains_key(&delivery) {
+        return Err(Reason::WrongState);
+    }
     if case.at() >= open.deadline {
         return late();
     }

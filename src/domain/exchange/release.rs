@@ -81,11 +81,18 @@ pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result
     Ok((under, Selection::of(&terms.bundle)))
 }
 
+/// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
+pub(crate) fn begin(opened: Opened, held: bool) -> Event {
+    let opened = Box::new(opened);
+    if held { Event::Held { opened, reason: Reason::OfferBelowMinimum } } else { Event::Opened(opened) }
+}
+
 /// Decides `hat.<hat>.release.<debit>`.
 pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
     permit(case.is_owner())?;
     hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
+    let held = debit.holds_back();
     let (under, selection) = under(case, id, debit)?;
     let answered = match case.command.pull {
         Some(pull) => {
@@ -93,6 +100,7 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
             let request = delivery_id(case.ctx.delivery_key, to, from, pull, Some(id));
             // Open exchanges of other directions never have this id: it names recipient and sender.
             let open = hat.open.get(&request).filter(|open| case.at() < open.deadline);
+            let open = open.filter(|_| !hat.held.contains_key(&request));
             Some(open.ok_or(Reason::NotFound)?.close(request))
         }
         None => None,
@@ -103,13 +111,9 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     let deadline = check::deadline(case)?;
     let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
     hat.free(opened.delivery)?;
+    hat.may_hold(case, usize::from(held))?;
     let mut drafts = Vec::with_capacity(2);
-    drafts.push(Draft {
-        event: Event::Opened(Box::new(opened)),
-        basis: under.basis(case),
-        content: Some(body),
-        with_cause: true,
-    });
+    drafts.push(Draft { event: begin(opened, held), basis: under.basis(case), content: Some(body), with_cause: true });
     drafts.extend(answered.map(|pull| Draft::further(Event::Settled(pull))));
     Ok(drafts)
 }

@@ -3,11 +3,12 @@
 use uuid::Uuid;
 
 use super::state::{Claim, ENDED_DEBITS_MAX, Hat};
-use crate::domain::debit::{Cancelled, Debit, Enabled, Revision};
+use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
 use crate::domain::entry::Entry;
 use crate::domain::event::{DebitTerms, Event};
 use crate::domain::exchange::Open;
 use crate::domain::id::{Id, Kind, MessageId};
+use crate::domain::time::Timestamp;
 
 impl Hat {
     pub(super) fn fold(&mut self, entry: &Entry) {
@@ -23,11 +24,20 @@ impl Hat {
             Event::Opened(opened) => {
                 self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
             }
+            Event::Held { opened, .. } => {
+                self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
+                self.held.insert(opened.delivery, opened.clone());
+            }
+            Event::Released(opened) => {
+                self.held.remove(&opened.delivery);
+            }
             Event::Settled(closed)
             | Event::Disputed { closed, .. }
             | Event::Expired(closed)
+            | Event::Dropped { closed, .. }
             | Event::Recalled(closed) => {
                 self.open.remove(&closed.delivery);
+                self.held.remove(&closed.delivery);
             }
             Event::RecallRequested { delivery, .. } => {
                 if let Some(open) = self.open.get_mut(delivery) {
@@ -46,16 +56,30 @@ impl Hat {
             Event::AppDisabled { app } => {
                 self.apps.remove(app);
             }
-            Event::DebitProposed { debit, terms, offer, .. } => self.propose(debit, terms, offer.as_ref(), entry),
+            Event::DebitProposed { debit, terms, offer, claim, until } => {
+                self.propose(debit, terms, offer.as_ref(), entry);
+                if let (Some(claim), Some(until), Some(debit)) = (*claim, *until, self.debits.get_mut(debit)) {
+                    debit.reserve(claim, until);
+                }
+            }
             Event::DebitEnabled { debit, revision, .. } => {
                 if let Some(debit) = self.debits.get_mut(debit) {
-                    debit.enabled = Some(Enabled { revision: *revision, at: entry.at, n: entry.n });
-                    debit.cancelled = None;
+                    debit.accept(*revision, entry.at, entry.n);
                 }
             }
             Event::DebitDisabled { debit, at_period_end, .. } => {
                 if let Some(debit) = self.debits.get_mut(debit) {
                     debit.cancelled = Some(Cancelled { at: entry.at, at_period_end: *at_period_end });
+                }
+            }
+            Event::DebitRolled { debit, period, .. } => {
+                if let Some(debit) = self.debits.get_mut(debit) {
+                    debit.rolled = period.saturating_sub(1);
+                }
+            }
+            Event::DebitEnded { debit, end, .. } => {
+                if let Some(debit) = self.debits.get_mut(debit) {
+                    debit.told_end = Some(*end);
                 }
             }
             Event::Claimed { offer } => {
@@ -65,6 +89,15 @@ impl Hat {
             }
             Event::ClaimRefused { offer, .. } => {
                 self.claims.remove(offer);
+            }
+            Event::ClaimReleased { offer, .. } => self.stand(offer, PlaceStanding::Released, None),
+            Event::ClaimLapsed { offer, .. } => {
+                self.claims.remove(offer);
+                self.stand(offer, PlaceStanding::Lapsed, Some(entry.at));
+            }
+            Event::ClaimWithdrawn { offer, .. } => {
+                self.claims.remove(offer);
+                self.stand(offer, PlaceStanding::Withdrawn, Some(entry.at));
             }
             _ => {}
         }
@@ -77,6 +110,7 @@ impl Hat {
             && matches!(
                 entry.event,
                 Event::Opened(_)
+                    | Event::Held { .. }
                     | Event::Fanned { .. }
                     | Event::Rejected { .. }
                     | Event::DebitProposed { .. }
@@ -86,6 +120,14 @@ impl Hat {
             let bridged = cause.from.kind == Kind::Bridge && self.registration.bridge() == Some(&cause.from.id);
             let own = bridged || cause.from == entry.entity;
             self.minute.count(if own { &entry.entity } else { &cause.from }, own, entry.at);
+        }
+    }
+
+    /// Where the claim stands that the debit of this offer comes from.
+    fn stand(&mut self, offer: &Id, standing: PlaceStanding, over: Option<Timestamp>) {
+        if let Some(place) = self.debits.get_mut(offer).and_then(|debit| debit.place.as_mut()) {
+            place.standing = standing;
+            place.over = over;
         }
     }
 
@@ -104,6 +146,9 @@ impl Hat {
             revisions: vec![revision],
             enabled: None,
             cancelled: None,
+            rolled: 0,
+            told_end: None,
+            place: None,
         };
         self.debits.insert(id.clone(), Box::new(debit));
         let ended = || self.debits.iter().filter(|(_, d)| d.ended(entry.at));

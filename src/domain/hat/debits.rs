@@ -1,6 +1,7 @@
 //! Data debits on a HAT: proposed and amended by the client, enabled and disabled by the owner.
 
 use super::state::Hat;
+use super::turns::due;
 use crate::domain::debit::{Debit, well_formed};
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
@@ -37,6 +38,7 @@ fn proposal(
         terms: Box::new(terms.clone()),
         offer: offer.cloned(),
         claim: None,
+        until: None,
     };
     Ok(vec![Draft::caused(event).on(basis)])
 }
@@ -69,6 +71,13 @@ pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> 
     hat.registration.active()?;
     case.sender_standing()?;
     let debit = debit.ok_or(Reason::DebitNotFound)?;
+    if debit.lost() {
+        return Err(Reason::DebitEnded);
+    }
+    let terms = match debit.revisions.first() {
+        Some(first) => &terms.clone().following(&first.terms)?,
+        None => terms,
+    };
     let drafts = proposal(hat, case, id, terms, debit.offer.as_ref())?;
     if debit.revisions.len() >= case.ctx.limits.revisions_per_debit {
         return Err(Reason::OverQuota);
@@ -88,6 +97,11 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
     let debit = owned(hat, id)?;
     let at = case.at();
     let newest = debit.newest();
+    // A place that was not taken up in time is on its way to somebody else.
+    let late = debit.enabled.is_none() && debit.place.is_some_and(|place| at >= place.until);
+    if debit.lost() || late {
+        return Err(Reason::DebitEnded);
+    }
     let accepted = debit.enabled.is_some_and(|e| e.revision == newest);
     if accepted && debit.cancelled.is_none() && debit.live(at) {
         return Err(Reason::WrongState);
@@ -102,11 +116,15 @@ pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, 
         revision: newest,
         client: debit.client.clone(),
         offer: debit.offer.clone(),
+        claim: debit.place.map(|place| place.claim),
     };
     let mut basis = Vec::with_capacity(2);
     basis.extend(case.key_basis());
     basis.extend(debit.revisions.last().map(|revision| Basis { entity: case.ctx.entity.clone(), n: revision.n }));
-    Ok(vec![Draft::caused(event).on(basis)])
+    // What the clock did before is told before.
+    let mut drafts = due(id, debit, at);
+    drafts.push(Draft::caused(event).on(basis));
+    Ok(drafts)
 }
 
 /// Decides `hat.<hat>.debit-disable.<debit>`.
@@ -119,5 +137,7 @@ pub(super) fn disable(hat: &Hat, case: &Case<'_>, id: &Id, at_period_end: bool) 
         return Err(Reason::WrongState);
     }
     let event = Event::DebitDisabled { debit: id.clone(), at_period_end, client: debit.client.clone() };
-    Ok(vec![Draft::caused(event)])
+    let mut drafts = due(id, debit, case.at());
+    drafts.push(Draft::caused(event));
+    Ok(drafts)
 }

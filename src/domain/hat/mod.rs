@@ -7,6 +7,7 @@ pub mod connect;
 pub mod debits;
 pub mod lifecycle;
 pub mod state;
+mod turns;
 
 pub use state::{Claim, Hat, Minute};
 
@@ -15,6 +16,7 @@ use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
 use super::exchange::{credit, deadline, fan_out, pull, recall, receipt, release};
+use super::time::Timestamp;
 use super::verdict::Reason;
 
 impl Hat {
@@ -48,16 +50,24 @@ impl Hat {
             Action::DebitEnable { debit } => debits::enable(self, case, debit),
             Action::DebitDisable { debit, at_period_end } => debits::disable(self, case, debit, *at_period_end),
             Action::Claim { offer } => claim::claim(self, case, offer),
-            Action::ClaimReserved { offer, terms } => claim::reserved(self, case, offer, terms),
-            Action::ClaimRefused { offer } => claim::refused(self, case, offer),
+            Action::Withdraw { offer } => claim::withdraw(self, case, offer),
+            Action::ClaimReserved { offer, terms, claim, until } => {
+                claim::reserved(self, case, offer, terms, *claim, *until)
+            }
+            Action::ClaimRefused { offer, claim } => claim::refused(self, case, offer, *claim),
+            Action::ClaimReleased { offer, claim } => claim::released(self, case, offer, *claim),
+            Action::ClaimLapsed { offer, claim } => claim::lapsed(self, case, offer, *claim),
             Action::Approve { .. }
             | Action::Account { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
-            | Action::OfferReserve { .. }
-            | Action::OfferConfirm { .. }
+            | Action::OfferPay
+            | Action::OfferReserve(_)
+            | Action::OfferConfirm(_)
+            | Action::OfferLapse { .. }
             | Action::Deadline { .. }
+            | Action::Wake
             | Action::OperatorDeclare { .. } => Err(Reason::NotPermitted),
         }
     }
@@ -68,6 +78,7 @@ impl Entity for Hat {
         let Some(cause) = &command.cause else {
             return match command.action {
                 Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
+                Action::Wake => turns::wake(self, command.stored_at),
                 _ => Decision::Nothing,
             };
         };
@@ -83,5 +94,9 @@ impl Entity for Hat {
 
     fn n(&self) -> u64 {
         self.n
+    }
+
+    fn wake(&self) -> Option<Timestamp> {
+        self.debits.values().filter_map(|debit| debit.next_turn()).min()
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::debit::Debit;
+use crate::domain::event::Opened;
 use crate::domain::exchange::Open;
 use crate::domain::exchange::check::Case;
 use crate::domain::id::{Address, Id, MessageId};
@@ -88,6 +89,9 @@ pub struct Hat {
     pub debits: BTreeMap<Id, Box<Debit>>,
     /// Open exchanges by the id of their delivery.
     pub open: BTreeMap<Uuid, Box<Open>>,
+    /// What of the open exchanges is held back, whole, by the id of the delivery.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<Uuid, Box<Opened>>,
     /// Claims by their offer.
     pub claims: BTreeMap<Id, Claim>,
     /// The current minute.
@@ -115,6 +119,12 @@ impl Hat {
             return Err(Reason::RecipientOverQuota);
         }
         Ok(())
+    }
+
+    /// That `more` exchanges may be held back besides those that are.
+    pub(crate) fn may_hold(&self, case: &Case<'_>, more: usize) -> Result<(), Reason> {
+        let most = case.ctx.limits.held_per_hat;
+        if self.held.len() + more > most { Err(Reason::OverQuota) } else { Ok(()) }
     }
 
     /// That no open exchange has this delivery id.

@@ -10,12 +10,11 @@ use crate::domain::exchange::check::{self, Case, permit};
 use crate::domain::id::Kind;
 use crate::domain::verdict::Reason;
 
-/// Whether the terms can be held to. A minimum above 1 would hold exchanges back until it is reached,
-/// which this exchange does not do: such terms are refused rather than taken and not kept.
+/// Whether the terms can be held to.
 fn can_be_held(terms: &OfferTerms) -> bool {
     terms.starts < terms.expires
         && (1..=CLAIMS_MAX).contains(&terms.max_claims)
-        && terms.min_claims <= 1
+        && terms.min_claims <= terms.max_claims
         && terms.debit.client == terms.owner
         && well_formed(&terms.debit)
 }
@@ -40,7 +39,7 @@ pub(super) fn register(offer: &Offer, case: &Case<'_>, terms: &OfferTerms) -> Re
 /// That the offer waits for the operator.
 fn waits(offer: &Offer) -> Result<(), Reason> {
     match offer.standing {
-        OfferStanding::Registered => Ok(()),
+        OfferStanding::Draft | OfferStanding::Paid => Ok(()),
         OfferStanding::Unknown => Err(Reason::NotFound),
         _ => Err(Reason::WrongState),
     }
@@ -65,6 +64,16 @@ pub(super) fn approve(offer: &Offer, case: &Case<'_>, key: Option<Key>) -> Resul
     Ok(vec![Draft::caused(Event::Approved { key: None }).on(basis)])
 }
 
+/// Decides `offer.<offer>.pay`: the operator says that it is paid for. The exchange moves no money.
+pub(super) fn pay(offer: &Offer, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
+    let basis = by_operator(case)?;
+    waits(offer)?;
+    if offer.standing == OfferStanding::Paid {
+        return Err(Reason::WrongState);
+    }
+    Ok(vec![Draft::caused(Event::OfferPaid).on(basis)])
+}
+
 /// Decides `offer.<offer>.reject`.
 pub(super) fn reject(offer: &Offer, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
     let basis = by_operator(case)?;
@@ -78,8 +87,12 @@ pub(super) fn close(offer: &Offer, case: &Case<'_>) -> Result<Vec<Draft>, Reason
     permit(case.is_operator() || owner == Some(case.from()))?;
     case.sender_approved()?;
     match offer.standing {
-        OfferStanding::Registered | OfferStanding::Approved => Ok(vec![Draft::caused(Event::OfferClosed)]),
+        OfferStanding::Draft
+        | OfferStanding::Paid
+        | OfferStanding::Approved
+        | OfferStanding::Satisfied
+        | OfferStanding::Oversubscribed => Ok(vec![Draft::caused(Event::OfferClosed)]),
         OfferStanding::Unknown => Err(Reason::NotFound),
-        OfferStanding::Rejected | OfferStanding::Closed => Err(Reason::WrongState),
+        OfferStanding::Rejected | OfferStanding::Closed | OfferStanding::Expired => Err(Reason::WrongState),
     }
 }

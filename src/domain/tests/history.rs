@@ -39,6 +39,10 @@ pub enum Step {
     Send { which: usize, twice: bool },
     /// A message comes again.
     Again { which: usize },
+    /// The clock is looked at by everybody.
+    Wake,
+    /// A HAT takes an offer up and accepts its debit, and all messages arrive.
+    TakeUp { hat: usize, offer: usize },
     /// Time passes.
     Pass { seconds: i64 },
 }
@@ -56,15 +60,18 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
         3 => some().prop_map(|which| Step::Deadline { which }),
         3 => (some(), any::<bool>()).prop_map(|(which, twice)| Step::Send { which, twice }),
         1 => some().prop_map(|which| Step::Again { which }),
-        2 => prop_oneof![0i64..100, 0i64..8000].prop_map(|seconds| Step::Pass { seconds }),
+        2 => Just(Step::Wake),
+        2 => (some(), some()).prop_map(|(hat, offer)| Step::TakeUp { hat, offer }),
+        3 => prop_oneof![0i64..100, 0i64..8000, 0i64..90_000].prop_map(|seconds| Step::Pass { seconds }),
     ];
     prop::collection::vec(step, 0..most)
 }
 
-/// Where histories begin: an offer of one place is open.
+/// Where histories begin: an offer of two places that needs both is open.
 pub fn start() -> World {
     let mut w = World::new();
-    let terms = offer_terms("org:acme", 1);
+    let mut terms = offer_terms("org:acme", 2);
+    terms.min_claims = 2;
     w.must("offer:o1", "org:acme", Action::OfferRegister { terms });
     w.must("offer:o1", "operator:root", Action::Approve { key: None });
     w
@@ -173,11 +180,13 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
             (org.clone(), org, Action::Register { key: Some(key), profile })
         }
         28 => {
-            let terms = offer_terms("org:acme", 1 + u32::from(bits % 2));
+            let mut terms = offer_terms("org:acme", 1 + u32::from(bits % 2));
+            terms.min_claims = u32::from(bits % 4 / 2).min(terms.max_claims - 1) + 1;
             to_offer("org:acme", Action::OfferRegister { terms })
         }
         29 if bits < 16 => to_offer("org:acme", Action::OfferClose),
         29 => to_offer("operator:root", Action::Approve { key: None }),
+        30 if bits < 48 => own(Action::Withdraw { offer: offer() }),
         _ => own(Action::Claim { offer: offer() }),
     }
 }
@@ -248,6 +257,18 @@ pub fn take(w: &mut World, step: &Step) {
                     assert!(anonymous || decision == Decision::Repeat);
                     assert_eq!(w.ledger.len(), before);
                 }
+            }
+        }
+        Step::TakeUp { hat, offer } => {
+            let (hat, offer) = (of(&HATS, hat), id(of(&OFFERS, offer)));
+            w.tell(hat, hat, Action::Claim { offer: offer.clone() });
+            w.settle_sends();
+            w.tell(hat, hat, Action::DebitEnable { debit: offer });
+            w.settle_sends();
+        }
+        Step::Wake => {
+            for entity in w.entities.keys().cloned().collect::<Vec<_>>() {
+                w.local(&entity, Action::Wake);
             }
         }
         Step::Pass { seconds } => w.pass(seconds),

@@ -42,7 +42,7 @@ proptest! {
         let mut open: BTreeSet<uuid::Uuid> = BTreeSet::new();
         for (entry, content) in &w.ledger {
             match &entry.event {
-                Event::Opened(opened) => {
+                Event::Opened(opened) | Event::Held { opened, .. } => {
                     open.insert(opened.delivery);
                     let moves = opened.direction != event::Direction::Pull;
                     prop_assert_eq!(content.is_some(), moves);
@@ -55,7 +55,7 @@ proptest! {
                     }
                 }
                 Event::Settled(closed) | Event::Disputed { closed, .. }
-                | Event::Expired(closed) | Event::Recalled(closed) => {
+                | Event::Expired(closed) | Event::Recalled(closed) | Event::Dropped { closed, .. } => {
                     open.remove(&closed.delivery);
                 }
                 _ => prop_assert!(content.is_none()),
@@ -66,6 +66,11 @@ proptest! {
             _ => None,
         }).flatten().collect();
         prop_assert_eq!(held, open);
+        for state in w.entities.values() {
+            if let Any::Hat(hat) = state {
+                prop_assert!(hat.held.keys().all(|delivery| hat.open.contains_key(delivery)));
+            }
+        }
 
         // The registry's registrations are the entities' own.
         for (party, registration) in &w.registry.0 {
@@ -92,18 +97,19 @@ proptest! {
             let by_party = entry.cause.as_ref().is_some_and(|c| c.from.kind != Kind::Dex);
             prop_assert_eq!(told(true), usize::from(by_party), "{:?}", entry);
             let ends = matches!(entry.event, Event::Settled(_) | Event::Disputed { .. }
-                | Event::Expired(_) | Event::Recalled(_));
+                | Event::Expired(_) | Event::Recalled(_) | Event::Dropped { .. });
             let answers = matches!(entry.event, Event::ClaimRefused { .. }
-                | Event::DebitProposed { claim: Some(_), .. });
+                | Event::DebitProposed { claim: Some(_), .. } | Event::Released(_));
             prop_assert_eq!(told(false), usize::from(ends || answers));
             let closes = effects.iter().filter(|e| matches!(e, Effect::Close { .. })).count();
             prop_assert_eq!(closes, usize::from(ends));
             let leaves = effects.iter().filter(
                 |e| matches!(e, Effect::Deliver(_) | Effect::Request(_))).count();
-            prop_assert_eq!(leaves, usize::from(matches!(entry.event, Event::Opened(_))));
+            prop_assert_eq!(leaves, usize::from(entry.event.left().is_some()));
             for effect in &effects {
                 if let Effect::Outcome { outcome, first: false, .. } = effect {
-                    prop_assert!(outcome.status.is_final());
+                    let leaves = entry.event.left().is_some();
+                    prop_assert!(outcome.status.is_final() != leaves);
                 }
                 if let Effect::Outcome { outcome, .. } = effect {
                     let needs = matches!(outcome.status, Status::Rejected | Status::Disputed | Status::Expired);
@@ -157,12 +163,24 @@ fn the_histories_reach_every_state() {
         "DebitProposed",
         "DebitEnabled",
         "DebitDisabled",
+        "DebitRolled",
+        "DebitEnded",
         "Claimed",
         "ClaimRefused",
         "OfferReserved",
         "OfferRefused",
         "OfferConfirmed",
         "OfferClosed",
+        "OfferSatisfied",
+        "OfferReleased",
+        "OfferLapsed",
+        "OfferLeft",
+        "ClaimReleased",
+        "ClaimLapsed",
+        "ClaimWithdrawn",
+        "Held",
+        "Released",
+        "Dropped",
         "revoked-key",
         "not-permitted",
         "not-connected",

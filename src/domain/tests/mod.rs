@@ -1,16 +1,19 @@
 //! Tests of the core: plain ones for each reason, and laws over random histories.
 
 mod bridges;
+mod claims;
 mod debits;
 mod exchanges;
 mod history;
 mod ids;
 mod keys;
 mod laws;
+mod million;
 mod offers;
 mod oracle;
 mod order;
 mod pending;
+mod periods;
 mod reasons;
 mod registry;
 mod total;

@@ -25,6 +25,10 @@ fn claim(w: &mut World, hat: &str) {
     w.settle_sends();
 }
 
+fn of(hat: &str) -> event::HatClaim {
+    event::HatClaim { hat: id(hat), claim: None }
+}
+
 fn last(w: &World, to: &str) -> (Status, Option<Reason>, bool) {
     let (_, outcome, first) = w.outcomes.iter().rev().find(|(t, ..)| *t == a(to)).unwrap();
     (outcome.status, outcome.reason, *first)
@@ -52,20 +56,17 @@ fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
 fn reserving_twice_takes_one_place() {
     let mut w = approved(2);
     for _ in 0..3 {
-        let hat = id("bob.hubat.net");
-        w.send(a(OFFER), Action::OfferReserve { hat });
+        w.send(a(OFFER), Action::OfferReserve(of("bob.hubat.net")));
     }
     assert_eq!(w.offer(OFFER).taken(), 1);
-    let hat = id("eve.hubat.net");
-    let confirm = w.send(a(OFFER), Action::OfferConfirm { hat });
+    let confirm = w.send(a(OFFER), Action::OfferConfirm(of("eve.hubat.net")));
     assert_eq!(reason(&confirm), Reason::WrongState);
 }
 
 #[test]
 fn offers_not_open_give_no_place() {
     fn refusal(w: &mut World) -> Reason {
-        let hat = id("bob.hubat.net");
-        match w.send(a(OFFER), Action::OfferReserve { hat }) {
+        match w.send(a(OFFER), Action::OfferReserve(of("bob.hubat.net"))) {
             Decision::Record(drafts) => match &drafts[0].event {
                 Event::OfferRefused { reason, .. } => *reason,
                 other => panic!("{other:?}"),
@@ -108,7 +109,7 @@ fn terms_that_cannot_be_held_are_refused() {
     let mut many = good.clone();
     many.max_claims = offer::CLAIMS_MAX + 1;
     let mut minimum = good.clone();
-    minimum.min_claims = 2;
+    minimum.min_claims = 6;
     let mut foreign = good.clone();
     foreign.debit.client = a("org:other");
     for terms in [never, none, many, minimum, foreign] {

@@ -40,6 +40,52 @@ fn connected(entries: &[Entry], end: usize, hat: &Address, party: &Address) -> b
     .unwrap_or(false)
 }
 
+/// Since when the revision of the acceptance at `accepted` is accepted without a break: an owner who takes a
+/// cancellation back before the period's end goes on.
+fn unbroken(
+    entries: &[Entry],
+    accepted: usize,
+    hat: &Address,
+    debit: &Id,
+    revision: u32,
+    terms: &event::DebitTerms,
+    since: Timestamp,
+) -> Timestamp {
+    let before = entries[..accepted].iter().enumerate().rev().filter(|(_, entry)| entry.entity == *hat);
+    let mut cancelled: Option<(Timestamp, bool)> = None;
+    for (i, entry) in before {
+        match &entry.event {
+            Event::DebitDisabled { debit: d, at_period_end, .. } if d == debit && cancelled.is_none() => {
+                cancelled = Some((entry.at, *at_period_end));
+            }
+            Event::DebitProposed { debit: d, until: Some(_), .. } if d == debit => return since,
+            Event::DebitEnabled { debit: d, revision: r, .. } if d == debit => {
+                if *r != revision {
+                    return since;
+                }
+                let earlier = unbroken(entries, i, hat, debit, revision, terms, entry.at);
+                let start = terms.start.map_or(earlier, |start| start.max(earlier));
+                let period = i64::from(terms.period_seconds) * SECOND;
+                let over = match cancelled {
+                    _ if terms.cancel_at_period_end && since >= start.plus(period) => true,
+                    Some((_, false)) => true,
+                    Some((then, true)) => {
+                        let mut stop = start;
+                        while stop < then {
+                            stop = stop.plus(period);
+                        }
+                        since >= stop
+                    }
+                    None => false,
+                };
+                return if over { since } else { earlier };
+            }
+            _ => {}
+        }
+    }
+    since
+}
+
 /// The client of the debit when it is active at `at`, by walking through its periods.
 fn active_client<'e>(
     entries: &'e [Entry],
@@ -48,13 +94,20 @@ fn active_client<'e>(
     debit: &Id,
     at: Timestamp,
 ) -> Option<&'e Address> {
-    let (accepted, revision, since) =
-        entries[..end].iter().enumerate().rev().filter(|(_, entry)| entry.entity == *hat).find_map(|(i, entry)| {
+    let (accepted, revision, since) = entries[..end]
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, entry)| entry.entity == *hat)
+        .find_map(|(i, entry)| {
             match &entry.event {
-                Event::DebitEnabled { debit: d, revision, .. } if d == debit => Some((i, *revision, entry.at)),
+                Event::DebitEnabled { debit: d, revision, .. } if d == debit => Some(Some((i, *revision, entry.at))),
+                // A claim made anew waits for the owner anew.
+                Event::DebitProposed { debit: d, until: Some(_), .. } if d == debit => Some(None),
+                Event::ClaimLapsed { offer, .. } | Event::ClaimWithdrawn { offer, .. } if offer == debit => Some(None),
                 _ => None,
             }
-        })?;
+        })??;
     let terms = entries[..accepted]
         .iter()
         .filter(|entry| entry.entity == *hat)
@@ -63,6 +116,7 @@ fn active_client<'e>(
             _ => None,
         })
         .nth(revision as usize - 1)?;
+    let since = unbroken(entries, accepted, hat, debit, revision, terms, since);
     let start = terms.start.map_or(since, |start| start.max(since));
     let period = i64::from(terms.period_seconds) * SECOND;
     let mut active = at >= start && !(terms.cancel_at_period_end && at >= start.plus(period));
@@ -88,7 +142,7 @@ fn active_client<'e>(
 /// nothing was opened on a HAT or with a party that was not in force.
 pub fn authority(entries: &[Entry]) {
     for (i, entry) in entries.iter().enumerate() {
-        let Event::Opened(opened) = &entry.event else {
+        let Some(opened) = entry.event.left() else {
             continue;
         };
         let hat = &entry.entity;
@@ -114,6 +168,7 @@ pub fn authority(entries: &[Entry]) {
                     _ => (&opened.from, &opened.to),
                 };
                 assert_eq!(client, Some(receiver), "no active debit {debit}");
+                minimum(entries, i, hat, debit);
                 assert_eq!(sender, hat);
                 assert!(in_force(entries, i, receiver), "{receiver} is not in force");
             }
@@ -122,9 +177,46 @@ pub fn authority(entries: &[Entry]) {
     }
 }
 
+/// What moves under the debit of an offer moves only once the offer was satisfied by as many confirmed claims
+/// as it needs, and the HAT was told so about the claim that holds now.
+fn minimum(entries: &[Entry], end: usize, hat: &Address, debit: &Id) {
+    let told = newest(entries, end, hat, |entry| match &entry.event {
+        Event::DebitProposed { debit: d, until: Some(_), .. } if d == debit => Some(false),
+        Event::ClaimReleased { offer, .. } if offer == debit => Some(true),
+        _ => None,
+    });
+    let Some(told) = told else { return };
+    // The entry that releases stands just before what it releases.
+    assert!(told, "{debit} is below its minimum");
+    let offer = Address::new(Kind::Offer, debit.clone());
+    let mut confirmed: BTreeSet<&Id> = BTreeSet::new();
+    let mut min = 0;
+    for entry in entries[..end].iter().filter(|entry| entry.entity == offer) {
+        match &entry.event {
+            Event::OfferRegistered { terms } => min = terms.min_claims as usize,
+            Event::OfferConfirmed { hat } => {
+                confirmed.insert(hat);
+            }
+            Event::OfferLapsed { claims } => claims.iter().for_each(|of| {
+                confirmed.remove(&of.hat);
+            }),
+            Event::OfferLeft { hat, completed: false } => {
+                confirmed.remove(hat);
+            }
+            Event::OfferSatisfied => {
+                assert!(confirmed.len() >= min, "satisfied below its minimum");
+                return;
+            }
+            _ => {}
+        }
+    }
+    panic!("{offer} was never satisfied");
+}
+
 /// Where an exchange stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Life {
+    Held { deadline: Timestamp },
     Open { recalled: bool, deadline: Timestamp },
     Final,
 }
@@ -137,9 +229,12 @@ pub fn lifecycle(entries: &[Entry]) {
     for entry in entries {
         let due = parts.pop();
         match &entry.event {
-            Event::Opened(opened) => {
+            Event::Opened(opened) | Event::Held { opened, .. } => {
                 let deadline = opened.deadline;
-                let life = Life::Open { recalled: false, deadline };
+                let life = match &entry.event {
+                    Event::Held { .. } => Life::Held { deadline },
+                    _ => Life::Open { recalled: false, deadline },
+                };
                 assert_eq!(lives.insert(opened.delivery, life), None, "opened twice");
                 assert_eq!(opened.parent.is_some(), due.is_some());
                 if let Some((entity, part)) = due {
@@ -149,6 +244,12 @@ pub fn lifecycle(entries: &[Entry]) {
                 continue;
             }
             _ => assert_eq!(due, None, "a part is missing"),
+        }
+        if let Event::Released(opened) = &entry.event {
+            let deadline = opened.deadline;
+            let life = lives.insert(opened.delivery, Life::Open { recalled: false, deadline });
+            assert_eq!(life, Some(Life::Held { deadline }), "released what was not held");
+            assert!(entry.at < deadline);
         }
         let mut end = |closed: &event::Closed, allowed: fn(Life, Timestamp) -> bool| {
             let life = lives.insert(closed.delivery, Life::Final).expect("was opened");
@@ -161,11 +262,16 @@ pub fn lifecycle(entries: &[Entry]) {
             Event::Settled(closed) | Event::Disputed { closed, .. } => {
                 end(closed, |life, at| matches!(life, Life::Open { deadline, .. } if at < deadline));
             }
-            Event::Recalled(closed) => {
-                end(closed, |life, at| matches!(life, Life::Open { recalled: true, deadline } if at < deadline))
-            }
+            Event::Recalled(closed) => end(
+                closed,
+                |life, at| matches!(life, Life::Open { recalled: true, deadline } | Life::Held { deadline } if at < deadline),
+            ),
+            Event::Dropped { closed, .. } => end(closed, |life, _| matches!(life, Life::Held { .. })),
             Event::Expired(closed) => {
-                end(closed, |life, at| matches!(life, Life::Open { deadline, .. } if at >= deadline));
+                end(
+                    closed,
+                    |life, at| matches!(life, Life::Open { deadline, .. } | Life::Held { deadline } if at >= deadline),
+                );
             }
             Event::RecallRequested { delivery, .. } => match lives.get_mut(delivery) {
                 Some(Life::Open { recalled, .. }) if !*recalled => *recalled = true,
@@ -182,26 +288,37 @@ pub fn lifecycle(entries: &[Entry]) {
     assert!(parts.is_empty(), "a part is missing");
 }
 
-/// No offer ever has more HATs than places, and none that was not reserved is confirmed.
+/// No offer has more HATs than places at any time, none is confirmed that was not reserved, and what is told
+/// of the whole offer is so.
 pub fn places(entries: &[Entry]) {
-    let mut max: BTreeMap<&Address, u32> = BTreeMap::new();
+    let mut max: BTreeMap<&Address, usize> = BTreeMap::new();
     let mut held: BTreeMap<&Address, BTreeSet<&Id>> = BTreeMap::new();
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| entry.entity.kind == Kind::Offer) {
+        let held = held.entry(&entry.entity).or_default();
         match &entry.event {
             Event::OfferRegistered { terms } => {
-                max.insert(&entry.entity, terms.max_claims);
+                max.insert(&entry.entity, terms.max_claims as usize);
             }
             Event::OfferReserved { hat, .. } => {
-                held.entry(&entry.entity).or_default().insert(hat);
+                held.insert(hat);
             }
-            Event::OfferConfirmed { hat } => {
-                assert!(held.get(&entry.entity).is_some_and(|held| held.contains(hat)));
+            Event::OfferConfirmed { hat } => assert!(held.contains(hat), "{hat} holds no place"),
+            Event::OfferLapsed { claims } => {
+                for of in claims {
+                    assert!(held.remove(&of.hat), "{} had no place to lose", of.hat);
+                }
             }
+            Event::OfferLeft { hat, completed } => {
+                assert!(held.contains(hat), "{hat} had no place to give back");
+                if !completed {
+                    held.remove(hat);
+                }
+            }
+            Event::OfferOversubscribed => assert_eq!(held.len(), max[&entry.entity], "not full"),
+            Event::OfferReopened => assert!(held.len() < max[&entry.entity], "still full"),
             _ => {}
         }
-    }
-    for (offer, hats) in held {
-        assert!(hats.len() <= max[offer] as usize, "{offer}: {hats:?}");
+        assert!(held.len() <= max.get(&entry.entity).copied().unwrap_or(0), "{}: {held:?}", entry.entity);
     }
 }
 

@@ -138,15 +138,7 @@ pub fn bundle(endpoints: &[&str]) -> Bundle {
 }
 
 pub fn terms(client: &str, endpoints: &[&str]) -> DebitTerms {
-    DebitTerms {
-        client: a(client),
-        purpose: "research".into(),
-        bundle: bundle(endpoints),
-        start: None,
-        period_seconds: 3600,
-        cancel_at_period_end: false,
-        terms_url: None,
-    }
+    DebitTerms::new(a(client), "research", bundle(endpoints), 3600)
 }
 
 pub fn offer_terms(owner: &str, max: u32) -> OfferTerms {
@@ -358,11 +350,32 @@ impl World {
         reason(&self.tell(to, from, action))
     }
 
-    /// Hands the exchange's own messages over until none is left.
+    /// Hands the exchange's own messages over until none is left, and lets entities do what is due at once.
     pub fn settle_sends(&mut self) {
-        while let Some((to, action)) = self.sends.pop_front() {
-            self.send(to, action);
+        loop {
+            while let Some((to, action)) = self.sends.pop_front() {
+                self.send(to, action);
+            }
+            if !self.wake_all() {
+                return;
+            }
         }
+    }
+
+    /// Wakes whoever has something to do by now; false when nobody has.
+    pub fn wake_all(&mut self) -> bool {
+        let now = self.now;
+        let due = |state: &Any| match state {
+            Any::Hat(hat) => hat.wake().is_some_and(|at| at <= now),
+            Any::Offer(offer) => offer.wake().is_some_and(|at| at <= now),
+            _ => false,
+        };
+        let due: Vec<Address> =
+            self.entities.iter().filter(|(_, state)| due(state)).map(|(entity, _)| entity.clone()).collect();
+        for entity in &due {
+            assert_ne!(self.local(entity, Action::Wake), Decision::Nothing, "{entity} wakes for nothing");
+        }
+        !due.is_empty()
     }
 
     pub fn send(&mut self, to: Address, action: Action) -> Decision {
@@ -413,15 +426,27 @@ pub fn reason(decision: &Decision) -> Reason {
 
 /// What the wire makes of the exchange's own messages.
 fn sent(action: &str, body: &serde_json::Value) -> Action {
-    let hat = || id(body["hat"].as_str().expect("a hat"));
+    fn of<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Option<T> {
+        (!value.is_null()).then(|| serde_json::from_value(value.clone()).expect("as the wire has it"))
+    }
+    let claim = of::<MessageId>(&body["claim"]);
+    let hat_claim = || event::HatClaim { hat: of(&body["hat"]).expect("a hat"), claim };
+    let offer = |token: &str| Id::from_token(token).expect("a token");
     match action.split_once('.') {
-        None if action == "reserve" => Action::OfferReserve { hat: hat() },
-        None if action == "confirm" => Action::OfferConfirm { hat: hat() },
-        Some(("claim-reserved", offer)) => Action::ClaimReserved {
-            offer: Id::from_token(offer).expect("a token"),
-            terms: serde_json::from_value(body["terms"].clone()).expect("terms"),
+        None if action == "reserve" => Action::OfferReserve(hat_claim()),
+        None if action == "confirm" => Action::OfferConfirm(hat_claim()),
+        None if action == "lapse" => {
+            Action::OfferLapse { of: hat_claim(), completed: of(&body["completed"]).expect("said") }
+        }
+        Some(("claim-reserved", token)) => Action::ClaimReserved {
+            offer: offer(token),
+            terms: of(&body["terms"]).expect("terms"),
+            claim,
+            until: of(&body["until"]),
         },
-        Some(("claim-refused", offer)) => Action::ClaimRefused { offer: Id::from_token(offer).expect("a token") },
+        Some(("claim-refused", token)) => Action::ClaimRefused { offer: offer(token), claim },
+        Some(("claim-released", token)) => Action::ClaimReleased { offer: offer(token), claim },
+        Some(("claim-lapsed", token)) => Action::ClaimLapsed { offer: offer(token), claim },
         _ => panic!("no action of the protocol: {action}"),
     }
 }

@@ -2,11 +2,13 @@
 //! No id of a party, no content and no secret is in any of them.
 
 mod actors;
+mod bridge;
 mod broker;
 mod ledger;
 mod trace;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
+pub use bridge::{BridgeFault, Carried, DebitTold, Onboarded, Pulled, RecordsPosted};
 pub use broker::{
     EffectFailed, Healed, IntakeReopened, OutputLost, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
     StreamRolledBack,

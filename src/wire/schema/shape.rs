@@ -40,8 +40,12 @@ pub enum Shape {
     Debit,
     /// Terms of an offer.
     Offer,
-    /// A HAT.
+    /// A HAT and its claim.
     Hat,
+    /// A HAT's claim that is over.
+    Over,
+    /// A claim.
+    Claim,
     /// Terms of a debit, in a field.
     Terms,
 }
@@ -79,6 +83,13 @@ fn id() -> Value {
     json!({"type": "string", "pattern": "^[a-z0-9-][a-z0-9.-]{0,126}[a-z0-9-]$|^[a-z0-9-]$"})
 }
 
+fn uuid() -> Value {
+    json!({"type": "string", "format": "uuid", "description": "the claim's Dex-Id"})
+}
+
+/// The claim of examples.
+const CLAIM: &str = "0190a0b0-0000-7000-8000-000000000001";
+
 fn address(kinds: &str) -> Value {
     json!({"type": "string", "pattern": format!("^({kinds}):[a-z0-9.-]{{1,128}}$")})
 }
@@ -100,6 +111,8 @@ fn debit() -> Value {
             "bundle": {"type": "object", "minProperties": 1, "maxProperties": 64, "additionalProperties": property},
         }),
     );
+    let mut conditions = bundle.clone();
+    conditions["description"] = json!("what must be found on the HAT, which looks before it releases");
     object(
         &["client", "purpose", "bundle", "periodSeconds"],
         json!({
@@ -110,6 +123,12 @@ fn debit() -> Value {
             "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 3_155_760_000_u64},
             "cancelAtPeriodEnd": {"type": "boolean", "description": "ends after one period"},
             "termsUrl": text(256),
+            "requestClientName": text(128),
+            "requestClientUrl": text(256),
+            "requestClientLogoUrl": text(256),
+            "requestApplicationId": text(128),
+            "requestDescription": text(1024),
+            "conditions": conditions,
         }),
     )
 }
@@ -219,8 +238,17 @@ impl Shape {
                     "debit": debit(),
                 }),
             ),
-            Shape::Hat => object(&["hat"], json!({"hat": id()})),
-            Shape::Terms => object(&["terms"], json!({"terms": debit()})),
+            Shape::Hat => object(&["hat"], json!({"hat": id(), "claim": uuid()})),
+            Shape::Over => object(
+                &["hat"],
+                json!({
+                    "hat": id(),
+                    "claim": uuid(),
+                    "completed": {"type": "boolean", "description": "its debit ran to its end; else it was given back"},
+                }),
+            ),
+            Shape::Claim => object(&[], json!({"claim": uuid()})),
+            Shape::Terms => object(&["terms"], json!({"terms": debit(), "claim": uuid(), "until": time()})),
         })
     }
 
@@ -259,8 +287,10 @@ impl Shape {
                 "minClaims": 100,
                 "debit": debit_example(),
             }),
-            Shape::Hat => json!({"hat": "bob.hubat.net"}),
-            Shape::Terms => json!({"terms": debit_example()}),
+            Shape::Hat => json!({"hat": "bob.hubat.net", "claim": CLAIM}),
+            Shape::Over => json!({"hat": "bob.hubat.net", "claim": CLAIM, "completed": true}),
+            Shape::Claim => json!({"claim": CLAIM}),
+            Shape::Terms => json!({"terms": debit_example(), "claim": CLAIM, "until": "2026-02-01T00:00:00Z"}),
         })
     }
 }

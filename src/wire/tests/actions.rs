@@ -44,13 +44,17 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (Kind::App, "register") => {
             json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string()
         }
-        (Kind::Org, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
+        (_, "pin-key") => json!({"publicKey": include_str!("../../domain/tests/pin.pem")}).to_string(),
+        (_, "entrust") => r#"{"transport":"http","bridge":"dex.test"}"#.into(),
+        (_, "account") => r#"{"account":"acme","roles":["createDataOffers"],"approved":true}"#.into(),
+        (Kind::Org | Kind::Bridge, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
         (Kind::Offer, "register") => offer().to_string(),
         (Kind::Offer, "approve") => "{}".into(),
         (_, "approve" | "publish" | "rotate-key") => json!({"key": key}).to_string(),
         (_, "revoke-key") => json!({"key": key, "since": "2026-01-01T00:00:00Z"}).to_string(),
         (_, "debit-propose" | "debit-amend") => debit().to_string(),
         (_, "debit-disable") => r#"{"atPeriodEnd":true}"#.into(),
+        (_, "lapse") => r#"{"hat":"bob.hubat.net","completed":true}"#.into(),
         (_, "claim-reserved") => json!({"terms": debit()}).to_string(),
         (_, "reserve" | "confirm") => r#"{"hat":"bob.hubat.net"}"#.into(),
         _ => "{}".into(),
@@ -83,7 +87,7 @@ fn every_action_of_the_table_is_read_and_unknown_fields_are_refused() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 23 + 6 + 6 + 6 + 5 + 6 + 1);
+    assert_eq!(seen, 26 + 6 + 6 + 6 + 5 + 8 + 1);
 }
 
 #[test]
@@ -182,4 +186,27 @@ fn terms_that_contradict_themselves_are_refused() {
         let refused = read(to, verb, object, &body.to_string()).expect_err(pointer);
         assert_eq!(refused.0, Reason::Malformed, "{pointer}");
     }
+}
+
+#[test]
+fn fields_of_the_hat_s_own_format_that_are_not_taken_say_why() {
+    for (field, words) in [("requestClientCallbackUrl", "own inbox"), ("withoutPii", "personal data")] {
+        let mut body = debit();
+        body[field] = json!("https://acme.example");
+        let (reason, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("refused");
+        assert_eq!(reason, Reason::Malformed);
+        assert!(detail.contains(field) && detail.contains(words), "{detail}");
+    }
+    let mut body = debit();
+    body["conditions"] =
+        json!({"name": "adult", "bundle": {"age": {"endpoints": [{"endpoint": "rumpel/age", "filters": []}]}}});
+    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("a filter");
+    assert!(detail.contains("filters"), "{detail}");
+    body["conditions"] = json!({"name": "adult", "bundle": {}});
+    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("empty");
+    assert!(detail.starts_with("conditions: "), "{detail}");
+    body["conditions"] = serde_json::Value::Null;
+    body["start"] = json!("9999-12-31T23:59:59Z");
+    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("too far");
+    assert!(detail.contains("between the years 1678 and 2261"), "{detail}");
 }

@@ -173,7 +173,10 @@ fn the_exchange_s_own_messages_arrive_with_version_8_ids() {
         Bytes::from_static(br#"{"hat":"bob.hubat.net"}"#),
     );
     let incoming = arrive_message(&message).expect("well-formed");
-    assert_eq!(incoming.command.action, Action::OfferReserve { hat: hat.id });
+    assert_eq!(
+        incoming.command.action,
+        Action::OfferReserve(crate::domain::event::HatClaim { hat: hat.id, claim: None })
+    );
 }
 
 fn an_outcome() -> OutcomeOut {

@@ -15,6 +15,17 @@ pub fn address(text: &str) -> Address {
     text.parse().expect("an address")
 }
 
+/// A debit on the plug's records for this client, rolling by the hour.
+pub fn terms(client: &Address) -> DebitTerms {
+    let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+    DebitTerms::new(
+        client.clone(),
+        "a test",
+        Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
+        3600,
+    )
+}
+
 /// Voices of the parties.
 #[allow(dead_code)]
 pub struct Cast {
@@ -60,16 +71,7 @@ impl Cast {
     /// A debit for the organisation on HAT `number`, proposed and enabled.
     #[allow(dead_code)]
     pub async fn debit(&self, number: usize, debit: &str) {
-        let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
-        let terms = DebitTerms {
-            client: self.org.party().clone(),
-            purpose: "a test".into(),
-            bundle: Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
-            start: None,
-            period_seconds: 3600,
-            cancel_at_period_end: false,
-            terms_url: None,
-        };
+        let terms = terms(self.org.party());
         self.org.debit_propose(&self.hat(number), &id(debit), &terms).await.expect("proposed");
         self.hats[number].debit_enable(&id(debit)).await.expect("enabled");
     }

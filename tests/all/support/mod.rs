@@ -4,6 +4,7 @@ pub mod cast;
 pub mod dashboard;
 pub mod exchange;
 pub mod gateway;
+pub mod http_hat;
 pub mod inside;
 pub mod ledger;
 pub mod losses;

@@ -1,0 +1,109 @@
+//! Names to addresses, at the moment of the connect: what is not public is taken out, whatever a name
+//! said a moment ago.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::address::is_public;
+
+/// Every address of the name is one that we do not go to.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the name leads to no public address")]
+pub struct NotPublic;
+
+/// Names that are not asked of DNS: `name` or `*.domain`, and where they lead, port included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// A whole name, or `*.domain` for all names under a domain.
+    pub pattern: String,
+    /// Where it leads.
+    pub to: SocketAddr,
+}
+
+impl Fixed {
+    /// Reads `name=host:port`.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (pattern, to) = text.split_once('=').ok_or_else(|| format!("{text:?} is not name=address:port"))?;
+        let to = to.parse().map_err(|_| format!("{to:?} in {text:?} is not address:port, like 192.0.2.1:443"))?;
+        if pattern.is_empty() {
+            return Err(format!("{text:?} names nothing"));
+        }
+        Ok(Fixed { pattern: pattern.to_owned(), to })
+    }
+
+    fn is_for(&self, name: &str) -> bool {
+        match self.pattern.strip_prefix('*') {
+            Some(end) => end.len() < name.len() && name.ends_with(end),
+            None => self.pattern == name,
+        }
+    }
+}
+
+/// The resolver of a door.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Asked first; the first that fits counts.
+    pub fixed: Arc<[Fixed]>,
+    /// Private addresses are gone to as well.
+    pub private: bool,
+}
+
+impl Guard {
+    fn pass(&self, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NotPublic> {
+        let kept: Vec<SocketAddr> =
+            found.into_iter().filter(|address| self.private || is_public(address.ip())).collect();
+        if kept.is_empty() { Err(NotPublic) } else { Ok(kept) }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let name = name.as_str();
+            let found = match guard.fixed.iter().find(|fixed| fixed.is_for(name)) {
+                Some(fixed) => vec![fixed.to],
+                // Port 0: the URL's.
+                None => tokio::net::lookup_host((name, 0)).await?.collect(),
+            };
+            let addresses: Addrs = Box::new(guard.pass(found)?.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixed_names_are_read_and_fit() {
+        let fixed = Fixed::parse("*.hubat.net=127.0.0.1:9").expect("reads");
+        assert!(fixed.is_for("bob.hubat.net") && fixed.is_for("a.b.hubat.net"));
+        assert!(!fixed.is_for("hubat.net") && !fixed.is_for(".hubat.net") && !fixed.is_for("bobhubat.net"));
+        let one = Fixed::parse("bob.hubat.net=[::1]:80").expect("reads");
+        assert!(one.is_for("bob.hubat.net") && !one.is_for("eve.bob.hubat.net"));
+        for bad in ["bob.hubat.net", "bob=elsewhere", "=127.0.0.1:1", "bob=127.0.0.1"] {
+            Fixed::parse(bad).expect_err(bad);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_private_is_taken_out_at_the_connect() {
+        let guard = Guard { fixed: vec![Fixed::parse("in.test=10.0.0.1:1").expect("reads")].into(), private: false };
+        for name in ["in.test", "localhost"] {
+            let name: Name = name.parse().expect("a name");
+            let refused = guard.resolve(name).await.err().expect("refused");
+            assert!(refused.downcast_ref::<NotPublic>().is_some(), "{refused}");
+        }
+        let open = Guard { private: true, ..guard };
+        let name: Name = "in.test".parse().expect("a name");
+        let found: Vec<SocketAddr> = open.resolve(name).await.expect("allowed").collect();
+        assert_eq!(found, ["10.0.0.1:1".parse().expect("an address")]);
+    }
+}
