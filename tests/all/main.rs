@@ -16,6 +16,7 @@ mod disk;
 mod examples;
 mod exchanges;
 mod gateway;
+mod gateway_stats;
 mod grafana;
 mod hat_api;
 mod http;
