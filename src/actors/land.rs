@@ -104,6 +104,7 @@ impl Landing {
             let mut books = self.books.borrow_mut();
             for sealed in &arrived.sealed {
                 self.shared.registry.fold(&sealed.entry);
+                self.shared.reported.fold(&sealed.entry);
                 books.take(sealed);
             }
         }

@@ -31,6 +31,7 @@ pub mod partition;
 pub mod path;
 pub mod position;
 pub mod registry;
+pub mod reported;
 pub mod shared;
 pub mod snapshot;
 pub mod source;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use crate::domain::{Address, Entry, Kind, Registration, RegistryView};
+use crate::domain::{Address, Entry, Kind, Registration, RegistryView, Standing};
 
 /// Registrations by party. Written by the partition that owns the party, read by all; values are
 /// cheap clones and no guard leaves a method.
@@ -37,6 +37,11 @@ impl Registry {
     /// The parties of a kind. For kinds with few parties.
     pub fn of_kind(&self, kind: Kind) -> Vec<Address> {
         self.parties.iter().map(|party| party.key().clone()).filter(|party| party.kind == kind).collect()
+    }
+
+    /// How many parties of a kind stand like this.
+    pub fn count(&self, kind: Kind, standing: Standing) -> usize {
+        self.parties.iter().filter(|party| party.key().kind == kind && party.standing == standing).count()
     }
 
     /// How many parties are known.

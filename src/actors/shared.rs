@@ -12,6 +12,7 @@ use super::fatal::Fatal;
 use super::prefix::Prefix;
 use super::recents::same;
 use super::registry::Registry;
+use super::reported::ReportedByHats;
 use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits};
 use crate::ledger::{LedgerReader, Position, SpoolHandle, Stored};
 use crate::nats::streams::{InLimits, OutLimits};
@@ -88,6 +89,8 @@ pub struct Shared {
     pub bounds: Bounds,
     /// Registrations of all parties.
     pub registry: Registry,
+    /// What HATs report of themselves.
+    pub reported: ReportedByHats,
     /// Which entities are live, cold or quarantined.
     pub directory: Directory,
     /// Rows, index and open exchanges.

@@ -11,6 +11,7 @@ mod history;
 mod lists;
 mod offers;
 mod proofs;
+mod reports;
 mod stats;
 mod steps;
 mod trace;
@@ -56,10 +57,12 @@ enum Call {
     Checkpoint,
     Proof,
     Summary,
+    Reported,
+    Catalogue,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 17] = [
+const CALLS: [(&str, Call); 19] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
@@ -77,6 +80,8 @@ const CALLS: [(&str, Call); 17] = [
     ("ledger.checkpoint", Call::Checkpoint),
     ("ledger.proof", Call::Proof),
     ("stats.summary", Call::Summary),
+    ("stats.reported", Call::Reported),
+    ("stats.catalogue", Call::Catalogue),
 ];
 
 /// Answers queries and broadcasts statistics until told to stop.
@@ -175,6 +180,8 @@ fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<V
         Call::Checkpoint => proofs::checkpoint(shared, body),
         Call::Proof => proofs::proof(shared, body),
         Call::Summary => stats::summary(shared, body),
+        Call::Reported => reports::reported(shared, body),
+        Call::Catalogue => reports::catalogue(shared, body),
     };
     bounded(answer)
 }

@@ -21,6 +21,7 @@ use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::kinds;
 use crate::actors::registry::Registry;
+use crate::actors::reported::ReportedByHats;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
@@ -115,6 +116,7 @@ impl Running {
             origin: origin.as_str().into(),
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
+            reported: ReportedByHats::default(),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -311,10 +313,12 @@ fn begin(
     for (party, registration) in shared.db.registrations().context("the registrations")? {
         shared.registry.set(party, registration);
     }
+    shared.reported.begin(&shared.db).context("what HATs have reported")?;
     let mut recent = Vec::new();
     for stored in shared.reader.scan(shared.db.known_through()) {
         let sealed = sealed(shared, stored.context("the ledger")?).context("the ledger")?;
         shared.registry.fold(&sealed.entry);
+        shared.reported.fold(&sealed.entry);
         recent.push(sealed);
     }
     // The tail may be over its bound after a long run without snapshots; the first one clears it.

@@ -10,6 +10,7 @@ use super::id::{Address, Id, MessageId};
 use super::pin::Pin;
 use super::records::Records;
 use super::registration::{Profile, Transport};
+use super::report::Report;
 use super::time::Timestamp;
 
 /// The facts of a message that its ledger entry keeps: with them the signed text can be rebuilt
@@ -130,6 +131,8 @@ pub enum Action {
     AppSetup { app: Id },
     /// `hat.<hat>.app-disable.<app>`.
     AppDisable { app: Id },
+    /// `hat.<hat>.report`: what the HAT reports of itself.
+    Report(Report),
     /// `hat.<hat>.debit-propose.<debit>`.
     DebitPropose { debit: Id, terms: DebitTerms },
     /// `hat.<hat>.debit-amend.<debit>`: a new revision that waits for the owner.

@@ -9,6 +9,7 @@ use super::command::Receipt;
 use super::id::{Address, Id, MessageId};
 use super::pin::Pin;
 use super::registration::{Profile, Transport};
+use super::report::Reported;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -351,6 +352,8 @@ pub enum Event {
     AppSetUp { app: Id },
     /// It was disabled.
     AppDisabled { app: Id },
+    /// The HAT reported events of its own.
+    Reported(Box<Reported>),
     /// A debit, or a further revision of one, waits for the owner.
     DebitProposed {
         debit: Id,

@@ -24,6 +24,7 @@ pub mod pin;
 pub mod plug;
 pub mod records;
 pub mod registration;
+pub mod report;
 pub mod seal;
 pub mod time;
 pub mod verdict;

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod caller;
+pub mod compat;
 pub mod cors;
 pub mod endpoint;
 pub mod etag;
@@ -67,6 +68,8 @@ pub struct Gateway {
     pub passwords: Passwords,
     /// Failed logins.
     pub lockout: Lockout,
+    /// Figures for everybody.
+    pub public: compat::Public,
     /// Pinned keys of HATs.
     pub pins: Pins,
     /// Idempotency keys.
@@ -156,6 +159,7 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
         accounts,
         passwords: Passwords::new(settings.logins)?,
         lockout: Lockout::default(),
+        public: compat::Public::default(),
         pins: Pins::default(),
         limits: Limits::new(settings.rate),
         address_limits: Limits::new(settings.address_rate),

@@ -35,6 +35,7 @@ const HAT: &[ActionName] = &[
     ("plug-disconnect", Object::Id("plug")),
     ("app-setup", Object::Id("app")),
     ("app-disable", Object::Id("app")),
+    ("report", Object::None),
     ("debit-propose", Object::Id("debit")),
     ("debit-amend", Object::Id("debit")),
     ("debit-enable", Object::Id("debit")),

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 use super::actions::{self, Object};
-use super::form;
+use super::{form, report};
 
 /// Why a subject and body are no action.
 pub type Wrong = (Reason, String);
@@ -183,6 +183,7 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
             let HatRegister { key, public_key, transport, bridge } = json(body)?;
             Ok(Action::Register { key, profile: Profile::Hat { public_key, transport, bridge } })
         }
+        (Kind::Hat, "report") => Ok(Action::Report(report::read(body)?)),
         (Kind::Plug, "register") => {
             let b: PlugRegister = json(body)?;
             let (name, namespace) = (b.name, b.namespace);

@@ -16,6 +16,7 @@ pub mod outgoing;
 pub mod problem;
 pub mod query;
 pub mod received;
+pub mod report;
 pub mod schema;
 pub mod sign;
 pub mod signed_text;

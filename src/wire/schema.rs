@@ -80,6 +80,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "revoke-key") => Shape::Revoke,
         (_, "debit-propose" | "debit-amend") => Shape::Debit,
         (_, "debit-disable") => Shape::Disable,
+        (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,
         _ => Shape::Nothing,
     }
@@ -88,7 +89,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
 fn who(kind: Kind, verb: &str) -> &'static str {
     match (kind, verb) {
         (_, "credit") => "the plug or app that it names",
-        (_, "release" | "data") => "the HAT (or its bridge)",
+        (_, "release" | "data" | "report") => "the HAT (or its bridge)",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",
         (_, "recall") => "who sent that exchange",

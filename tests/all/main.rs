@@ -17,6 +17,7 @@ mod examples;
 mod exchanges;
 mod gateway;
 mod gateway_load;
+mod gateway_stats;
 mod grafana;
 mod hat_api;
 mod http;

@@ -83,6 +83,11 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
             say("delivery", json!(delivery));
             say("to", json!(to));
         }
+        Event::Reported(added) => {
+            say("kinds", json!(added.kinds));
+            say("repeated", json!(added.repeated));
+            say("unreadable", json!(added.unreadable));
+        }
         Event::LateReceipt { delivery, verdict } => {
             say("delivery", json!(delivery));
             say("verdict", json!(verdict));
@@ -148,6 +153,7 @@ pub fn name(event: &Event) -> &'static str {
         Event::PlugDisconnected { .. } => "plug-disconnected",
         Event::AppSetUp { .. } => "app-set-up",
         Event::AppDisabled { .. } => "app-disabled",
+        Event::Reported(_) => "reported",
         Event::DebitProposed { .. } => "debit-proposed",
         Event::DebitEnabled { .. } => "debit-enabled",
         Event::DebitDisabled { .. } => "debit-disabled",

@@ -56,6 +56,7 @@ impl Hat {
             Event::AppDisabled { app } => {
                 self.apps.remove(app);
             }
+            Event::Reported(added) => self.reports.get_or_insert_default().apply(added),
             Event::DebitProposed { debit, terms, offer, claim, until } => {
                 self.propose(debit, terms, offer.as_ref(), entry);
                 if let (Some(claim), Some(until), Some(debit)) = (*claim, *until, self.debits.get_mut(debit)) {
@@ -115,6 +116,7 @@ impl Hat {
                     | Event::Rejected { .. }
                     | Event::DebitProposed { .. }
                     | Event::Claimed { .. }
+                    | Event::Reported(_)
             )
         {
             let bridged = cause.from.kind == Kind::Bridge && self.registration.bridge() == Some(&cause.from.id);

@@ -6,6 +6,7 @@ pub mod claim;
 pub mod connect;
 pub mod debits;
 pub mod lifecycle;
+pub mod report;
 pub mod state;
 mod turns;
 
@@ -45,6 +46,7 @@ impl Hat {
             Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
             Action::AppSetup { app } => apps::set_up(self, case, app),
             Action::AppDisable { app } => apps::disable(self, case, app),
+            Action::Report(said) => report::report(self, case, said),
             Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
             Action::DebitAmend { debit, terms } => debits::amend(self, case, debit, terms),
             Action::DebitEnable { debit } => debits::enable(self, case, debit),

@@ -11,6 +11,7 @@ use crate::domain::exchange::Open;
 use crate::domain::exchange::check::Case;
 use crate::domain::id::{Address, Id, MessageId};
 use crate::domain::registration::{Registration, Standing};
+use crate::domain::report::Reports;
 use crate::domain::time::{SECOND, Timestamp};
 use crate::domain::verdict::Reason;
 
@@ -96,6 +97,9 @@ pub struct Hat {
     pub claims: BTreeMap<Id, Claim>,
     /// The current minute.
     pub minute: Minute,
+    /// What it has reported of itself, when it ever has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reports: Option<Box<Reports>>,
 }
 
 impl Hat {

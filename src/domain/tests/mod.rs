@@ -16,5 +16,6 @@ mod pending;
 mod periods;
 mod reasons;
 mod registry;
+mod reports;
 mod total;
 mod world;

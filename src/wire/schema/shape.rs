@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
 use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX, ROLES_MAX};
 
@@ -14,6 +15,8 @@ pub enum Shape {
     Records,
     /// A receipt.
     Receipt,
+    /// Events that a HAT reports.
+    Report,
     /// Which records a client wants.
     Pull,
     /// A key.
@@ -163,6 +166,16 @@ impl Shape {
                 });
                 json!({"type": ["array", "object"], "items": record, "description": "an array of records, or one"})
             }
+            Shape::Report => json!({
+                "type": "array",
+                "maxItems": EVENTS_MAX,
+                "items": {
+                    "type": "object",
+                    "required": ["statsType"],
+                    "properties": {"statsType": {"enum": StatsKind::ALL.map(StatsKind::as_str)}},
+                },
+                "description": "events in the form in which HATs report them",
+            }),
             Shape::Receipt => object(
                 &["delivery", "digest", "count", "verdict"],
                 json!({
@@ -257,6 +270,12 @@ impl Shape {
         Some(match self {
             Shape::Nothing => return None,
             Shape::Records => json!([{"endpoint": "fitbit/steps", "data": {"steps": 8421, "day": "2026-01-31"}}]),
+            Shape::Report => json!([{
+                "statsType": "inbound",
+                "time": "2026-01-31T12:00:00+0000",
+                "stats": [{"endpoint": "fitbit/steps", "propertyStats": {"steps": 1, "day": 1}}],
+                "logEntry": "saved batch for fitbit/steps",
+            }]),
             Shape::Receipt => json!({
                 "delivery": "0190a0b0-0000-8000-8000-000000000001",
                 "digest": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",

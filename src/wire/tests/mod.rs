@@ -4,6 +4,7 @@ mod actions;
 mod decode;
 mod document;
 mod outgoing;
+mod report;
 mod vectors;
 mod verify;
 

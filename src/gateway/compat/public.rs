@@ -1,0 +1,114 @@
+//! Figures for everybody, asked of the exchange at most every few seconds however many ask.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+
+use super::structure::{self, Endpoint};
+use crate::domain::Timestamp;
+use crate::gateway::fault::Fault;
+use crate::gateway::link::Link;
+
+/// How old figures may be.
+const FRESH: Duration = Duration::from_secs(5);
+/// Most pages of one list that are asked for: beyond them figures end.
+const PAGES_MAX: usize = 100;
+/// Items asked for at once.
+const PAGE: usize = 1000;
+/// Fields named as top ones.
+const TOP: usize = 20;
+
+/// What `/stats` and `/stats/available-data` answer.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// The counters.
+    pub counters: Value,
+    /// The catalogue.
+    pub structure: Value,
+}
+
+/// The figures as last asked for.
+#[derive(Default)]
+pub struct Public(Mutex<Option<(Instant, Figures)>>);
+
+impl Public {
+    /// Figures that are at most a few seconds old. Who asks while they are being fetched waits for those.
+    ///
+    /// # Errors
+    /// As [`Link::ask`].
+    pub async fn figures(&self, link: &Link) -> Result<Figures, Fault> {
+        let mut kept = self.0.lock().await;
+        if let Some((at, figures)) = &*kept
+            && at.elapsed() < FRESH
+        {
+            return Ok(figures.clone());
+        }
+        let figures = ask(link).await?;
+        *kept = Some((Instant::now(), figures.clone()));
+        Ok(figures)
+    }
+}
+
+async fn ask(link: &Link) -> Result<Figures, Fault> {
+    let sums = link.ask("stats.reported", &Value::Null).await?;
+    let endpoints: Result<Vec<Endpoint>, _> =
+        all(link, "stats.catalogue").await?.into_iter().map(serde_json::from_value).collect();
+    let endpoints = endpoints.map_err(|error| Fault::internal("the catalogue", &error))?;
+    let offers = all(link, "offer.list").await?;
+    let claims: u64 = offers
+        .iter()
+        .map(|offer| offer["reserved"].as_u64().unwrap_or(0) + offer["confirmed"].as_u64().unwrap_or(0))
+        .sum();
+    let at: Timestamp =
+        serde_json::from_value(sums["at"].clone()).map_err(|error| Fault::internal("the figures", &error))?;
+    Ok(Figures {
+        counters: counters(&sums, claims, &endpoints, at.unix_ms()),
+        structure: json!(structure::namespaces(&endpoints)),
+    })
+}
+
+/// All pages of a list.
+async fn all(link: &Link, call: &str) -> Result<Vec<Value>, Fault> {
+    let mut items = Vec::new();
+    let mut question = json!({ "limit": PAGE });
+    for _ in 0..PAGES_MAX {
+        let mut page = link.ask(call, &question).await?;
+        if let Some(more) = page["items"].as_array_mut() {
+            items.append(more);
+        }
+        if page["next"].is_null() {
+            break;
+        }
+        question["after"] = page["next"].take();
+    }
+    Ok(items)
+}
+
+fn counters(sums: &Value, claims: u64, endpoints: &[Endpoint], updated: u64) -> Value {
+    let counter = |title: &str, value: &Value| json!({ "title": title, "value": value, "updated": updated });
+    let mut fields: Vec<(u64, String)> = endpoints
+        .iter()
+        .flat_map(|of| {
+            let (source, table) = of.endpoint.split_once('/').unwrap_or((&of.endpoint, ""));
+            of.fields.iter().map(move |field| (field.count, format!("{} in {table} of {source}", field.path)))
+        })
+        .collect();
+    fields.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    fields.truncate(TOP);
+    let sum: u64 = fields.iter().map(|(count, _)| count).sum();
+    let children: Map<String, Value> =
+        fields.into_iter().map(|(count, name)| (name.clone(), counter(&name, &json!(count)))).collect();
+    let mut top = counter("Top Datapoints", &json!(sum));
+    if !children.is_empty() {
+        top["children"] = Value::Object(children);
+    }
+    json!([
+        counter("Data Plugs", &sums["plugs"]),
+        counter("HATs", &sums["hats"]),
+        counter("Total Offer Claims", &json!(claims)),
+        counter("Data In", &sums["valuesIn"]),
+        counter("Data Out", &sums["valuesOut"]),
+        top,
+    ])
+}
