@@ -101,7 +101,7 @@ mod tests {
         let profile = Profile::Plug { name: "Facebook".into(), namespace: "facebook".into() };
         let by = "plug:facebook".parse().expect("an address");
         vec![
-            entry(1, 10, Event::Registered { key: first, profile, by }),
+            entry(1, 10, Event::Registered { key: Some(first), profile, by }),
             entry(2, 20, Event::Approved { key: Some(first) }),
             entry(4, 30, Event::KeyRotated { key: second }),
             entry(5, 40, Event::Suspended),

@@ -195,6 +195,7 @@ impl Exchange {
             health: Arc::new(Health::default()),
             clock: Arc::new(SystemClock),
             fault: None,
+            reported: Default::default(),
             fatal: dex::actors::fatal::Fatal::new().0,
             progress: Progress::new(3, 0, 3, vec![dex::actors::shared::Place::default()]),
         });

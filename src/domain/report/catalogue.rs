@@ -106,12 +106,13 @@ impl Catalogue {
         after: Option<&str>,
         hats: u32,
     ) -> impl Iterator<Item = (&SmolStr, impl Iterator<Item = (&SmolStr, Seen)>)> {
-        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after));
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.fields.range::<str, _>((from, Bound::Unbounded)).filter_map(move |(endpoint, fields)| {
-            fields.values().any(|seen| seen.hats >= hats).then(|| {
-                let shown = fields.iter().filter(move |(_, seen)| seen.hats >= hats);
-                (endpoint, shown.map(|(path, seen)| (path, *seen)))
-            })
+            if !fields.values().any(|seen| seen.hats >= hats) {
+                return None;
+            }
+            let shown = fields.iter().filter(move |(_, seen)| seen.hats >= hats);
+            Some((endpoint, shown.map(|(path, seen)| (path, *seen))))
         })
     }
 }

@@ -245,7 +245,7 @@ fn problem(status: u16, message: &str, cause: &str) -> HttpResponse {
 }
 
 /// The reference's rule: the hash covers the text of the data alone, and is unique over the whole HAT.
-fn store(hat: &mut Hat, endpoint: &str, data: &RawValue) -> Result<Value, HttpResponse> {
+fn store(hat: &mut Hat, endpoint: &str, data: &RawValue) -> Result<Value, Box<HttpResponse>> {
     let compact: Box<RawValue> = {
         let mut text = String::new();
         let (mut inside, mut escaped) = (false, false);
@@ -262,11 +262,11 @@ fn store(hat: &mut Hat, endpoint: &str, data: &RawValue) -> Result<Value, HttpRe
         RawValue::from_string(text).expect("JSON without spaces is JSON")
     };
     if compact.get().contains("\"unwelcome\"") {
-        return Err(problem(400, "Bad Request", "Data could not be stored"));
+        return Err(Box::new(problem(400, "Bad Request", "Data could not be stored")));
     }
     let hash: [u8; 32] = Sha256::digest(compact.get().as_bytes()).into();
     if !hat.hashes.insert(hash) {
-        return Err(problem(400, "Bad Request", "Duplicate data"));
+        return Err(Box::new(problem(400, "Bad Request", "Duplicate data")));
     }
     let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
     let shown = json!({"endpoint": endpoint, "recordId": id, "data": compact});
@@ -408,7 +408,7 @@ fn post(hat: &mut Hat, endpoint: &str, body: &[u8], skip: bool, mode: &Mode) -> 
         }
         return match store(hat, endpoint, one) {
             Ok(shown) => HttpResponse::Created().json(shown),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         };
     }
     let Ok(many) = serde_json::from_str::<Vec<&RawValue>>(text) else { return problem(400, "Bad Request", "not JSON") };
@@ -428,7 +428,7 @@ fn post(hat: &mut Hat, endpoint: &str, body: &[u8], skip: bool, mode: &Mode) -> 
             Err(refused) => {
                 hat.records.truncate(before.0);
                 hat.hashes = before.1;
-                return refused;
+                return *refused;
             }
         }
     }
