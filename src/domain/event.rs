@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+pub use super::bundle::{Bundle, EndpointQuery, PropertyQuery};
 use super::bytes::{Digest, Key};
 use super::command::Receipt;
 use super::id::{Address, Id, MessageId};
@@ -127,40 +128,6 @@ pub struct Part {
     pub exchange: MessageId,
     /// The debit it goes under.
     pub debit: Id,
-}
-
-/// One endpoint named in a bundle. Mapping, filters and links of the full bundle language are refused
-/// as unknown fields, never silently dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointQuery {
-    /// `namespace/path`.
-    pub endpoint: SmolStr,
-}
-
-/// What one property of a bundle asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PropertyQuery {
-    /// At least one.
-    pub endpoints: Vec<EndpointQuery>,
-}
-
-/// Which data: the HAT's bundle format, of which the list of endpoints is understood.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bundle {
-    /// The bundle's name, `[0-9a-zA-Z-]+`.
-    pub name: SmolStr,
-    /// Property → query.
-    pub bundle: std::collections::BTreeMap<SmolStr, PropertyQuery>,
-}
-
-impl Bundle {
-    /// Whether the bundle names this endpoint.
-    pub fn selects(&self, endpoint: &str) -> bool {
-        self.bundle.values().flat_map(|property| &property.endpoints).any(|query| query.endpoint == endpoint)
-    }
 }
 
 /// The terms of one revision of a data debit.

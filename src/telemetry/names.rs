@@ -95,7 +95,7 @@ metrics_table! {
     READY = "dex_ready", Gauge, None, "1 while /health/ready says so, else 0.";
     LIVE = "dex_live", Gauge, None, "1 while no part is stuck (/health/live), else 0.";
     START_TIME_SECONDS = "dex_start_time_seconds", Gauge, None, "When the daemon started, Unix time.";
-    REST_REQUESTS_TOTAL = "dex_rest_requests_total", Counter, Some("method"), "Requests to the gateway, by class of method, route template and class of status.";
+    REST_REQUESTS_TOTAL = "dex_rest_requests_total", Counter, Some("status"), "Requests to the gateway, by class of method, route template and class of status.";
     REST_SECONDS = "dex_rest_seconds", Histogram, None, "Time to answer a request to the gateway.";
     BUILD_INFO = "dex_build_info", Gauge, Some("version"), "1, with the version as label.";
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::dashboard::{Dashboard, dashboard};
-use crate::support::exchange::Exchange;
+use crate::support::gateway::Gateway;
 use crate::support::prometheus::Prometheus;
 
 #[test]
@@ -168,7 +168,8 @@ async fn check(prometheus: &Prometheus) -> Result<(), String> {
 
 #[tokio::test]
 async fn every_panel_is_filled_by_a_real_exchange() {
-    let exchange = Exchange::start();
+    let gateway = Gateway::start();
+    let exchange = &gateway.exchange;
     let prometheus = Prometheus::scraping(&exchange.http);
     let settings = Settings { seed: 5, hats: 12, rate: 80, mistakes: 0.3, ..Settings::default() };
     let cast = Cast::new(settings.seed, settings.hats);
@@ -181,7 +182,14 @@ async fn every_panel_is_filled_by_a_real_exchange() {
         stop.cancel();
         checked
     };
-    let ((), checked) = tokio::join!(drive.run(&stop), checked);
+    let asked = async {
+        while !stop.is_cancelled() {
+            let answer = gateway.request(reqwest::Method::GET, "/api/v1/ledger/checkpoint").send().await;
+            assert!(answer.expect("answers").status().is_success());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let ((), checked, ()) = tokio::join!(drive.run(&stop), checked, asked);
     if let Err(error) = checked {
         panic!("{error}");
     }

@@ -7,7 +7,7 @@ use dex::telemetry::names::{self, Metric, Shape};
 use serde_json::Value;
 
 /// Ids of units in use, out of Grafana's `getCategories()`: another one would be shown as a bare suffix.
-const UNITS: [&str; 9] = ["short", "s", "bytes", "Bps", "ops", "mps", "eps", "recps", "rowsps"];
+const UNITS: [&str; 10] = ["short", "s", "bytes", "Bps", "ops", "reqps", "mps", "eps", "recps", "rowsps"];
 /// Width of Grafana's grid.
 const WIDTH: u64 = 24;
 /// The data source that people choose.
