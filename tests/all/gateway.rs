@@ -289,7 +289,7 @@ async fn limits_hold_and_errors_have_one_shape() {
     assert_eq!(problem(limited, 429).await["reason"], "over-quota");
     let page = gateway.exchange.metrics().await;
     assert!(
-        page.contains("dex_rest_requests_total{method=\"read\",route=\"/api/v1/ledger/checkpoint\",status=\"4xx\"}")
+        page.contains("dex_rest_requests_total{status=\"4xx\",method=\"read\",route=\"/api/v1/ledger/checkpoint\"}")
     );
 }
 
