@@ -138,3 +138,17 @@ fn a_bridge_that_is_no_longer_configured_speaks_for_nobody() {
     command.cause.as_mut().expect("a cause").key = Some(key(BRIDGE));
     assert_eq!(reason(&w.run(&a(CAT), command)), Reason::RevokedKey);
 }
+
+#[test]
+fn another_key_is_pinned_by_a_guardian_or_the_hat_itself() {
+    let mut w = world();
+    let other = Pin::parse(include_str!("../../../tests/data/hat.pub.pem")).expect("a key");
+    let pin = |public_key: &Pin| Action::PinKey { public_key: public_key.clone() };
+    assert_eq!(w.refuses(CAT, ROOT, pin(&pem())), Reason::AlreadyExists);
+    w.must(CAT, ROOT, pin(&other));
+    assert_eq!(registration(&w, CAT).pin(), Some(&other));
+    // One with a key of its own needs nobody.
+    w.must("hat:eve.hubat.net", "hat:eve.hubat.net", pin(&other));
+    w.must("hat:eve.hubat.net", "platform:hubat.net", pin(&pem()));
+    assert_eq!(registration(&w, "hat:eve.hubat.net").pin(), Some(&pem()));
+}
