@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dex::domain::command::{PullAsk, Receipt};
-use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery, Verdict};
+use dex::domain::event::{Bundle, DebitTerms, PropertyQuery, Verdict};
 use dex::domain::{
     Action, Address, Cause, Command, Context, Decision, Digest, Draft, Entity, Event, Hat, Id, Key, Known, Limits,
     MessageId, Profile, Records, Registration, RegistryView, Signature, Timestamp, seal,
@@ -201,7 +201,7 @@ fn check(c: &mut Criterion) {
     };
     let mut events = vec![registered];
     for i in 0..DEBITS {
-        let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+        let query = PropertyQuery::all(["facebook/feed"]);
         let bundle = Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() };
         let (debit, client) = (id(&format!("d{i:02}")), org(i));
         let terms = Box::new(DebitTerms::new(client.clone(), "a study", bundle, 86_400));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery};
+use crate::domain::event::{Bundle, DebitTerms, PropertyQuery};
 use crate::domain::{Address, Id, Kind, Timestamp};
 
 use super::act::Act;
@@ -127,8 +127,7 @@ impl Proposal {
             None => None,
         };
         let text = |given: &Option<String>| given.as_deref().map(Into::into);
-        let query = |endpoint: &String| EndpointQuery { endpoint: endpoint.into() };
-        let property = PropertyQuery { endpoints: self.endpoints.iter().map(query).collect() };
+        let property = PropertyQuery::all(&self.endpoints);
         let name: String = self.debit.as_str().chars().map(|c| if c == '.' { '-' } else { c }).take(64).collect();
         Ok(DebitTerms {
             client,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle::Compiled;
 use super::event::DebitTerms;
 use super::id::{Address, Id, MessageId};
 use super::records::is_endpoint;
@@ -17,6 +18,9 @@ pub struct Revision {
     pub at: Timestamp,
     /// Number of its entry.
     pub n: u64,
+    /// Its bundle, compiled when it is first used.
+    #[serde(skip)]
+    pub program: Compiled,
 }
 
 /// The owner's acceptance of a revision.
@@ -282,7 +286,7 @@ impl Debit {
     ///
     /// # Errors
     /// `debit-not-active` or `debit-ended`.
-    pub fn in_force(&self, at: Timestamp) -> Result<(&DebitTerms, u64), Reason> {
+    pub fn in_force(&self, at: Timestamp) -> Result<(&Revision, u64), Reason> {
         if self.lost() {
             return Err(Reason::DebitEnded);
         }
@@ -292,7 +296,7 @@ impl Debit {
         } else if self.start().is_some_and(|start| at < start) {
             Err(Reason::DebitNotActive)
         } else {
-            Ok((&revision.terms, enabled.n))
+            Ok((revision, enabled.n))
         }
     }
 }

@@ -168,7 +168,7 @@ pub struct DebitTerms {
     pub request_description: Option<SmolStr>,
     /// What must be found on the HAT before anything is released. The HAT looks: the exchange does not
     /// see what the HAT holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::bundle::conditions")]
     pub conditions: Option<Bundle>,
 }
 

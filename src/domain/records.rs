@@ -25,15 +25,51 @@ pub enum RecordsError {
     Empty,
 }
 
-/// One record's place in the body.
+/// A part of a body: first byte and one past the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past its last byte.
+    pub end: u32,
+}
+
+/// One record's place in the body, and its fields' places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordSpan {
     /// `namespace/path`.
     pub endpoint: SmolStr,
-    /// First byte of the record's object.
-    pub start: u32,
-    /// One past its last byte.
-    pub end: u32,
+    /// The record's object.
+    pub whole: Span,
+    /// Its data.
+    pub data: Span,
+    /// Its `recordId`.
+    pub record_id: Option<Span>,
+    /// Its `sourceTimestamp`.
+    pub source_timestamp: Option<Span>,
+    /// Its `sourceUniqueId`.
+    pub source_unique_id: Option<Span>,
+    /// The records linked with it.
+    pub links: Option<Span>,
+}
+
+/// A record's fields as JSON text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordView<'a> {
+    /// `namespace/path`.
+    pub endpoint: &'a str,
+    /// The whole record.
+    pub whole: &'a str,
+    /// Its data.
+    pub data: &'a str,
+    /// Its `recordId`.
+    pub record_id: Option<&'a str>,
+    /// Its `sourceTimestamp`.
+    pub source_timestamp: Option<&'a str>,
+    /// Its `sourceUniqueId`.
+    pub source_unique_id: Option<&'a str>,
+    /// The records linked with it, an array.
+    pub links: Option<&'a str>,
 }
 
 /// A checked body of records.
@@ -51,15 +87,37 @@ struct RecordShape<'a> {
     #[serde(borrow)]
     endpoint: std::borrow::Cow<'a, str>,
     #[serde(borrow, rename = "recordId")]
-    _record_id: Option<&'a RawValue>,
+    record_id: Option<&'a RawValue>,
     #[serde(borrow, rename = "sourceTimestamp")]
-    _source_timestamp: Option<&'a RawValue>,
+    source_timestamp: Option<&'a RawValue>,
     #[serde(borrow, rename = "sourceUniqueId")]
-    _source_unique_id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "data")]
-    _data: &'a RawValue,
-    #[serde(borrow, rename = "links")]
-    _links: Option<&'a RawValue>,
+    source_unique_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    #[serde(borrow)]
+    links: Option<&'a RawValue>,
+}
+
+/// The records in an array of links. What is no record there is left out: links are shown only where they are asked
+/// for by endpoint.
+pub fn linked<'a, T>(links: &'a str, mut each: impl FnMut(RecordView<'_>) -> Option<T>) -> Vec<T> {
+    let raws: Vec<&'a RawValue> = serde_json::from_str(links).unwrap_or_default();
+    let mut out = Vec::new();
+    for raw in raws {
+        let Ok(record) = serde_json::from_str::<RecordShape<'_>>(raw.get()) else {
+            continue;
+        };
+        out.extend(each(RecordView {
+            endpoint: &record.endpoint,
+            whole: raw.get(),
+            data: record.data.get(),
+            record_id: record.record_id.map(RawValue::get),
+            source_timestamp: record.source_timestamp.map(RawValue::get),
+            source_unique_id: record.source_unique_id.map(RawValue::get),
+            links: record.links.map(RawValue::get),
+        }));
+    }
+    out
 }
 
 /// True for `namespace/path` made of `0-9 a-z - /`, neither part empty.
@@ -97,12 +155,19 @@ impl Records {
             if !is_endpoint(&record.endpoint) {
                 return Err(RecordsError::Endpoint(number));
             }
-            let start = raw.get().as_ptr() as usize - base;
-            let place = |at: usize| u32::try_from(at).map_err(|_| RecordsError::Shape("over 4 GiB".into()));
+            let span = |raw: &RawValue| -> Result<Span, RecordsError> {
+                let start = raw.get().as_ptr() as usize - base;
+                let place = |at: usize| u32::try_from(at).map_err(|_| RecordsError::Shape("over 4 GiB".into()));
+                Ok(Span { start: place(start)?, end: place(start + raw.get().len())? })
+            };
             items.push(RecordSpan {
                 endpoint: SmolStr::new(&record.endpoint),
-                start: place(start)?,
-                end: place(start + raw.get().len())?,
+                whole: span(raw)?,
+                data: span(record.data)?,
+                record_id: record.record_id.map(span).transpose()?,
+                source_timestamp: record.source_timestamp.map(span).transpose()?,
+                source_unique_id: record.source_unique_id.map(span).transpose()?,
+                links: record.links.map(span).transpose()?,
             });
         }
         Ok(Records { body, items })
@@ -113,27 +178,31 @@ impl Records {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX)
     }
 
-    /// The records that `keep` selects by endpoint, as a body: the very bytes that came when all are
-    /// kept, otherwise a JSON array of the kept ones; and how many. `None` when nothing is kept.
-    pub fn select(&self, keep: impl Fn(&str) -> bool) -> Option<(Bytes, u32)> {
-        let kept: Vec<&RecordSpan> = self.items.iter().filter(|r| keep(&r.endpoint)).collect();
-        if kept.is_empty() {
-            return None;
+    /// The body as text. It was checked when it was read.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_default()
+    }
+}
+
+impl Span {
+    /// This part of a body's text.
+    pub fn of<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl RecordSpan {
+    /// The record's fields in its body's text.
+    pub fn view<'a>(&'a self, text: &'a str) -> RecordView<'a> {
+        let part = |span: Option<Span>| span.map(|span| span.of(text));
+        RecordView {
+            endpoint: &self.endpoint,
+            whole: self.whole.of(text),
+            data: self.data.of(text),
+            record_id: part(self.record_id),
+            source_timestamp: part(self.source_timestamp),
+            source_unique_id: part(self.source_unique_id),
+            links: part(self.links),
         }
-        let count = u32::try_from(kept.len()).unwrap_or(u32::MAX);
-        if kept.len() == self.items.len() {
-            return Some((self.body.clone(), count));
-        }
-        let bytes: usize = kept.iter().map(|r| (r.end - r.start) as usize + 1).sum();
-        let mut out = Vec::with_capacity(bytes + 1);
-        out.push(b'[');
-        for (i, record) in kept.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(&self.body[record.start as usize..record.end as usize]);
-        }
-        out.push(b']');
-        Some((out.into(), count))
     }
 }

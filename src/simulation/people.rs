@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery};
+use crate::domain::event::{Bundle, DebitTerms, PropertyQuery};
 use crate::domain::{Address, Id, Kind};
 use crate::wire::Signer;
 
@@ -161,14 +161,13 @@ fn hat_id(rng: &mut StdRng, n: usize) -> String {
 }
 
 fn debit_kind(id: &str, client: Person, endpoints: &'static [&'static str]) -> DebitKind {
-    let queries = endpoints.iter().map(|endpoint| EndpointQuery { endpoint: (*endpoint).into() }).collect();
     let name = id.replace('.', "-");
     let terms = DebitTerms::new(
         client.address.clone(),
         format!("A simulated study of {}", endpoints.join(" and ")),
         Bundle {
             name: name.as_str().into(),
-            bundle: [(name.as_str().into(), PropertyQuery { endpoints: queries })].into(),
+            bundle: [(name.as_str().into(), PropertyQuery::all(endpoints.iter().copied()))].into(),
         },
         30 * 86_400,
     );

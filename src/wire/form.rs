@@ -2,8 +2,7 @@
 
 use smol_str::SmolStr;
 
-use crate::domain::event::{Bundle, DebitTerms, OfferTerms};
-use crate::domain::records::is_endpoint;
+use crate::domain::event::{DebitTerms, OfferTerms};
 use crate::domain::{Key, Kind, Transport};
 
 use super::verify::is_weak;
@@ -103,37 +102,6 @@ pub fn account(account: &str, roles: &[SmolStr]) -> Result<(), String> {
     roles.iter().try_for_each(|role| text("an element of roles", role))
 }
 
-/// Checks a bundle.
-///
-/// # Errors
-/// A sentence naming the field.
-pub fn bundle(bundle: &Bundle) -> Result<(), String> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if bundle.name.is_empty() || bundle.name.len() > 64 || !bundle.name.bytes().all(allowed) {
-        return Err("bundle.name is not 1 to 64 of 0-9, a-z, A-Z and '-'".into());
-    }
-    let parts = 1..=BUNDLE_PARTS_MAX;
-    if !parts.contains(&bundle.bundle.len()) {
-        return Err(format!("bundle.bundle has {} properties, not 1 to {BUNDLE_PARTS_MAX}", bundle.bundle.len()));
-    }
-    for (property, query) in &bundle.bundle {
-        name("a bundle's property name", property)?;
-        if !parts.contains(&query.endpoints.len()) {
-            return Err(format!(
-                "bundle.bundle.{property}.endpoints has {} elements, not 1 to {BUNDLE_PARTS_MAX}",
-                query.endpoints.len()
-            ));
-        }
-        if let Some(bad) = query.endpoints.iter().find(|q| !is_endpoint(&q.endpoint)) {
-            return Err(format!(
-                "bundle.bundle.{property} names an endpoint that is not namespace/path: {:?}",
-                bad.endpoint
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Checks the terms of a debit.
 ///
 /// # Errors
@@ -143,7 +111,6 @@ pub fn debit(terms: &DebitTerms) -> Result<(), String> {
         return Err("client is neither an org, an app nor a hat".into());
     }
     text("purpose", &terms.purpose)?;
-    bundle(&terms.bundle)?;
     if !(1..=PERIOD_SECONDS_MAX).contains(&terms.period_seconds) {
         return Err(format!("periodSeconds is not 1 to {PERIOD_SECONDS_MAX}"));
     }
@@ -158,10 +125,7 @@ pub fn debit(terms: &DebitTerms) -> Result<(), String> {
     for (field, value, most) in texts {
         value.as_deref().map_or(Ok(()), |value| sized(field, value, most))?;
     }
-    match &terms.conditions {
-        Some(conditions) => bundle(conditions).map_err(|error| format!("conditions: {error}")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Fields of the HAT's own formats that are not taken, each with why and what to do instead.

@@ -7,7 +7,7 @@ use dex::actors::clock::{Clock, SystemClock};
 use dex::actors::shared::FaultHook;
 use dex::client::Order;
 use dex::daemon::Extras;
-use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, OfferTerms, PropertyQuery};
+use dex::domain::event::{Bundle, DebitTerms, OfferTerms, PropertyQuery};
 use dex::domain::{Action, Event, Status};
 
 use crate::support::cast::{Cast, RECORD, id};
@@ -86,7 +86,7 @@ async fn lost(way: Way, down: bool) {
 /// Terms of an offer of the cast's organisation that is open now.
 fn terms(cast: &Cast) -> OfferTerms {
     let now = SystemClock.now();
-    let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+    let query = PropertyQuery::all(["facebook/feed"]);
     OfferTerms {
         owner: cast.org.party().clone(),
         title: "Feeds".into(),

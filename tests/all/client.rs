@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dex::client::{Client, ClientError, ClientOptions, InboxOptions, Item, Order, keys};
-use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery, Verdict};
+use dex::domain::event::{Bundle, DebitTerms, PropertyQuery, Verdict};
 use dex::domain::{Id, Reason, Status};
 use futures_util::StreamExt;
 
@@ -142,7 +142,7 @@ async fn messages_repeat_conflict_conclude_and_are_recalled() {
             name: "feed".into(),
             bundle: [(
                 "feed".into(),
-                PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] },
+                PropertyQuery::all(["facebook/feed"]),
             )]
             .into(),
         },

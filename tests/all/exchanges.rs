@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use dex::client::{Client, ClientError, Order, keys};
-use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, OfferTerms, PropertyQuery};
+use dex::domain::event::{Bundle, DebitTerms, OfferTerms, PropertyQuery};
 use dex::domain::{Entry, Event, Reason, Status, Timestamp};
 use dex::ledger::merkle::{commitment, leaf_hash};
 use dex::ledger::{CheckpointVerifier, proof};
@@ -15,7 +15,7 @@ use crate::support::cast::{Cast, RECORD, address, id};
 use crate::support::exchange::Exchange;
 
 fn terms(client: &Client) -> DebitTerms {
-    let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+    let query = PropertyQuery::all(["facebook/feed"]);
     DebitTerms::new(
         client.party().clone(),
         "a test",

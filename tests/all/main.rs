@@ -7,6 +7,7 @@ mod support;
 mod bench;
 mod bridge;
 mod broker;
+mod bundles;
 mod bus_in;
 mod bus_out;
 mod cli;

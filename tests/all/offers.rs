@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use dex::client::{Client, keys};
-use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, OfferTerms, PropertyQuery};
+use dex::domain::event::{Bundle, DebitTerms, OfferTerms, PropertyQuery};
 use dex::domain::{Reason, Status, Timestamp};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::support::nats_server::TestServer;
 const HOUR: i64 = 3_600_000_000_000;
 
 fn terms(client: &Client, period: u32) -> DebitTerms {
-    let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+    let query = PropertyQuery::all(["facebook/feed"]);
     let bundle = Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() };
     DebitTerms::new(client.party().clone(), "a test", bundle, period)
 }

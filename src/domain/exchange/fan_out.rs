@@ -2,7 +2,7 @@
 
 use super::check::{self, Case, permit};
 use super::delivery_id::part_id;
-use super::release::{begin, under};
+use super::release::{begin, take, under};
 use crate::domain::entity::Draft;
 use crate::domain::event::{Event, Part};
 use crate::domain::hat::Hat;
@@ -21,10 +21,10 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         if debit.in_force(case.at()).is_err() {
             continue;
         }
-        let Ok((under, selection)) = under(case, id, debit) else {
+        let Ok((under, program)) = under(case, id, debit) else {
             continue;
         };
-        let Some(selected) = selection.take(records) else {
+        let Some(selected) = take(case, program, records)? else {
             continue;
         };
         if parts.len() >= case.ctx.limits.active_debits_per_hat {

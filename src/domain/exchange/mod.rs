@@ -10,7 +10,7 @@ pub mod pull;
 pub mod recall;
 pub mod receipt;
 pub mod release;
-pub mod selection;
 pub mod tally;
 
 pub use open::Open;
+pub(crate) use tally::tally;

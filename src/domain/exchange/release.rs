@@ -2,7 +2,7 @@
 
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
-use super::selection::{Selected, Selection};
+use crate::domain::bundle::{Program, Taken, TooLarge};
 use crate::domain::bytes::Digest;
 use crate::domain::debit::Debit;
 use crate::domain::entity::Draft;
@@ -41,14 +41,14 @@ impl Under<'_> {
         &self,
         case: &Case<'_>,
         records: &Records,
-        selected: Selected,
+        selected: Taken,
         exchange: MessageId,
         deadline: Timestamp,
     ) -> (Opened, bytes::Bytes) {
         let from = case.ctx.entity;
         let key = case.ctx.delivery_key;
-        // Everything selected: the body goes on as it came, and so does its digest.
-        let whole = selected.count == records.count();
+        // Everything selected as it is: the body goes on as it came, and so does its digest.
+        let whole = selected.body == records.body;
         let opened = Opened {
             exchange,
             from: from.clone(),
@@ -73,12 +73,17 @@ impl Under<'_> {
     }
 }
 
-/// Finds a debit that is active at the message's time, its client in force.
-pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, Selection<'a>), Reason> {
+/// Finds a debit that is active at the message's time, its client in force; and the program of its bundle.
+pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, &'a Program), Reason> {
     let standing = check::active(case.ctx, &debit.client)?;
-    let (terms, enabled) = debit.in_force(case.at())?;
+    let (revision, enabled) = debit.in_force(case.at())?;
     let under = Under { debit: id, client: &debit.client, enabled, standing };
-    Ok((under, Selection::of(&terms.bundle)))
+    Ok((under, revision.program.of(&revision.terms.bundle)))
+}
+
+/// What `program` selects of a body, which may not become larger than a body may be.
+pub(crate) fn take(case: &Case<'_>, program: &Program, records: &Records) -> Result<Option<Taken>, Reason> {
+    program.take(records, case.ctx.limits.body_bytes).map_err(|TooLarge| Reason::TooLarge)
 }
 
 /// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
@@ -93,7 +98,7 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
     let held = debit.holds_back();
-    let (under, selection) = under(case, id, debit)?;
+    let (under, program) = under(case, id, debit)?;
     let answered = match case.command.pull {
         Some(pull) => {
             let (to, from) = (case.ctx.entity, under.client);
@@ -107,7 +112,7 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     };
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
-    let selected = selection.take(records).ok_or(Reason::NothingSelected)?;
+    let selected = take(case, program, records)?.ok_or(Reason::NothingSelected)?;
     let deadline = check::deadline(case)?;
     let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
     hat.free(opened.delivery)?;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::state::{Claim, ENDED_DEBITS_MAX, Hat};
 use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
+use crate::domain::bundle::Compiled;
 use crate::domain::entry::Entry;
 use crate::domain::event::{DebitTerms, Event};
 use crate::domain::exchange::Open;
@@ -134,7 +135,7 @@ impl Hat {
     }
 
     fn propose(&mut self, id: &Id, terms: &DebitTerms, offer: Option<&Id>, entry: &Entry) {
-        let revision = Revision { terms: terms.clone(), at: entry.at, n: entry.n };
+        let revision = Revision { terms: terms.clone(), at: entry.at, n: entry.n, program: Compiled::default() };
         if let Some(offer) = offer {
             self.claims.remove(offer);
         }

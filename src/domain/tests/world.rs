@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use crate::domain::command::Receipt;
-use crate::domain::event::{Bundle, DebitTerms, EndpointQuery, OfferTerms, Opened, PropertyQuery, Verdict};
+use crate::domain::event::{Bundle, DebitTerms, OfferTerms, Opened, PropertyQuery, Verdict};
 use crate::domain::time::SECOND;
 use crate::domain::*;
 
@@ -130,10 +130,9 @@ pub fn records(endpoints: &[&str]) -> Records {
 }
 
 pub fn bundle(endpoints: &[&str]) -> Bundle {
-    let query = |e: &&str| EndpointQuery { endpoint: (*e).into() };
     Bundle {
         name: "b".into(),
-        bundle: [("p".into(), PropertyQuery { endpoints: endpoints.iter().map(query).collect() })].into(),
+        bundle: [("p".into(), PropertyQuery::all(endpoints.iter().copied()))].into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The usual parties, registered and connected: a platform, HATs, one plug, one organisation.
 
 use dex::client::{Client, keys};
-use dex::domain::event::{Bundle, DebitTerms, EndpointQuery, PropertyQuery};
+use dex::domain::event::{Bundle, DebitTerms, PropertyQuery};
 use dex::domain::{Address, Id};
 
 /// One record of the plug.
@@ -17,7 +17,7 @@ pub fn address(text: &str) -> Address {
 
 /// A debit on the plug's records for this client, rolling by the hour.
 pub fn terms(client: &Address) -> DebitTerms {
-    let query = PropertyQuery { endpoints: vec![EndpointQuery { endpoint: "facebook/feed".into() }] };
+    let query = PropertyQuery::all(["facebook/feed"]);
     DebitTerms::new(
         client.clone(),
         "a test",

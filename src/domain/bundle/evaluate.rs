@@ -1,0 +1,107 @@
+//! Evaluates a bundle over many records at once, as a HAT answers a read of values: ordered, limited, with conditions.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use smol_str::SmolStr;
+
+use super::json::Json;
+use super::program::{Bounded, Found, Kept, Plan, Program, Route, Row, TooLarge};
+use crate::domain::records::{RecordView, Records};
+
+/// Property → records, each as JSON text.
+pub type Values = BTreeMap<SmolStr, Vec<Row>>;
+
+/// Property of a conditions bundle → whether any record was found.
+pub type Conditions = BTreeMap<SmolStr, bool>;
+
+/// A record that a query selects.
+struct Match<'a> {
+    /// What it is ordered by; `None` is last, whichever way.
+    key: Option<Json<'a>>,
+    /// Its place: records are given oldest first.
+    place: usize,
+    record: RecordView<'a>,
+    route: &'a Route,
+    found: Found<'a>,
+}
+
+impl Match<'_> {
+    /// By the key, then by record, so that the order is the same each time; a record's queries stay in theirs.
+    fn order(&self, other: &Self, plan: &Plan) -> Ordering {
+        let turned = |order: Ordering| if plan.descending { order.reverse() } else { order };
+        let by_key = match (&self.key, &other.key) {
+            (Some(a), Some(b)) => turned(a.order(b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) if plan.ordered => Ordering::Equal,
+            (None, None) => turned(self.place.cmp(&other.place)),
+        };
+        by_key
+            .then_with(|| self.record.record_id.cmp(&other.record.record_id))
+            .then_with(|| self.place.cmp(&other.place))
+            .then_with(|| self.route.query.cmp(&other.route.query))
+    }
+}
+
+impl Program {
+    /// The values of each property. `records` are given oldest first. Of each property the first `skip` are left
+    /// out, and at most `most` are given.
+    ///
+    /// # Errors
+    /// [`TooLarge`] when all values together would come to more than `bytes`.
+    pub fn values(
+        &self,
+        records: &Records,
+        skip: usize,
+        most: Option<usize>,
+        bytes: usize,
+    ) -> Result<Values, TooLarge> {
+        let text = records.text();
+        let mut by_property: Vec<Vec<Match<'_>>> = self.plans.iter().map(|_| Vec::new()).collect();
+        for (place, item) in records.items.iter().enumerate() {
+            let record = item.view(text);
+            for route in self.of_endpoint(&item.endpoint) {
+                let mut found = Found::new();
+                if route.look(record.data, &mut found) != Kept::Yes {
+                    continue;
+                }
+                let key = route.order.and_then(|slot| found[slot]).and_then(|raw| Json::read(raw).ok());
+                by_property[route.property].push(Match { key, place, record, route, found });
+            }
+        }
+        let mut values = Values::new();
+        let mut left = bytes;
+        for (plan, mut matches) in self.plans.iter().zip(by_property) {
+            matches.sort_by(|a, b| a.order(b, plan));
+            let take = match plan.limit {
+                Some(limit) => {
+                    let limit = limit as usize;
+                    limit.saturating_sub(skip).min(most.unwrap_or(limit))
+                }
+                None => most.unwrap_or(usize::MAX),
+            };
+            let mut taken: Vec<Match<'_>> = matches.into_iter().skip(skip).take(take).collect();
+            // A record that two queries select stands twice in a row and counts twice; it is given once, by the first.
+            taken.dedup_by(|later, first| later.place == first.place);
+            let mut rows = Vec::with_capacity(taken.len());
+            for one in &taken {
+                let mut out = Vec::new();
+                one.route.write(&mut Bounded { out: &mut out, most: left }, &one.record, &one.found)?;
+                left -= out.len();
+                rows.push(String::from_utf8(out).unwrap_or_default());
+            }
+            values.insert(plan.name.clone(), rows);
+        }
+        Ok(values)
+    }
+
+    /// Whether each property of a conditions bundle finds any record.
+    ///
+    /// # Errors
+    /// As [`values`](Self::values).
+    pub fn conditions(&self, records: &Records, bytes: usize) -> Result<Conditions, TooLarge> {
+        let values = self.values(records, 0, None, bytes)?;
+        Ok(values.into_iter().map(|(property, rows)| (property, !rows.is_empty())).collect())
+    }
+}

@@ -1,0 +1,114 @@
+//! The bundle language against cases written down as data: `tests/bundles/*.json`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use dex::domain::bundle::{Bundle, Program};
+use dex::domain::records::Records;
+use serde_json::{Value, json};
+
+const BYTES: usize = 1 << 20;
+
+fn records(list: &Value) -> Records {
+    let body = Bytes::from(list.to_string());
+    Records::parse(body, 1000).unwrap_or_else(|e| panic!("{list}: {e}"))
+}
+
+fn program(bundle: &Value) -> Program {
+    let bundle = Bundle::read(&json!({ "name": "case", "bundle": bundle })).unwrap_or_else(|e| panic!("{bundle}: {e}"));
+    Program::compile(&bundle)
+}
+
+/// Whether the data of one record passes; and what becomes of it.
+fn one(case: &Value, query: Value) -> Option<String> {
+    let data = case.get("raw").map_or_else(|| case["data"].to_string(), |raw| raw.as_str().unwrap().to_owned());
+    let body = Bytes::from(format!("{{\"endpoint\":\"a/b\",\"data\":{data}}}"));
+    let records = Records::parse(body, 1).unwrap();
+    let taken = program(&json!({ "p": { "endpoints": [query] } })).take(&records, BYTES).unwrap();
+    taken.map(|taken| String::from_utf8(taken.body.to_vec()).unwrap())
+}
+
+fn mapping(case: &Value, name: &str) {
+    let body = one(case, json!({ "endpoint": "a/b", "mapping": case["mapping"] })).expect("nothing is filtered");
+    if let Some(expected) = case.get("raw_expected") {
+        assert!(body.contains(expected.as_str().unwrap()), "{name}: {body}");
+        return;
+    }
+    let got: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{name}: {e}: {body}"));
+    assert_eq!(got[0]["data"], case["expected"], "{name}");
+}
+
+fn values(case: &Value, name: &str) {
+    let number = |key: &str| case.get(key).map(|n| usize::try_from(n.as_u64().unwrap()).unwrap());
+    let values = program(&case["bundle"]).values(&records(&case["records"]), number("skip").unwrap_or(0), number("take"), BYTES);
+    let parse = |row: &String| serde_json::from_str::<Value>(row).unwrap_or_else(|e| panic!("{name}: {e}: {row}"));
+    let got: serde_json::Map<String, Value> =
+        values.unwrap().iter().map(|(p, rows)| (p.to_string(), rows.iter().map(parse).collect())).collect();
+    assert_eq!(Value::Object(got), case["values"], "{name}");
+}
+
+fn run(case: &Value) {
+    let name = case["name"].as_str().expect("every case has a name");
+    let has = |key: &str| case.get(key).is_some();
+    if has("refused") {
+        let fault = Bundle::read(&case["bundle"]).expect_err(name);
+        assert!(fault.at.starts_with(case["refused"].as_str().unwrap()), "{name}: {fault}");
+        assert!(fault.why.contains(case["why"].as_str().unwrap()), "{name}: {fault}");
+    } else if has("mapping") {
+        mapping(case, name);
+    } else if has("passes") {
+        let passed = one(case, json!({ "endpoint": "a/b", "filters": case["filters"] })).is_some();
+        assert_eq!(json!(passed), case["passes"], "{name}");
+    } else if has("taken") {
+        let taken = program(&case["bundle"]).take(&records(&case["records"]), BYTES).unwrap();
+        let got = taken.as_ref().map_or(Value::Null, |taken| serde_json::from_slice(&taken.body).unwrap());
+        assert_eq!(got, case["taken"], "{name}");
+        assert_eq!(taken.map_or(0, |taken| taken.count) as usize, got.as_array().map_or(0, Vec::len), "{name}");
+    } else if has("truth") {
+        let truth = program(&case["conditions"]).conditions(&records(&case["records"]), BYTES).unwrap();
+        assert_eq!(json!(truth), case["truth"], "{name}");
+    } else {
+        assert!(has("values"), "{name}: says nothing of what is expected");
+        values(case, name);
+    }
+}
+
+#[test]
+fn every_case_comes_out_as_written() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bundles");
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            if std::panic::catch_unwind(|| run(case)).is_err() {
+                wrong.push(case["name"].to_string());
+            }
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} cases: {}", wrong.len(), wrong.join(", "));
+    assert!(count >= 300, "only {count} cases were found");
+}
+
+/// What is read is written the same, in JSON and in the ledger's format, and is the same bundle again.
+#[test]
+fn bundles_survive_being_written() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bundles");
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            let Some(properties) = case.get("bundle").filter(|_| case.get("refused").is_none()) else {
+                continue;
+            };
+            let bundle = Bundle::read(&json!({ "name": "case", "bundle": properties })).unwrap();
+            let again: Bundle = serde_json::from_str(&serde_json::to_string(&bundle).unwrap()).unwrap();
+            assert_eq!(again, bundle);
+            let again: Bundle = rmp_serde::from_slice(&rmp_serde::to_vec_named(&bundle).unwrap()).unwrap();
+            assert_eq!(again, bundle);
+        }
+    }
+}
