@@ -61,7 +61,7 @@ python: ## Makes .tools/venv with what the Python examples and the REST tests ne
 
 .PHONY: debian
 debian: ## Installs the Debian packages that tests of the systemd unit and the dashboard need
-	@tools/install-debian systemd prometheus
+	@tools/install-debian systemd prometheus postgresql
 
 .PHONY: clean-tools
 clean-tools: ## Removes .tools/

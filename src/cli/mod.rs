@@ -7,6 +7,7 @@ mod act;
 mod app;
 pub mod args;
 mod bench;
+mod bundle;
 mod config;
 mod dead;
 mod debit;
@@ -109,6 +110,9 @@ enum Verb {
     /// Data debits, the right under which records leave a HAT
     #[command(subcommand)]
     Debit(debit::DebitVerb),
+    /// Bundles: check one, try it on records
+    #[command(subcommand)]
+    Bundle(bundle::BundleVerb),
     /// Accounts of the REST gateway and their roles
     #[command(subcommand)]
     Account(account::AccountVerb),
@@ -166,6 +170,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::App(verb) => app::run(globals, verb),
         Verb::Org(verb) => org::run(globals, verb),
         Verb::Debit(verb) => debit::run(globals, verb),
+        Verb::Bundle(verb) => bundle::run(globals, &verb),
         Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
         Verb::Trust(verb) => trust::run(globals, &verb),

@@ -41,7 +41,8 @@ fn mapping(case: &Value, name: &str) {
 
 fn values(case: &Value, name: &str) {
     let number = |key: &str| case.get(key).map(|n| usize::try_from(n.as_u64().unwrap()).unwrap());
-    let values = program(&case["bundle"]).values(&records(&case["records"]), number("skip").unwrap_or(0), number("take"), BYTES);
+    let values =
+        program(&case["bundle"]).values(&records(&case["records"]), number("skip").unwrap_or(0), number("take"), BYTES);
     let parse = |row: &String| serde_json::from_str::<Value>(row).unwrap_or_else(|e| panic!("{name}: {e}: {row}"));
     let got: serde_json::Map<String, Value> =
         values.unwrap().iter().map(|(p, rows)| (p.to_string(), rows.iter().map(parse).collect())).collect();

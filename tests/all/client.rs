@@ -138,14 +138,7 @@ async fn messages_repeat_conflict_conclude_and_are_recalled() {
     let terms = DebitTerms::new(
         address("org:acme"),
         "A test",
-        Bundle {
-            name: "feed".into(),
-            bundle: [(
-                "feed".into(),
-                PropertyQuery::all(["facebook/feed"]),
-            )]
-            .into(),
-        },
+        Bundle { name: "feed".into(), bundle: [("feed".into(), PropertyQuery::all(["facebook/feed"]))].into() },
         3600,
     );
     org.debit_propose(&bob, &debit, &terms).await.expect("proposed");

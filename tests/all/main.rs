@@ -8,6 +8,7 @@ mod bench;
 mod bridge;
 mod broker;
 mod bundles;
+mod bundles_postgres;
 mod bus_in;
 mod bus_out;
 mod cli;

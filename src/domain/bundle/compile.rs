@@ -92,7 +92,8 @@ fn members(mapping: &Mapping, paths: &mut Paths) -> Result<Vec<(Box<str>, Out)>,
             Target::Nested { source, mappings } => {
                 let slot = paths.slot(&path::source(source).map_err(clash)?);
                 let mut inner = Paths::default();
-                let members = members(mappings, &mut inner).map_err(|(at, why)| (format!("{key}.mappings.{at}"), why))?;
+                let members =
+                    members(mappings, &mut inner).map_err(|(at, why)| (format!("{key}.mappings.{at}"), why))?;
                 let (node, slots) = inner.finish();
                 let shape = Box::new(Shape { node, slots, members });
                 if destination.each { Out::Each(slot, shape) } else { Out::One(slot, shape) }
@@ -140,7 +141,17 @@ fn route(query: &EndpointQuery, place: (usize, usize), order_by: Option<&str>) -
     let shape = query.mapping.as_ref().and_then(|mapping| members(mapping, &mut paths).ok());
     let (node, slots) = paths.finish();
     let links = query.links.iter().enumerate().map(|(n, link)| route(link, (place.0, n), None)).collect();
-    Route { endpoint: query.endpoint.clone(), property: place.0, query: place.1, node, slots, filters, order, shape, links }
+    Route {
+        endpoint: query.endpoint.clone(),
+        property: place.0,
+        query: place.1,
+        node,
+        slots,
+        filters,
+        order,
+        shape,
+        links,
+    }
 }
 
 impl Program {
@@ -157,7 +168,8 @@ impl Program {
             property.endpoints.iter().enumerate().map(|(q, query)| route(query, (n, q), order_by)).collect()
         };
         let mut routes: Vec<Route> = bundle.bundle.values().enumerate().flat_map(of).collect();
-        routes.sort_by(|a, b| a.endpoint.cmp(&b.endpoint).then(a.property.cmp(&b.property)).then(a.query.cmp(&b.query)));
+        routes
+            .sort_by(|a, b| a.endpoint.cmp(&b.endpoint).then(a.property.cmp(&b.property)).then(a.query.cmp(&b.query)));
         Program { plans: plans.collect(), routes }
     }
 }

@@ -1,12 +1,14 @@
 //! Evaluates a bundle over many records at once, as a HAT answers a read of values: ordered, limited, with conditions.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::json::Json;
-use super::program::{Bounded, Found, Kept, Plan, Program, Route, Row, TooLarge};
+use super::program::{Bounded, Found, Kept, Plan, Program, Route, Row, Taken, TooLarge};
+use crate::domain::exchange::tally;
 use crate::domain::records::{RecordView, Records};
 
 /// Property → records, each as JSON text.
@@ -94,6 +96,28 @@ impl Program {
             values.insert(plan.name.clone(), rows);
         }
         Ok(values)
+    }
+
+    /// The values of all properties as one body, in order of the properties' names; a row that looks the same in two of
+    /// them is given once. `None` when there is nothing.
+    ///
+    /// # Errors
+    /// As [`values`](Self::values).
+    pub fn answer(&self, records: &Records, most: usize) -> Result<Option<Taken>, TooLarge> {
+        let values = self.values(records, 0, None, most)?;
+        let mut seen = HashSet::new();
+        let rows: Vec<&str> = values.values().flatten().map(String::as_str).filter(|row| seen.insert(*row)).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let body = Bytes::from(format!("[{}]", rows.join(",")));
+        if body.len() > most {
+            return Err(TooLarge);
+        }
+        // What was written here is read again for its endpoints alone.
+        let written = Records::parse(body, rows.len()).map_err(|_| TooLarge)?;
+        let endpoints = tally(written.items.iter());
+        Ok(Some(Taken { count: written.count(), body: written.body, endpoints }))
     }
 
     /// Whether each property of a conditions bundle finds any record.

@@ -59,7 +59,13 @@ impl Program {
                     }
                 };
                 let property = self.plans[route.property].name.clone();
-                out.push(Explained { record: place, endpoint: item.endpoint.clone(), property, query: route.query, fate });
+                out.push(Explained {
+                    record: place,
+                    endpoint: item.endpoint.clone(),
+                    property,
+                    query: route.query,
+                    fate,
+                });
             }
         }
         out

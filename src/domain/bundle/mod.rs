@@ -7,6 +7,7 @@
 
 mod compile;
 mod evaluate;
+mod evaluated;
 mod explain;
 mod fault;
 mod filter;
@@ -146,14 +147,23 @@ impl<'de> Deserialize<'de> for Bundle {
     }
 }
 
-/// A bundle's program, kept beside it: made when it is first asked for, equal to any other.
+/// A bundle's programs, kept beside it: made when they are first asked for, equal to any other.
 #[derive(Debug, Clone, Default)]
-pub struct Compiled(OnceLock<Arc<Program>>);
+pub struct Compiled {
+    whole: OnceLock<Arc<Program>>,
+    evaluated: OnceLock<Arc<Program>>,
+}
 
 impl Compiled {
     /// The program of `bundle`, which is the same one each time.
     pub fn of(&self, bundle: &Bundle) -> &Program {
-        self.0.get_or_init(|| Arc::new(Program::compile(bundle)))
+        self.whole.get_or_init(|| Arc::new(Program::compile(bundle)))
+    }
+
+    /// The program for records that the HAT has taken through the same bundle already: what the bundle does not name
+    /// is left out all the same.
+    pub fn of_evaluated(&self, bundle: &Bundle) -> &Program {
+        self.evaluated.get_or_init(|| Arc::new(Program::compile(&bundle.evaluated())))
     }
 }
 

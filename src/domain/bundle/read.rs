@@ -76,7 +76,8 @@ pub(super) fn bundle(root: At<'_>, value: &Value) -> Read<Bundle> {
     for (key, value) in properties {
         let at = at.key(key);
         if key.is_empty() || key.len() > PROPERTY_BYTES_MAX || key.chars().any(char::is_control) {
-            return at.refuse(format!("a property's name is 1 to {PROPERTY_BYTES_MAX} bytes without control characters"));
+            return at
+                .refuse(format!("a property's name is 1 to {PROPERTY_BYTES_MAX} bytes without control characters"));
         }
         read.bundle.insert(key.into(), property(&at, value, &mut queries)?);
     }
@@ -120,7 +121,8 @@ fn order_by(at: &At<'_>, value: &Value, endpoints: &[EndpointQuery]) -> Read<Smo
     for query in endpoints {
         match query.mapping.as_ref().and_then(|mapping| mapping.0.get(key)) {
             Some(Target::Nested { .. }) => {
-                return at.refuse(format!("{key:?} is mapped from an object or array: order by a path of single values"));
+                return at
+                    .refuse(format!("{key:?} is mapped from an object or array: order by a path of single values"));
             }
             Some(Target::Source(source)) => {
                 path::field(source).or_else(|why| at.refuse(format!("is mapped from {source:?}: {why}")))?;
@@ -256,9 +258,8 @@ fn transformation(at: &At<'_>, value: &Value) -> Read<Transformation> {
         ("timestampExtract", Some(part)) => Ok(Transformation::TimestampExtract { part }),
         ("identity" | "searchable", Some(_)) => part_at.refuse(format!("{name} takes no part")),
         ("datetimeExtract" | "timestampExtract", None) => part_at.refuse(format!("missing; one of {}", Part::names())),
-        _ => name_at.refuse(format!(
-            "{name:?} is unknown; known: identity, datetimeExtract, timestampExtract, searchable"
-        )),
+        _ => name_at
+            .refuse(format!("{name:?} is unknown; known: identity, datetimeExtract, timestampExtract, searchable")),
     }
 }
 

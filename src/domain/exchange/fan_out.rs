@@ -21,10 +21,10 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         if debit.in_force(case.at()).is_err() {
             continue;
         }
-        let Ok((under, program)) = under(case, id, debit) else {
+        let Ok((under, revision)) = under(case, id, debit) else {
             continue;
         };
-        let Some(selected) = take(case, program, records)? else {
+        let Some(selected) = take(case, revision, records)? else {
             continue;
         };
         if parts.len() >= case.ctx.limits.active_debits_per_hat {

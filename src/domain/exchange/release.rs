@@ -4,7 +4,7 @@ use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
 use crate::domain::bundle::{Program, Taken, TooLarge};
 use crate::domain::bytes::Digest;
-use crate::domain::debit::Debit;
+use crate::domain::debit::{Debit, Revision};
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Event, Opened};
@@ -73,17 +73,41 @@ impl Under<'_> {
     }
 }
 
-/// Finds a debit that is active at the message's time, its client in force; and the program of its bundle.
-pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, &'a Program), Reason> {
+/// Finds a debit that is active at the message's time, its client in force; and the revision that holds.
+pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, &'a Revision), Reason> {
     let standing = check::active(case.ctx, &debit.client)?;
     let (revision, enabled) = debit.in_force(case.at())?;
     let under = Under { debit: id, client: &debit.client, enabled, standing };
-    Ok((under, revision.program.of(&revision.terms.bundle)))
+    Ok((under, revision))
 }
 
-/// What `program` selects of a body, which may not become larger than a body may be.
-pub(crate) fn take(case: &Case<'_>, program: &Program, records: &Records) -> Result<Option<Taken>, Reason> {
-    program.take(records, case.ctx.limits.body_bytes).map_err(|TooLarge| Reason::TooLarge)
+/// What the revision's bundle selects of a body, which may not become larger than a body may be.
+///
+/// A bridge brings what the HAT itself has made of the bundle: only what the bundle names passes. Otherwise records
+/// that stream out are filtered and mapped one by one; an answer to a pull is ordered and limited too, and depends on
+/// the debit's conditions.
+pub(crate) fn take(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, Reason> {
+    let most = case.ctx.limits.body_bytes;
+    let bundle = &revision.terms.bundle;
+    let taken = if case.is_bridge() {
+        revision.program.of_evaluated(bundle).take(records, most)
+    } else if case.command.pull.is_none() {
+        revision.program.of(bundle).take(records, most)
+    } else if conditions_hold(revision, records, most)? {
+        revision.program.of(bundle).answer(records, most)
+    } else {
+        Ok(None)
+    };
+    taken.map_err(|TooLarge| Reason::TooLarge)
+}
+
+/// Whether each property of the debit's conditions finds a record among those that the HAT brings.
+fn conditions_hold(revision: &Revision, records: &Records, most: usize) -> Result<bool, Reason> {
+    let Some(conditions) = &revision.terms.conditions else {
+        return Ok(true);
+    };
+    let found = Program::compile(conditions).conditions(records, most).map_err(|TooLarge| Reason::TooLarge)?;
+    Ok(found.values().all(|found| *found))
 }
 
 /// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
@@ -98,7 +122,7 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
     let held = debit.holds_back();
-    let (under, program) = under(case, id, debit)?;
+    let (under, revision) = under(case, id, debit)?;
     let answered = match case.command.pull {
         Some(pull) => {
             let (to, from) = (case.ctx.entity, under.client);
@@ -112,7 +136,7 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     };
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
-    let selected = take(case, program, records)?.ok_or(Reason::NothingSelected)?;
+    let selected = take(case, revision, records)?.ok_or(Reason::NothingSelected)?;
     let deadline = check::deadline(case)?;
     let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
     hat.free(opened.delivery)?;

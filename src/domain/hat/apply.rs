@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::state::{Claim, ENDED_DEBITS_MAX, Hat};
-use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
 use crate::domain::bundle::Compiled;
+use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
 use crate::domain::entry::Entry;
 use crate::domain::event::{DebitTerms, Event};
 use crate::domain::exchange::Open;

@@ -130,10 +130,7 @@ pub fn records(endpoints: &[&str]) -> Records {
 }
 
 pub fn bundle(endpoints: &[&str]) -> Bundle {
-    Bundle {
-        name: "b".into(),
-        bundle: [("p".into(), PropertyQuery::all(endpoints.iter().copied()))].into(),
-    }
+    Bundle { name: "b".into(), bundle: [("p".into(), PropertyQuery::all(endpoints.iter().copied()))].into() }
 }
 
 pub fn terms(client: &str, endpoints: &[&str]) -> DebitTerms {

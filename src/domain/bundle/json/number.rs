@@ -69,8 +69,20 @@ fn exponent_of(text: &[u8]) -> i128 {
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     match (Number::of(a), Number::of(b)) {
         (None, None) => Ordering::Equal,
-        (None, Some(b)) => if b.negative { Ordering::Greater } else { Ordering::Less },
-        (Some(a), None) => if a.negative { Ordering::Less } else { Ordering::Greater },
+        (None, Some(b)) => {
+            if b.negative {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
+        }
+        (Some(a), None) => {
+            if a.negative {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            }
+        }
         (Some(a), Some(b)) => match (a.negative, b.negative) {
             (false, true) => Ordering::Greater,
             (true, false) => Ordering::Less,

@@ -63,7 +63,9 @@ impl Tested {
         let number = match (&self.transformation, &value) {
             (Transformation::Identity | Transformation::Searchable, _) => return self.test.holds(&value),
             (Transformation::DatetimeExtract { part }, Json::String(text)) => part.of_text(text),
-            (Transformation::TimestampExtract { part }, Json::String(text) | Json::Number(text)) => part.of_seconds(text),
+            (Transformation::TimestampExtract { part }, Json::String(text) | Json::Number(text)) => {
+                part.of_seconds(text)
+            }
             _ => None,
         };
         number.is_some_and(|number| self.test.holds(&Json::Number(Cow::Owned(number))))

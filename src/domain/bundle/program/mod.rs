@@ -9,10 +9,10 @@ mod write;
 
 use smol_str::SmolStr;
 
-pub use take::Taken;
-pub use write::TooLarge;
 pub(super) use keep::{Kept, Test, Tested};
+pub use take::Taken;
 pub(super) use walk::Node;
+pub use write::TooLarge;
 pub(super) use write::{Bounded, Out, Shape};
 
 /// A compiled bundle.

@@ -64,7 +64,11 @@ fn members(out: &mut Bounded<'_>, members: &[(Box<str>, Out)], found: &[Option<&
 }
 
 /// Writes an object of these members: `{}` when none is there.
-pub(in super::super) fn object(out: &mut Bounded<'_>, of: &[(Box<str>, Out)], found: &[Option<&str>]) -> Result<(), TooLarge> {
+pub(in super::super) fn object(
+    out: &mut Bounded<'_>,
+    of: &[(Box<str>, Out)],
+    found: &[Option<&str>],
+) -> Result<(), TooLarge> {
     out.push("{")?;
     members(out, of, found)?;
     out.push("}")
