@@ -45,7 +45,7 @@ fn records() -> Records {
                     "address": { "street": "1 High Street", "city": "Cambridge", "country": "UK", "postcode": "CB1 1AA",
                         "latitude": 52.2053, "longitude": 0.1218 },
                 },
-                "category": ["food", "travel", "books"][n % 3], "notes": "bought on the way home, with a card",
+                "category": (["food", "travel", "books"][n % 3]), "notes": "bought on the way home, with a card",
                 "tags": ["everyday", "card", "small"], "metadata": { "terminal": "T-1", "batch": n, "flags": [true, false, null] },
                 "description": "x".repeat(330),
             },

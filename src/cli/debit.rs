@@ -76,8 +76,11 @@ pub struct Proposal {
     #[arg(long, required_unless_present = "terms")]
     purpose: Option<String>,
     /// An endpoint, namespace/path; may be given several times
-    #[arg(long = "endpoint", value_name = "ENDPOINT", required_unless_present = "terms")]
+    #[arg(long = "endpoint", value_name = "ENDPOINT", required_unless_present_any = ["terms", "bundle"])]
     endpoints: Vec<String>,
+    /// Instead of endpoints a whole bundle as JSON: @FILE, - for stdin, or the text itself
+    #[arg(long, value_name = "BODY", conflicts_with_all = ["terms", "endpoints"])]
+    bundle: Option<String>,
     /// Length of a period
     #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = parse::seconds)]
     period: u32,
@@ -119,20 +122,25 @@ impl Proposal {
         }
         let client = self.client.clone().or_else(|| globals.party.clone());
         let client = client.ok_or_else(|| Failure::Usage("name who receives: --client org:…".into()))?;
-        let conditions = match &self.conditions {
-            Some(argument) => Some(
-                serde_json::from_slice(&parse::body(argument)?)
-                    .map_err(|error| Failure::Usage(format!("--conditions are no bundle: {error}")))?,
-            ),
-            None => None,
+        let bundle = |flag: &str, argument: &Option<String>| -> Result<Option<Bundle>, Failure> {
+            let Some(argument) = argument else {
+                return Ok(None);
+            };
+            serde_json::from_slice(&parse::body(argument)?)
+                .map(Some)
+                .map_err(|error| Failure::Usage(format!("{flag} is refused: {error}")))
         };
+        let conditions = bundle("--conditions", &self.conditions)?;
         let text = |given: &Option<String>| given.as_deref().map(Into::into);
-        let property = PropertyQuery::all(&self.endpoints);
-        let name: String = self.debit.as_str().chars().map(|c| if c == '.' { '-' } else { c }).take(64).collect();
+        let asked = bundle("--bundle", &self.bundle)?.unwrap_or_else(|| {
+            let property = PropertyQuery::all(&self.endpoints);
+            let name: String = self.debit.as_str().chars().map(|c| if c == '.' { '-' } else { c }).take(64).collect();
+            Bundle { name: name.into(), bundle: [("data".into(), property)].into() }
+        });
         Ok(DebitTerms {
             client,
             purpose: self.purpose.as_deref().unwrap_or_default().into(),
-            bundle: Bundle { name: name.into(), bundle: [("data".into(), property)].into() },
+            bundle: asked,
             start: self.start,
             period_seconds: self.period,
             cancel_at_period_end: self.once,

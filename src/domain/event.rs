@@ -166,8 +166,8 @@ pub struct DebitTerms {
     /// What the owner is asked for, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_description: Option<SmolStr>,
-    /// What must be found on the HAT before anything is released. The HAT looks: the exchange does not
-    /// see what the HAT holds.
+    /// What must be found on the HAT before anything is released. Of an answer to a pull the exchange looks
+    /// at what the HAT sends; otherwise the HAT looks: the exchange does not see what it holds.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::bundle::conditions")]
     pub conditions: Option<Bundle>,
 }
