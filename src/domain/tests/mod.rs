@@ -1,6 +1,7 @@
 //! Tests of the core: plain ones for each reason, and laws over random histories.
 
 mod bridges;
+mod bundles;
 mod claims;
 mod debits;
 mod exchanges;

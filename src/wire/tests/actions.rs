@@ -202,13 +202,16 @@ fn fields_of_the_hat_s_own_format_that_are_not_taken_say_why() {
         assert!(detail.contains(field) && detail.contains(words), "{detail}");
     }
     let mut body = debit();
+    let find = json!({"field": "born", "operator": {"operator": "find", "search": "1990"}});
     body["conditions"] =
-        json!({"name": "adult", "bundle": {"age": {"endpoints": [{"endpoint": "rumpel/age", "filters": []}]}}});
-    let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("a filter");
-    assert!(detail.contains("filters"), "{detail}");
+        json!({"name": "adult", "bundle": {"age": {"endpoints": [{"endpoint": "rumpel/age", "filters": [find]}]}}});
+    let (_, detail) =
+        read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("a filter that passes all");
+    let place = "conditions.bundle.age.endpoints[0].filters[0].operator: find needs";
+    assert!(detail.contains(place), "{detail}");
     body["conditions"] = json!({"name": "adult", "bundle": {}});
     let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("empty");
-    assert!(detail.starts_with("conditions: "), "{detail}");
+    assert!(detail.contains("conditions.bundle: has 0 properties"), "{detail}");
     body["conditions"] = serde_json::Value::Null;
     body["start"] = json!("9999-12-31T23:59:59Z");
     let (_, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("too far");
