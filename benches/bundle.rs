@@ -47,7 +47,7 @@ fn records() -> Records {
                 },
                 "category": (["food", "travel", "books"][n % 3]), "notes": "bought on the way home, with a card",
                 "tags": ["everyday", "card", "small"], "metadata": { "terminal": "T-1", "batch": n, "flags": [true, false, null] },
-                "description": "x".repeat(330),
+                "description": "x".repeat(420),
             },
         })
     };
