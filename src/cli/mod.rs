@@ -34,6 +34,7 @@ mod sign;
 mod snapshot;
 mod soak;
 mod trust;
+pub mod verify;
 mod watch;
 
 use std::process::ExitCode;
@@ -118,6 +119,9 @@ enum Verb {
     /// Whether a party is approved, now or at a past time, and the proof of it
     #[command(subcommand)]
     Trust(trust::TrustVerb),
+    /// Check, without asking anybody, what a saved answer, bundle, checkpoint or message proves
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::VerifyArgs),
     /// What became of one exchange
     #[command(subcommand)]
     Exchange(exchange::ExchangeVerb),
@@ -169,6 +173,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
         Verb::Trust(verb) => trust::run(globals, &verb),
+        Verb::Verify(args) => verify::run(globals, &args),
         Verb::Exchange(verb) => exchange::run(globals, &verb),
         Verb::Ledger(verb) => ledger::run(globals, &verb),
         Verb::Snapshot(verb) => snapshot::run(globals, &verb),

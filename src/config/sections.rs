@@ -20,6 +20,7 @@ pub struct Config {
     pub snapshot: Snapshot,
     pub actors: Actors,
     pub dispatch: Dispatch,
+    pub trust: Trust,
     pub http: Http,
     pub bridge: Bridge,
     pub gateway: Gateway,
@@ -72,6 +73,8 @@ Actors {
 } }
 section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span } }
+section! { /// `[trust]`
+Trust { bundle_life: Span, bundle_bytes: usize } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
 section! { /// `[bridge]`

@@ -25,6 +25,7 @@ use crate::actors::reported::ReportedByHats;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
+use crate::domain::fact::Fact;
 use crate::domain::{Address, Id, Kind, Registration, Standing, Timestamp};
 use crate::gateway;
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
@@ -142,7 +143,8 @@ impl Running {
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
-        actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
+        let bundles = Arc::new(settings::bundles(&config));
+        actix::spawn(queries::serve(Arc::clone(&shared), bundles, link, stop.clone()));
         if let Some(carry) = carry {
             actix::spawn(carry.run(to_broker, origin, Arc::clone(&shared.health), stop.clone()));
         }
@@ -154,7 +156,7 @@ impl Running {
         let http = server.handle();
         actix::spawn(server);
         let gateway = match config.gateway.enabled {
-            true => Some(gateway(&config, &shared, &nats_url, stop.clone()).await.context("the gateway")?),
+            true => Some(Box::pin(gateway(&config, &shared, &nats_url, stop.clone())).await.context("the gateway")?),
             false => None,
         };
         Ok(Running {
@@ -344,6 +346,10 @@ fn begin(
     }
     if shared.db.lacks_history().context("the history of parties")? {
         fill_history(shared).context("the history of parties")?;
+    }
+    for (party, _) in shared.registry.listed() {
+        let known = shared.db.history(&party, Fact::Registration, usize::MAX).context("the history of parties")?;
+        shared.registry.counted(known.len() as u64);
     }
     let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
     Ok(Beginning { ledger, positions, open, wakes, recent, operators })

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::bundles::Bundles;
 use crate::actors::shared::Bounds;
 use crate::config::{Config, Signatures};
 use crate::domain::{Address, Id, Key, Kind, Limits};
@@ -98,6 +99,11 @@ pub fn limits(config: &Config) -> Limits {
         claim_lapse: limits.claim_lapse.nanos(),
         ..Limits::default()
     }
+}
+
+/// The maker of trust bundles.
+pub fn bundles(config: &Config) -> Bundles {
+    Bundles::new(config.trust.bundle_life.nanos(), config.trust.bundle_bytes)
 }
 
 /// Bounds of the actors.

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod body;
+pub mod canonical;
 pub mod decode;
 pub mod depth;
 pub mod form;
@@ -20,8 +21,10 @@ pub mod report;
 pub mod schema;
 pub mod sign;
 pub mod signed_text;
+pub mod standing;
 pub mod subject;
 pub mod trace_context;
+pub mod trust_bundle;
 pub mod verify;
 
 #[cfg(test)]

@@ -41,3 +41,5 @@ mod supervision;
 mod systemd;
 mod tidy;
 mod trust;
+mod trust_bundle;
+mod verify;

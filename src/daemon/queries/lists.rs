@@ -10,7 +10,8 @@ use crate::actors::shared::Shared;
 use crate::domain::{Address, Id, Kind, RegistryView};
 
 use super::ask::{Answer, malformed, question, unreadable};
-use super::{offers, trust};
+use super::offers;
+use crate::wire::standing;
 
 /// Most parties on one page, and how many there are when nothing is said.
 const PAGE_MAX: usize = 1000;
@@ -58,7 +59,7 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
         // Refusals alone make a row, but no party.
         let item = match kind {
             Kind::Offer => offers::line(shared, party)?,
-            _ => shared.registry.registration(party).map(|registration| trust::view(party, &registration)),
+            _ => shared.registry.registration(party).map(|registration| standing::view(party, &registration)),
         };
         let Some(item) = item else { continue };
         bytes += item.to_string().len();
