@@ -1,4 +1,4 @@
-//! Queries: a NATS service that answers from committed state, never with content.
+//! Queries: a NATS service that answers from committed state, never with content of an exchange.
 //!
 //! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
 //! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
@@ -9,6 +9,7 @@ mod hats;
 mod health;
 mod history;
 mod lists;
+mod notices;
 mod offers;
 mod proofs;
 mod reports;
@@ -59,10 +60,12 @@ enum Call {
     Summary,
     Reported,
     Catalogue,
+    NoticeList,
+    NoticeShow,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 19] = [
+const CALLS: [(&str, Call); 21] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
@@ -82,6 +85,8 @@ const CALLS: [(&str, Call); 19] = [
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
     ("stats.catalogue", Call::Catalogue),
+    ("notice.list", Call::NoticeList),
+    ("notice.show", Call::NoticeShow),
 ];
 
 /// Answers queries and broadcasts statistics until told to stop.
@@ -182,6 +187,8 @@ fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<V
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),
+        Call::NoticeList => notices::list(shared, body),
+        Call::NoticeShow => notices::show(shared, body),
     };
     bounded(answer)
 }
