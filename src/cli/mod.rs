@@ -20,6 +20,7 @@ mod ledger;
 mod link;
 mod member;
 mod message;
+mod notice;
 mod offer;
 mod onboard;
 mod org;
@@ -116,6 +117,9 @@ enum Verb {
     /// Data offers
     #[command(subcommand)]
     Offer(offer::OfferVerb),
+    /// What parties tell HATs
+    #[command(subcommand)]
+    Notice(notice::NoticeVerb),
     /// Whether a party is approved, now or at a past time, and the proof of it
     #[command(subcommand)]
     Trust(trust::TrustVerb),
@@ -172,6 +176,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
+        Verb::Notice(verb) => notice::run(globals, verb),
         Verb::Trust(verb) => trust::run(globals, &verb),
         Verb::Verify(args) => verify::run(globals, &args),
         Verb::Exchange(verb) => exchange::run(globals, &verb),

@@ -206,6 +206,12 @@ fn limits(config: &Config, found: &mut Findings<'_>) {
         "lets nothing through",
         "use at least 1",
     );
+    found.unless(
+        (1..=1000).contains(&limits.notices_per_hour),
+        "limits.notices_per_hour",
+        "is not 1 to 1000",
+        "use 60",
+    );
 }
 
 fn disk(config: &Config, found: &mut Findings<'_>) {
@@ -264,6 +270,12 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
         "actors.arbiters",
         format!("{} is out of range", actors.arbiters),
         "use 0 to 256",
+    );
+    found.unless(
+        (1..=100_000).contains(&config.dispatch.notices_per_second),
+        "dispatch.notices_per_second",
+        "is not 1 to 100000",
+        "use 1000",
     );
     found.unless(
         config.dispatch.redelivery_first <= config.dispatch.redelivery_max

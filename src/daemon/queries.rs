@@ -1,4 +1,4 @@
-//! Queries: a NATS service that answers from committed state, never with content.
+//! Queries: a NATS service that answers from committed state, never with content of an exchange.
 //!
 //! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
 //! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
@@ -10,6 +10,7 @@ mod hats;
 mod health;
 mod history;
 mod lists;
+mod notices;
 mod offers;
 mod proofs;
 mod reports;
@@ -62,10 +63,12 @@ enum Call {
     Summary,
     Reported,
     Catalogue,
+    NoticeList,
+    NoticeShow,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 20] = [
+const CALLS: [(&str, Call); 22] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
@@ -86,6 +89,8 @@ const CALLS: [(&str, Call); 20] = [
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
     ("stats.catalogue", Call::Catalogue),
+    ("notice.list", Call::NoticeList),
+    ("notice.show", Call::NoticeShow),
 ];
 
 /// Answers queries and broadcasts statistics and trust bundles until told to stop.
@@ -196,6 +201,8 @@ fn reply(shared: &Shared, bundles: &Bundles, started: Instant, call: Call, body:
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),
+        Call::NoticeList => notices::list(shared, body),
+        Call::NoticeShow => notices::show(shared, body),
     };
     bounded(answer)
 }

@@ -20,6 +20,7 @@ use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::kinds;
+use crate::actors::notices::OpenNotices;
 use crate::actors::registry::Registry;
 use crate::actors::reported::ReportedByHats;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
@@ -118,6 +119,7 @@ impl Running {
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
             reported: ReportedByHats::default(),
+            notices: OpenNotices::default(),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -316,11 +318,14 @@ fn begin(
         shared.registry.set(party, registration);
     }
     shared.reported.begin(&shared.db).context("what HATs have reported")?;
+    let open = shared.db.open_rows().context("the open exchanges")?;
+    shared.notices.begin(&shared.db, &open).context("the notices")?;
     let mut recent = Vec::new();
     for stored in shared.reader.scan(shared.db.known_through()) {
         let sealed = sealed(shared, stored.context("the ledger")?).context("the ledger")?;
         shared.registry.fold(&sealed.entry);
         shared.reported.fold(&sealed.entry);
+        shared.notices.fold(&sealed);
         recent.push(sealed);
     }
     // The tail may be over its bound after a long run without snapshots; the first one clears it.
@@ -335,7 +340,6 @@ fn begin(
     });
     shared.registry.set(shared.dex(), own);
 
-    let open = shared.db.open_rows().context("the open exchanges")?;
     let refs: Vec<SpoolRef> = still_open(&open, &recent).into_iter().filter_map(|(_, _, spool)| spool).collect();
     let missing = shared.spool.retain_only(&refs).context("the spool")?;
     if !missing.is_empty() {

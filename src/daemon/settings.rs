@@ -97,6 +97,7 @@ pub fn limits(config: &Config) -> Limits {
         open_per_hat: limits.open_per_hat,
         messages_per_minute: limits.messages_per_minute,
         claim_lapse: limits.claim_lapse.nanos(),
+        notices_per_hour: limits.notices_per_hour,
         ..Limits::default()
     }
 }
@@ -118,6 +119,7 @@ pub fn bounds(config: &Config) -> Bounds {
         quarantine: actors.quarantine.0,
         redelivery_first: config.dispatch.redelivery_first.0,
         redelivery_max: config.dispatch.redelivery_max.0,
+        notices_per_second: config.dispatch.notices_per_second,
         snapshot_interval: config.snapshot.interval.0,
         snapshot_entries: config.snapshot.entries,
         tail_entries: config.snapshot.entries_max,

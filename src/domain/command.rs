@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::bytes::{Digest, Key, Signature};
 use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::id::{Address, Id, MessageId};
+use super::notice::{Notice, Told};
 use super::pin::Pin;
 use super::records::Records;
 use super::registration::{Profile, Transport};
@@ -121,6 +122,8 @@ pub enum Action {
     Entrust { transport: Transport, bridge: Option<Id> },
     /// `bridge.<bridge>.account`: the roles of one of its gateway's accounts.
     Account { account: SmolStr, roles: Vec<SmolStr>, approved: bool },
+    /// `operator|plug|app|org.<id>.notice`: `body` is the whole body as it came.
+    Notice { notice: Box<Notice>, body: bytes::Bytes },
     /// `….revoke-key`: not in force from `since` on.
     RevokeKey { key: Key, since: Timestamp },
     /// `hat.<hat>.plug-connect.<plug>`.
@@ -169,6 +172,8 @@ pub enum Action {
     ClaimLapsed { offer: Id, claim: Option<MessageId> },
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
+    /// Local: so many more HATs were told of a notice.
+    NoticeTold { notice: Uuid, told: Told },
     /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.
     Wake,
     /// Local: the configuration names this operator with these keys.

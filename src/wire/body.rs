@@ -206,6 +206,7 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
             let Account { account, roles, approved } = json(body)?;
             Ok(Action::Account { account, roles, approved })
         }
+        (_, "notice") => Ok(Action::Notice { notice: Box::new(json(body)?), body: body.clone() }),
         (_, "pin-key") => Ok(Action::PinKey { public_key: json::<PinOnly>(body)?.public_key }),
         (_, "entrust") => {
             let Entrust { transport, bridge } = json(body)?;
@@ -308,6 +309,7 @@ fn check(action: &Action) -> Result<(), String> {
         }
         Action::RotateKey { key } => form::key(key),
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
+        Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),
         Action::DebitPropose { terms, .. } | Action::DebitAmend { terms, .. } | Action::ClaimReserved { terms, .. } => {
             form::debit(terms)

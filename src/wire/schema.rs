@@ -10,8 +10,17 @@ use crate::domain::Kind;
 use shape::Shape;
 
 /// Every kind that has actions.
-pub const KINDS: [Kind; 8] =
-    [Kind::Platform, Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Bridge, Kind::Offer, Kind::Lane];
+pub const KINDS: [Kind; 9] = [
+    Kind::Operator,
+    Kind::Platform,
+    Kind::Hat,
+    Kind::Plug,
+    Kind::App,
+    Kind::Org,
+    Kind::Bridge,
+    Kind::Offer,
+    Kind::Lane,
+];
 
 /// An action, described.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +78,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (Kind::Org | Kind::Bridge, "register") | (Kind::Platform, "certify") => Shape::KeyName,
         (Kind::Hat, "register") => Shape::HatKeys,
         (_, "pin-key") => Shape::Pin,
+        (_, "notice") => Shape::Notice,
         (_, "entrust") => Shape::Entrust,
         (_, "account") => Shape::Account,
         (Kind::Offer, "register") => Shape::Offer,
@@ -96,6 +106,7 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (Kind::Hat, "register") => "the platform of its domain, an operator, or a bridge that asked at its address",
         (Kind::Hat, "pin-key" | "entrust") => "the HAT, its platform or the operator",
         (_, "account") => "the bridge itself or the operator",
+        (_, "notice") => "the party itself",
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
         (Kind::Offer, "reserve" | "confirm" | "lapse")

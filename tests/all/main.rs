@@ -28,6 +28,7 @@ mod nats_embedded;
 mod nats_intake;
 mod nats_publish;
 mod nats_streams;
+mod notices;
 mod offers;
 mod queries;
 mod recovery;

@@ -184,6 +184,7 @@ impl Exchange {
             limits: arc_swap::ArcSwap::from_pointee(Limits::default()),
             bounds: Bounds::default(),
             registry,
+            notices: Default::default(),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,

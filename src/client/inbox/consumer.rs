@@ -40,6 +40,8 @@ pub enum Topic {
     Deliveries,
     /// Outcomes only.
     Outcomes,
+    /// Notices only.
+    Notices,
 }
 
 impl Topic {
@@ -51,6 +53,7 @@ impl Topic {
                 vec![format!("{own}.>"), own]
             }
             Topic::Outcomes => vec![subject::outcome(party)],
+            Topic::Notices => vec![subject::notice(party)],
         }
     }
 
@@ -59,6 +62,7 @@ impl Topic {
             Topic::All => "",
             Topic::Deliveries => "-deliveries",
             Topic::Outcomes => "-outcomes",
+            Topic::Notices => "-notices",
         }
     }
 }
@@ -317,7 +321,9 @@ impl Pump {
             "recall" => received::recall_request(place, &headers, &message.payload, origin, keys)
                 .map(|ask| Item::Recall(Recall { ask, client: self.client.clone() })),
             "outcome" => received::outcomes(&message.payload).map(Item::Outcomes),
-            _ => Ok(Item::Notice { subject: place.to_owned(), body: message.payload.clone() }),
+            "notice" => received::notice(place, &headers, &message.payload, origin, keys)
+                .map(|notice| Item::Notice(Box::new(notice))),
+            _ => Ok(Item::Other { subject: place.to_owned(), body: message.payload.clone() }),
         };
         // What is not acknowledged here is brought again, which does no harm.
         match item {

@@ -61,6 +61,8 @@ impl Hat {
             Action::ClaimLapsed { offer, claim } => claim::lapsed(self, case, offer, *claim),
             Action::Approve { .. }
             | Action::Account { .. }
+            | Action::Notice { .. }
+            | Action::NoticeTold { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose

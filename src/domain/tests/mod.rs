@@ -9,6 +9,7 @@ mod ids;
 mod keys;
 mod laws;
 mod million;
+mod notices;
 mod offers;
 mod oracle;
 mod order;

@@ -4,6 +4,7 @@ mod debits;
 mod exchanges;
 mod ledger;
 pub(super) mod login;
+mod notices;
 mod orgs;
 mod parties;
 mod trust;
@@ -19,6 +20,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         orgs::endpoints(),
         debits::endpoints(),
         exchanges::endpoints(),
+        notices::endpoints(),
         ledger::endpoints(),
     ];
     parts.into_iter().flatten().collect()

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::notice;
 use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
 use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX, ROLES_MAX};
@@ -29,6 +30,8 @@ pub enum Shape {
     Entrust,
     /// Roles of an account.
     Account,
+    /// A text, and for whom it is.
+    Notice,
     /// A key and a name.
     KeyName,
     /// What a plug says of itself.
@@ -76,6 +79,19 @@ fn pin() -> Value {
 
 fn text(most: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": most})
+}
+
+fn target() -> Value {
+    let texts = |most: usize, each: Value| json!({"type": "array", "maxItems": most, "items": each});
+    object(
+        &[],
+        json!({
+            "withAnyRole": texts(notice::ROLES_MAX, text(128)),
+            "withAllRoles": texts(notice::ROLES_MAX, text(128)),
+            "withEmail": texts(notice::EMAILS_MAX, text(256)),
+            "withHatAddress": texts(notice::HATS_MAX, id()),
+        }),
+    )
 }
 
 fn time() -> Value {
@@ -212,6 +228,10 @@ impl Shape {
                 &["transport"],
                 json!({"transport": {"enum": ["nats", "http"], "description": "http needs a bridge"}, "bridge": id()}),
             ),
+            Shape::Notice => object(
+                &["message"],
+                json!({"message": text(notice::MESSAGE_BYTES_MAX), "target": target(), "expires": time()}),
+            ),
             Shape::Account => object(
                 &["account", "roles", "approved"],
                 json!({
@@ -288,6 +308,11 @@ impl Shape {
             Shape::HatKeys => json!({"key": key_example(), "publicKey": PIN_EXAMPLE, "bridge": "hubat.net"}),
             Shape::Pin => json!({"publicKey": PIN_EXAMPLE}),
             Shape::Entrust => json!({"transport": "nats", "bridge": "hubat.net"}),
+            Shape::Notice => json!({
+                "message": "Facebook is read again from today.",
+                "target": {"withAnyRole": ["plug:facebook"], "withHatAddress": ["bob.hubat.net"]},
+                "expires": "2026-02-28T00:00:00Z",
+            }),
             Shape::Account => json!({"account": "acme", "roles": ["createDataOffers"], "approved": true}),
             Shape::KeyName => json!({"key": key_example(), "name": "Acme Research"}),
             Shape::Plug => json!({"key": key_example(), "name": "Fitbit", "namespace": "fitbit"}),
