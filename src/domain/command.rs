@@ -140,8 +140,8 @@ pub enum Action {
     DebitPropose { debit: Id, terms: DebitTerms },
     /// `hat.<hat>.debit-amend.<debit>`: a new revision that waits for the owner.
     DebitAmend { debit: Id, terms: DebitTerms },
-    /// `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.
-    DebitEnable { debit: Id },
+    /// `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision, which must be that one when it is said.
+    DebitEnable { debit: Id, revision: Option<u32> },
     /// `hat.<hat>.debit-disable.<debit>`.
     DebitDisable { debit: Id, at_period_end: bool },
     /// `hat.<hat>.claim.<offer>`: the owner takes up an offer.

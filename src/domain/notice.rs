@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
@@ -100,11 +100,17 @@ pub struct Notice {
     /// What is told.
     pub message: String,
     /// For whom.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub target: Target,
     /// Until when it stands; 7 days when it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+}
+
+/// A target that is an object: a list would be read as its fields, and an empty one as everybody.
+fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
+    let fields = serde_json::Map::deserialize(from)?;
+    serde_json::from_value(fields.into()).map_err(de::Error::custom)
 }
 
 /// What the ledger keeps of a notice: no text, nobody's address.

@@ -95,6 +95,13 @@ struct Revoke {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enable {
+    #[serde(default)]
+    revision: Option<u32>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Disable {
     #[serde(default)]
@@ -259,7 +266,10 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
         "app-disable" => nothing(body, Action::AppDisable { app: object }),
         "debit-propose" => Ok(Action::DebitPropose { debit: object, terms: json(body)? }),
         "debit-amend" => Ok(Action::DebitAmend { debit: object, terms: json(body)? }),
-        "debit-enable" => nothing(body, Action::DebitEnable { debit: object }),
+        "debit-enable" => Ok(Action::DebitEnable {
+            debit: object,
+            revision: if body.is_empty() { None } else { json::<Enable>(body)?.revision },
+        }),
         "debit-disable" => Ok(Action::DebitDisable {
             debit: object,
             at_period_end: !body.is_empty() && json::<Disable>(body)?.at_period_end,

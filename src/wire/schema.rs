@@ -89,6 +89,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "register" | "approve" | "publish" | "rotate-key") => Shape::Key,
         (_, "revoke-key") => Shape::Revoke,
         (_, "debit-propose" | "debit-amend") => Shape::Debit,
+        (_, "debit-enable") => Shape::Enable,
         (_, "debit-disable") => Shape::Disable,
         (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,

@@ -48,7 +48,7 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     let debits = hat.debits.iter().take(DEBITS_SHOWN).map(|(id, debit)| debits::line(id, debit, now));
     answer["debits"] = Value::Array(debits.collect());
     answer["debitCount"] = json!(hat.debits.len());
-    answer["claims"] = json!(hat.claims);
+    answer["claims"] = hat.claims.keys().map(|offer| json!(offer)).collect();
     answer["openExchanges"] = json!(hat.open.len());
     answer["entries"] = json!(hat.n);
     Ok(answer)

@@ -22,7 +22,7 @@ fn post(message: &str) -> Action {
 fn until(seconds: i64, w: &World) -> Action {
     let expires = Some(w.now.plus(seconds * SECOND));
     let notice = Notice { message: "x".into(), target: Target::default(), expires };
-    Action::Notice { notice: Box::new(notice), body: bytes::Bytes::from_static(b"{}") }
+    Action::Notice { notice: Box::new(notice), body: ::bytes::Bytes::from_static(b"{}") }
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
     assert!(w.hat(BOB).claims.is_empty());
     claim(&mut w, EVE);
     assert_eq!(last(&w, EVE), (Status::Rejected, Some(Reason::OfferFull), false));
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("o") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("o"), revision: None });
     w.settle_sends();
     assert!(w.offer(OFFER).confirmed.contains(&id("bob.hubat.net")));
     assert_eq!(w.offer(OFFER).taken(), 1);

@@ -112,7 +112,7 @@ fn not_permitted() {
         (BOB, PLUG, propose(PLUG)),
         (BOB, BOB, propose(BOB)),
         (BOB, "org:other", Action::DebitAmend { debit: debit.clone(), terms: terms("org:other", &["a/b"]) }),
-        (BOB, "org:acme", Action::DebitEnable { debit: debit.clone() }),
+        (BOB, "org:acme", Action::DebitEnable { debit: debit.clone(), revision: None }),
         (BOB, "org:acme", Action::DebitDisable { debit, at_period_end: false }),
         (BOB, "org:acme", Action::Claim { offer: offer.clone() }),
         (
@@ -223,7 +223,7 @@ fn debit_reasons_and_nothing_selected() {
     w.must(BOB, "org:acme", propose.clone());
     assert_eq!(w.refuses(BOB, "org:acme", propose), Reason::AlreadyExists);
     assert_eq!(w.refuses(BOB, BOB, release("d2")), Reason::DebitNotActive);
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("d2") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("d2"), revision: None });
     assert_eq!(w.refuses(BOB, BOB, release("d2")), Reason::NothingSelected);
     let records = records(&["no/where"]);
     assert_eq!(w.refuses(BOB, BOB, Action::Data { records }), Reason::NothingSelected);

@@ -220,7 +220,7 @@ impl World {
         let debit = id(debit);
         let propose = Action::DebitPropose { debit: debit.clone(), terms };
         self.must(bob, client, propose);
-        self.must(bob, bob, Action::DebitEnable { debit });
+        self.must(bob, bob, Action::DebitEnable { debit, revision: None });
     }
 
     pub fn context<'w>(&'w self, entity: &'w Address) -> Context<'w> {

@@ -55,7 +55,7 @@ struct New {
     from: Option<Address>,
     message: String,
     #[serde(default)]
-    target: Target,
+    target: serde_json::Map<String, Value>,
     expires: Option<Timestamp>,
 }
 
@@ -121,6 +121,8 @@ async fn post(
     };
     let key = caller.key(gateway.from(&request));
     let what = Request { caller: &key, call: "POST /api/v1/notices", body: &body };
+    let target: Target = serde_json::from_value(target.into())
+        .map_err(|error| Fault::malformed(format!("the body: target: {error}")))?;
     let notice = json!(Notice { message, target, expires }).to_string();
     let work = gateway.clone();
     gateway

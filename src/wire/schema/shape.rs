@@ -40,6 +40,8 @@ pub enum Shape {
     App,
     /// A key and an instant.
     Revoke,
+    /// Which revision of a debit is accepted.
+    Enable,
     /// When a debit ends.
     Disable,
     /// Terms of a debit.
@@ -255,6 +257,7 @@ impl Shape {
                 }),
             ),
             Shape::Revoke => object(&["key", "since"], json!({"key": key(), "since": time()})),
+            Shape::Enable => object(&[], json!({"revision": {"type": "integer", "minimum": 0, "maximum": u32::MAX}})),
             Shape::Disable => {
                 object(&[], json!({"atPeriodEnd": {"type": "boolean", "description": "false or absent: at once"}}))
             }
@@ -320,6 +323,7 @@ impl Shape {
                 json!({"key": key_example(), "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]})
             }
             Shape::Revoke => json!({"key": key_example(), "since": "2026-01-31T12:00:00Z"}),
+            Shape::Enable => json!({"revision": 2}),
             Shape::Disable => json!({"atPeriodEnd": true}),
             Shape::Debit => debit_example(),
             Shape::Offer => json!({
