@@ -1,6 +1,7 @@
 //! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
 
 mod debits;
+mod deliveries;
 mod exchanges;
 mod ledger;
 pub(super) mod login;
@@ -18,6 +19,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         parties::endpoints(),
         orgs::endpoints(),
         debits::endpoints(),
+        deliveries::endpoints(),
         exchanges::endpoints(),
         ledger::endpoints(),
     ];
