@@ -157,7 +157,7 @@ pub enum Action {
     /// `offer.<offer>.close`, by its owner or the operator.
     OfferClose,
     /// `offer.<offer>.reserve`, from the exchange: a HAT's claim wants a place.
-    OfferReserve(HatClaim),
+    OfferReserve { of: HatClaim, by: Option<Address> },
     /// `offer.<offer>.confirm`, from the exchange: the HAT's owner enabled the debit.
     OfferConfirm(HatClaim),
     /// `offer.<offer>.lapse`, from the exchange: the HAT's claim is over; `completed` when its debit ran to its end.

@@ -240,9 +240,13 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         Event::RecallRequested { exchange, delivery, to } => {
             effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery })
         }
-        Event::Claimed { offer } => {
+        Event::Claimed { offer, by } => {
             let claim = entry.cause.as_ref().map(|cause| cause.id);
-            effects.push(send(Kind::Offer, offer, "reserve".into(), of(claim)));
+            let mut body = of(claim);
+            if let Some(by) = by {
+                body["by"] = json!(by);
+            }
+            effects.push(send(Kind::Offer, offer, "reserve".into(), body));
         }
         Event::DebitEnabled { offer: Some(offer), claim, .. } => {
             effects.push(send(Kind::Offer, offer, "confirm".into(), of(*claim)))

@@ -357,8 +357,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<MessageId>,
     },
-    /// The owner wants a place in an offer; the offer is asked.
-    Claimed { offer: Id },
+    /// The owner wants a place in an offer, or its acquirer wants to give the HAT one; the offer is asked.
+    Claimed {
+        offer: Id,
+        /// The acquirer that asks; none: the owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Address>,
+    },
     /// The offer had no place (or is not open).
     ClaimRefused {
         offer: Id,

@@ -115,6 +115,14 @@ struct ClaimOf {
     claim: Option<MessageId>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimBy {
+    hat: Id,
+    claim: Option<MessageId>,
+    by: Option<Address>,
+}
+
 impl ClaimOf {
     fn of(self) -> HatClaim {
         HatClaim { hat: self.hat, claim: self.claim }
@@ -237,7 +245,10 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
         (_, "reject") => nothing(body, Action::OfferReject),
         (_, "close") => nothing(body, Action::OfferClose),
         (_, "pay") => nothing(body, Action::OfferPay),
-        (_, "reserve") => Ok(Action::OfferReserve(json::<ClaimOf>(body)?.of())),
+        (_, "reserve") => {
+            let ClaimBy { hat, claim, by } = json(body)?;
+            Ok(Action::OfferReserve { of: HatClaim { hat, claim }, by })
+        }
         (_, "confirm") => Ok(Action::OfferConfirm(json::<ClaimOf>(body)?.of())),
         (_, "lapse") => {
             let ClaimOver { hat, claim, completed } = json(body)?;

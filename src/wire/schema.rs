@@ -83,7 +83,8 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "account") => Shape::Account,
         (Kind::Offer, "register") => Shape::Offer,
         (Kind::Offer, "approve") => Shape::Nothing,
-        (Kind::Offer, "reserve" | "confirm") => Shape::Hat,
+        (Kind::Offer, "reserve") => Shape::Reserve,
+        (Kind::Offer, "confirm") => Shape::Hat,
         (Kind::Offer, "lapse") => Shape::Over,
         (_, "claim-refused" | "claim-released" | "claim-lapsed") => Shape::Claim,
         (_, "register" | "approve" | "publish" | "rotate-key") => Shape::Key,
@@ -108,6 +109,7 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (Kind::Hat, "pin-key" | "entrust") => "the HAT, its platform or the operator",
         (_, "account") => "the bridge itself or the operator",
         (_, "notice") => "the party itself",
+        (Kind::Hat, "claim") => "the HAT, or the acquirer of the offer",
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
         (Kind::Offer, "reserve" | "confirm" | "lapse")

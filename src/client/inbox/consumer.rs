@@ -17,7 +17,7 @@ use super::item::{Item, Recall, Request};
 use super::seen::{SEEN_MAX, Seen, Turn};
 use crate::client::headers::Received;
 use crate::client::{Client, ClientError};
-use crate::domain::Address;
+use crate::domain::{Address, Id};
 use crate::nats::streams::DEX_OUT;
 use crate::wire::{received, subject};
 
@@ -75,6 +75,8 @@ pub struct InboxOptions {
     /// Whose messages. `None`: this client's own. A bridge reads those of a HAT that entrusts itself to it,
     /// and what it answers is signed by the bridge, on the HAT's own subject.
     pub of: Option<Address>,
+    /// Of deliveries only those under this debit.
+    pub debit: Option<Id>,
     /// Durable: what was not answered comes again to the next inbox of this party and topic, for an hour.
     /// Not durable: the consumer is this inbox's alone and goes with it.
     pub durable: bool,
@@ -92,6 +94,7 @@ impl Default for InboxOptions {
         InboxOptions {
             topic: Topic::All,
             of: None,
+            debit: None,
             durable: true,
             only_new: false,
             in_hand: 4096,
@@ -193,6 +196,10 @@ impl Pump {
         let party = self.reads();
         let mut filters = self.options.topic.filters(party);
         let mut name = format!("{}-{}{}", party.kind, party.id.to_token(), self.options.topic.suffix());
+        if let Some(debit) = &self.options.debit {
+            filters = vec![subject::delivery(party, Some(debit))];
+            name = format!("{name}-under-{}", debit.to_token());
+        }
         if self.options.of.is_some() {
             // Another consumer than the one that the party itself may have.
             let by = self.client.party();

@@ -67,7 +67,7 @@ impl Hat {
             | Action::OfferReject
             | Action::OfferClose
             | Action::OfferPay
-            | Action::OfferReserve(_)
+            | Action::OfferReserve { .. }
             | Action::OfferConfirm(_)
             | Action::OfferLapse { .. }
             | Action::Deadline { .. }

@@ -56,7 +56,7 @@ fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
 fn reserving_twice_takes_one_place() {
     let mut w = approved(2);
     for _ in 0..3 {
-        w.send(a(OFFER), Action::OfferReserve(of("bob.hubat.net")));
+        w.send(a(OFFER), Action::OfferReserve { of: of("bob.hubat.net"), by: None });
     }
     assert_eq!(w.offer(OFFER).taken(), 1);
     let confirm = w.send(a(OFFER), Action::OfferConfirm(of("eve.hubat.net")));
@@ -66,7 +66,7 @@ fn reserving_twice_takes_one_place() {
 #[test]
 fn offers_not_open_give_no_place() {
     fn refusal(w: &mut World) -> Reason {
-        match w.send(a(OFFER), Action::OfferReserve(of("bob.hubat.net"))) {
+        match w.send(a(OFFER), Action::OfferReserve { of: of("bob.hubat.net"), by: None }) {
             Decision::Record(drafts) => match &drafts[0].event {
                 Event::OfferRefused { reason, .. } => *reason,
                 other => panic!("{other:?}"),

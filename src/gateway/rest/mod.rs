@@ -1,6 +1,7 @@
 //! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
 
 mod debits;
+mod deliveries;
 mod exchanges;
 mod ledger;
 pub(super) mod login;
@@ -19,6 +20,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         parties::endpoints(),
         orgs::endpoints(),
         debits::endpoints(),
+        deliveries::endpoints(),
         exchanges::endpoints(),
         notices::endpoints(),
         ledger::endpoints(),

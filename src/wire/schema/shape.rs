@@ -50,6 +50,7 @@ pub enum Shape {
     Offer,
     /// A HAT and its claim.
     Hat,
+    Reserve,
     /// A HAT's claim that is over.
     Over,
     /// A claim.
@@ -275,6 +276,7 @@ impl Shape {
                 }),
             ),
             Shape::Hat => object(&["hat"], json!({"hat": id(), "claim": uuid()})),
+            Shape::Reserve => object(&["hat"], json!({"hat": id(), "claim": uuid(), "by": address("org")})),
             Shape::Over => object(
                 &["hat"],
                 json!({
@@ -336,6 +338,7 @@ impl Shape {
                 "debit": debit_example(),
             }),
             Shape::Hat => json!({"hat": "bob.hubat.net", "claim": CLAIM}),
+            Shape::Reserve => json!({"hat": "bob.hubat.net", "claim": CLAIM, "by": "org:acme"}),
             Shape::Over => json!({"hat": "bob.hubat.net", "claim": CLAIM, "completed": true}),
             Shape::Claim => json!({"claim": CLAIM}),
             Shape::Terms => json!({"terms": debit_example(), "claim": CLAIM, "until": "2026-02-01T00:00:00Z"}),
