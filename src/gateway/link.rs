@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::vault::Vault;
-use crate::client::{Inbox, InboxOptions, Topic};
 use crate::client::{Client, Order};
+use crate::client::{Inbox, InboxOptions, Topic};
 use crate::domain::{Address, Id, Key, Kind, MessageId};
 use crate::wire::OutcomeOut;
 

@@ -76,11 +76,7 @@ fn summary(offer: &Id, claim: &Value) -> Value {
     })
 }
 
-async fn claims(
-    gateway: web::Data<Gateway>,
-    caller: Caller,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Original> {
+async fn claims(gateway: web::Data<Gateway>, caller: Caller, id: web::Path<String>) -> Result<HttpResponse, Original> {
     caller.account()?;
     let id = offer_id(&id)?;
     let shown = show(&gateway, &id).await?;
@@ -180,7 +176,8 @@ impl Gateway {
                     return Ok(summary(offer, &claim));
                 }
                 if mine.is_none() {
-                    let detail = format!("the place of {hat} in {offer} was lost or given back: only its owner claims anew");
+                    let detail =
+                        format!("the place of {hat} in {offer} was lost or given back: only its owner claims anew");
                     return Err(Fault::new(Reason::AlreadyExists, detail));
                 }
             }

@@ -94,6 +94,9 @@ async fn list(
         }
         (Caller::Hat(hat), None) => json!({ "hat": hat.hat }),
         (Caller::Account(_), None) => json!({ "roles": roles(&caller) }),
+        (Caller::Offer(_), None) => {
+            return Err(Fault::forbidden("an offer's token reads that offer's deliveries and nothing else"));
+        }
         (Caller::Anonymous, None) => return Err(Fault::unauthorized("bring a token")),
     };
     let page = Page { cursor, limit }.ask(&gateway.link, "notice.list", question).await?;
