@@ -72,10 +72,10 @@ impl Books {
     /// Takes a committed entry in.
     pub fn take(&mut self, sealed: &Arc<Sealed>) {
         let entry = &sealed.entry;
-        if let Some(opened) = entry.event.began() {
-            self.open(&entry.entity, opened.delivery, opened.deadline);
-        } else if let Some(closed) = entry.event.closed() {
-            self.close(closed.delivery, sealed.leaf);
+        if let Some((delivery, deadline)) = entry.event.opens() {
+            self.open(&entry.entity, delivery, deadline);
+        } else if let Some(delivery) = entry.event.ends() {
+            self.close(delivery, sealed.leaf);
         }
         if let Some(key) = key_of(entry) {
             self.recents.land(key, sealed);

@@ -126,8 +126,13 @@ impl Outbox {
     }
 
     async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
-        if let Event::Held { opened, .. } = &sealed.entry.event {
-            self.hold(opened.delivery, sealed.leaf, sealed.spool.map(spool_ref));
+        let kept = match &sealed.entry.event {
+            Event::Held { opened, .. } => Some(opened.delivery),
+            Event::NoticePosted(posted) => Some(posted.notice),
+            _ => None,
+        };
+        if let Some(delivery) = kept {
+            self.hold(delivery, sealed.leaf, sealed.spool.map(spool_ref));
         }
         for effect in effects_of(&sealed.entry) {
             match effect {

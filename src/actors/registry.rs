@@ -1,16 +1,19 @@
 //! The registry read model: every party's registration, folded from committed entries.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 
 use crate::domain::{Address, Entry, Kind, Registration, RegistryView, Standing};
+use crate::wire::trust_bundle::LISTED;
 
 /// Registrations by party. Written by the partition that owns the party, read by all; values are
 /// cheap clones and no guard leaves a method.
 #[derive(Default)]
 pub struct Registry {
     parties: DashMap<Address, Arc<Registration>>,
+    generation: AtomicU64,
 }
 
 impl Registry {
@@ -32,6 +35,26 @@ impl Registry {
         };
         registration.apply(entry);
         self.set(entry.entity.clone(), registration);
+        if LISTED.contains(&entry.entity.kind) {
+            // After the change: who reads the number first finds all that it counts.
+            self.counted(1);
+        }
+    }
+
+    /// So many entries that change what a trust bundle lists were folded elsewhere (at start, into rows).
+    pub fn counted(&self, entries: u64) {
+        self.generation.fetch_add(entries, Ordering::AcqRel);
+    }
+
+    /// How many entries of the ledger have changed what a trust bundle lists: the same after a restart.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The parties of the kinds that a trust bundle lists.
+    pub fn listed(&self) -> Vec<(Address, Arc<Registration>)> {
+        let listed = self.parties.iter().filter(|party| LISTED.contains(&party.key().kind));
+        listed.map(|party| (party.key().clone(), Arc::clone(&party))).collect()
     }
 
     /// The parties of a kind. For kinds with few parties.

@@ -46,6 +46,8 @@ pub struct Bounds {
     pub redelivery_first: std::time::Duration,
     /// Longest pause between re-deliveries.
     pub redelivery_max: std::time::Duration,
+    /// HATs looked at for notices, and told, in a second.
+    pub notices_per_second: u32,
     /// How often rows are written.
     pub snapshot_interval: std::time::Duration,
     /// Entries not yet in rows at which a snapshot is made early.
@@ -68,6 +70,7 @@ impl Default for Bounds {
             quarantine: Duration::from_secs(300),
             redelivery_first: Duration::from_secs(60),
             redelivery_max: Duration::from_secs(3600),
+            notices_per_second: 1000,
             snapshot_interval: Duration::from_secs(5),
             snapshot_entries: 20_000,
             tail_entries: 200_000,
@@ -91,6 +94,8 @@ pub struct Shared {
     pub registry: Registry,
     /// What HATs report of themselves.
     pub reported: ReportedByHats,
+    /// Notices that stand.
+    pub notices: super::notices::OpenNotices,
     /// Which entities are live, cold or quarantined.
     pub directory: Directory,
     /// Rows, index and open exchanges.

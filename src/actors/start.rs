@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
+use super::herald::Herald;
 use super::ledger::{Commit, LedgerActor};
 use super::marks::{LOSSES, Marks};
 use super::outbox::Outbox;
@@ -111,6 +112,8 @@ pub async fn start(
     let ledger_arbiter = Arbiter::new();
     let outlets = Arbiter::new();
     let persistence = Arbiter::new();
+    // Apart: it reads states of HATs from disk.
+    let heralds = Arbiter::new();
 
     let ledger = {
         let shared = Arc::clone(&shared);
@@ -179,8 +182,20 @@ pub async fn start(
         })
         .await?;
     }
+    {
+        let shared = Arc::clone(&shared);
+        let (connect, locals, stop) = (connect.clone(), locals.clone(), stop.clone());
+        on(&heralds, "herald", move || async move {
+            let link = link(&connect, "herald").await?;
+            let publisher = publisher(&link).await?;
+            let herald = Herald::new(Arc::clone(&shared), publisher, locals);
+            actix::spawn(shared.fatal.clone().guard("the herald", herald.run(stop)));
+            Ok(())
+        })
+        .await?;
+    }
     let mut arbiters = works;
-    arbiters.extend([outlets, persistence, ledger_arbiter]);
+    arbiters.extend([heralds, outlets, persistence, ledger_arbiter]);
     let actors = Actors { ledger, snapshot, locals, arbiters, drained, stop };
     actors.declare_operators(&shared, &operators);
     in_force(&shared, &operators).await?;
@@ -200,15 +215,15 @@ pub fn still_open(open: &[(Uuid, OpenRow)], recent: &[Arc<Sealed>]) -> Vec<(Uuid
     let mut all: BTreeMap<Uuid, (u64, Option<SpoolRef>)> =
         open.iter().map(|(delivery, row)| (*delivery, (row.leaf, place(row.spool)))).collect();
     for sealed in recent {
-        if let Some(opened) = sealed.entry.event.began() {
-            all.insert(opened.delivery, (sealed.leaf, place(sealed.spool)));
+        if let Some((delivery, _)) = sealed.entry.event.opens() {
+            all.insert(delivery, (sealed.leaf, place(sealed.spool)));
         } else if let Event::Released(opened) = &sealed.entry.event {
             // Its content lies where it was when it was held.
             if let Some((leaf, _)) = all.get_mut(&opened.delivery) {
                 *leaf = sealed.leaf;
             }
-        } else if let Some(closed) = sealed.entry.event.closed() {
-            all.remove(&closed.delivery);
+        } else if let Some(delivery) = sealed.entry.event.ends() {
+            all.remove(&delivery);
         }
     }
     all.into_iter().map(|(delivery, (leaf, spool))| (delivery, leaf, spool)).collect()

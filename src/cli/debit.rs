@@ -31,6 +31,9 @@ pub enum DebitVerb {
         hat: Id,
         /// The debit's id
         debit: Id,
+        /// The revision that is accepted; refused when it is not the newest
+        #[arg(long, value_name = "N")]
+        revision: Option<u32>,
     },
     /// Withdraw the right (for the HAT)
     #[command(after_help = "Example:\n  dex debit disable bob.hubat.net acme.steps --at-period-end --key bob.key")]
@@ -163,7 +166,10 @@ pub fn run(globals: &Globals, verb: DebitVerb) -> Result<ExitCode, Failure> {
     match verb {
         DebitVerb::Propose(proposal) => propose(globals, proposal, "debit-propose"),
         DebitVerb::Amend(proposal) => propose(globals, proposal, "debit-amend"),
-        DebitVerb::Enable { hat, debit } => by_hat(globals, hat, &debit, "debit-enable", Value::Null),
+        DebitVerb::Enable { hat, debit, revision } => {
+            let body = revision.map_or(Value::Null, |revision| json!({ "revision": revision }));
+            by_hat(globals, hat, &debit, "debit-enable", body)
+        }
         DebitVerb::Disable { hat, debit, at_period_end } => {
             let body = json!({ "atPeriodEnd": at_period_end });
             by_hat(globals, hat, &debit, "debit-disable", body)

@@ -21,6 +21,7 @@ mod ledger;
 mod link;
 mod member;
 mod message;
+mod notice;
 mod offer;
 mod onboard;
 mod org;
@@ -35,6 +36,7 @@ mod sign;
 mod snapshot;
 mod soak;
 mod trust;
+pub mod verify;
 mod watch;
 
 use std::process::ExitCode;
@@ -119,9 +121,15 @@ enum Verb {
     /// Data offers
     #[command(subcommand)]
     Offer(offer::OfferVerb),
+    /// What parties tell HATs
+    #[command(subcommand)]
+    Notice(notice::NoticeVerb),
     /// Whether a party is approved, now or at a past time, and the proof of it
     #[command(subcommand)]
     Trust(trust::TrustVerb),
+    /// Check, without asking anybody, what a saved answer, bundle, checkpoint or message proves
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::VerifyArgs),
     /// What became of one exchange
     #[command(subcommand)]
     Exchange(exchange::ExchangeVerb),
@@ -173,7 +181,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Bundle(verb) => bundle::run(globals, &verb),
         Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
+        Verb::Notice(verb) => notice::run(globals, verb),
         Verb::Trust(verb) => trust::run(globals, &verb),
+        Verb::Verify(args) => verify::run(globals, &args),
         Verb::Exchange(verb) => exchange::run(globals, &verb),
         Verb::Ledger(verb) => ledger::run(globals, &verb),
         Verb::Snapshot(verb) => snapshot::run(globals, &verb),

@@ -65,14 +65,18 @@ fn show(globals: &Globals, origin: &str, message: &Outgoing) -> Result<ExitCode,
     if globals.json {
         let headers: serde_json::Map<String, serde_json::Value> =
             message.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
-        out::json(&serde_json::json!({
+        let mut shown = serde_json::json!({
             "origin": origin,
             "subject": message.subject,
             "headers": headers,
             "bodyDigest": digest,
             "bodyBytes": message.payload.len(),
             "signedText": text,
-        }))?;
+        });
+        if let Ok(body) = std::str::from_utf8(&message.payload) {
+            shown["body"] = body.into();
+        }
+        out::json(&shown)?;
     } else {
         out::line(format_args!("{}\n", message.subject))?;
         for (name, value) in &message.headers {

@@ -1,20 +1,20 @@
-//! `dex trust`: is a party approved, with which rules, now or at a past time; and the proof of it, checked here.
+//! `dex trust`: is a party approved, with which rules, now or at a past time, with the proof of it checked here; and the
+//! signed trust bundle, with which much of it is answered without asking.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use data_encoding::BASE64;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::domain::fact::AsOf;
-use crate::domain::{Address, Digest, Entry, Key, Timestamp};
-use crate::ledger::CheckpointVerifier;
-use crate::ledger::merkle::{commitment, leaf_hash};
-use crate::ledger::proof::verify_inclusion;
+use crate::client::ids;
+use crate::domain::{Address, Key, Timestamp};
+use crate::wire::canonical::canonical;
+use crate::wire::trust_bundle::{self, Root, Ruling, TrustBundle};
 
 use super::args::Globals;
 use super::fail::Failure;
+use super::verify::{self, Roots};
 use super::{link, out};
 
 /// What can be asked about trust.
@@ -37,25 +37,103 @@ pub enum TrustVerb {
         #[arg(long, value_name = "KEY", requires = "proof")]
         dex_key: Option<Key>,
     },
+    /// Fetch the signed list of who may take part, to be used without asking until it expires
+    #[command(
+        after_help = "Examples:\n  dex trust bundle --out bundle.json --dex-key UDX…\n  dex trust bundle | jq .bundle.parties\n\nWithout --out it goes to stdout, byte for byte as it was signed. Name the exchange's key by --dex-key, from a source that\nyou trust; else it is asked of the exchange itself. `dex verify` checks a saved one, `dex trust may` asks it."
+    )]
+    Bundle {
+        /// Write it to this file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The exchange's public key
+        #[arg(long, value_name = "KEY")]
+        dex_key: Option<Key>,
+    },
+    /// Show the parties of a trust bundle: the exchange's current one, or a saved one
+    #[command(after_help = "Examples:\n  dex trust show\n  dex trust show --bundle bundle.json --dex-key UDX…")]
+    Show {
+        /// A saved one: nothing is asked of anybody
+        #[arg(long, value_name = "FILE", requires = "dex_key")]
+        bundle: Option<PathBuf>,
+        /// The exchange's public key
+        #[arg(long, value_name = "KEY")]
+        dex_key: Option<Key>,
+    },
+    /// Ask a saved bundle whether a party may write a namespace under a key; exit code 1 when not
+    #[command(
+        after_help = "Example:\n  dex trust may plug:facebook facebook --with UAB… --bundle bundle.json --dex-key UDX…\n\nNothing is asked of anybody. Which HATs have connected the party, a bundle does not tell."
+    )]
+    May {
+        /// The plug or app
+        address: Address,
+        /// The namespace
+        namespace: String,
+        /// The public key that it signs with
+        #[arg(long, value_name = "KEY")]
+        with: Key,
+        /// The bundle
+        #[arg(long, value_name = "FILE")]
+        bundle: PathBuf,
+        /// The exchange's public key
+        #[arg(long, value_name = "KEY")]
+        dex_key: Key,
+        /// At this instant, while the bundle is in force; now when not given
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+    },
 }
 
 /// Runs the verb.
 ///
 /// # Errors
-/// [`Failure::Finding`] when the party is not approved or a proof is wrong, else as the query fails.
+/// [`Failure::Finding`] when the party is not approved or may not, or a proof or bundle is wrong, else as the query fails.
 pub fn run(globals: &Globals, verb: &TrustVerb) -> Result<ExitCode, Failure> {
-    let TrustVerb::Verify { address: party, at, proof, dex_key } = verb;
+    match verb {
+        TrustVerb::Verify { address, at, proof, dex_key } => approved(globals, address, *at, *proof, *dex_key),
+        TrustVerb::Bundle { out, dex_key } => fetch(globals, out.as_deref(), *dex_key),
+        TrustVerb::Show { bundle: Some(file), dex_key } => show(globals, &saved(globals, file, *dex_key)?),
+        TrustVerb::Show { bundle: None, dex_key } => show(globals, &asked(globals, *dex_key)?.0),
+        TrustVerb::May { address, namespace, with, bundle, dex_key, at } => {
+            let bundle = saved(globals, bundle, Some(*dex_key))?;
+            let ruling = bundle.may_write(address, with, namespace, at.unwrap_or_else(ids::now));
+            if globals.json {
+                let reason = if let Ruling::MayNot(reason) = ruling { Some(reason) } else { None };
+                out::json(&json!({ "may": ruling == Ruling::May, "reason": reason, "says": ruling.to_string() }))?;
+            } else {
+                out::line(ruling)?;
+            }
+            Ok(if ruling == Ruling::May { ExitCode::SUCCESS } else { ExitCode::from(super::fail::FINDING) })
+        }
+    }
+}
+
+fn approved(
+    globals: &Globals,
+    party: &Address,
+    at: Option<Timestamp>,
+    proof: bool,
+    dex_key: Option<Key>,
+) -> Result<ExitCode, Failure> {
     let mut question = json!({ "party": party });
     if let Some(at) = at {
         question["at"] = json!(at);
     }
-    if *proof {
+    if proof {
         question["proof"] = json!(true);
     }
     let mut answer = link::wait(link::ask(globals, "trust.verify", &question))?;
-    if *proof {
-        let verifier = verifier(globals, *dex_key)?;
-        answer["checked"] = check(&answer, party, at.unwrap_or(Timestamp(i64::MAX)), &verifier)?;
+    if proof {
+        let checked = verify::check_standing(&answer, &roots(globals, dex_key)?)
+            .map_err(|what| Failure::Finding(format!("the proof is wrong: {what}")))?;
+        if checked.party != *party || at.is_some_and(|at| answer["at"] != json!(at)) {
+            return Err(Failure::Finding("the proof is wrong: it answers another question".into()));
+        }
+        answer["checked"] = json!({
+            "entries": checked.entries,
+            "treeSize": checked.tree.size,
+            "origin": checked.tree.origin,
+            "notChecked": "that no entry of the party was left out, which a tree cannot show",
+        });
     }
     if globals.json {
         out::json(&answer)?;
@@ -73,68 +151,82 @@ pub fn run(globals: &Globals, verb: &TrustVerb) -> Result<ExitCode, Failure> {
     Err(Failure::Finding(format!("{party} is not approved: {}", out::plain(&answer["standing"]))))
 }
 
-fn verifier(globals: &Globals, key: Option<Key>) -> Result<CheckpointVerifier, Failure> {
-    if let (Some(key), Some(origin)) = (key, &globals.origin) {
-        return CheckpointVerifier::new(origin, key.0).map_err(|error| Failure::Usage(error.to_string()));
-    }
-    let health = link::wait(link::ask(globals, "health", &json!({})))?;
-    if let Some(key) = key {
-        let origin = health["origin"].as_str().unwrap_or_default();
-        return CheckpointVerifier::new(origin, key.0).map_err(|error| Failure::Usage(error.to_string()));
-    }
-    out::note("the exchange was asked for its own key: name it by --dex-key to need nobody's word");
-    let named = health["checkpointKey"].as_str().unwrap_or_default();
-    CheckpointVerifier::parse(named).map_err(|error| Failure::Finding(format!("health, checkpointKey: {error}")))
+/// The exchange's key as it is named, else as the exchange says it.
+fn roots(globals: &Globals, key: Option<Key>) -> Result<Roots, Failure> {
+    let health = |name: &str| -> Result<Value, Failure> {
+        Ok(link::wait(link::ask(globals, "health", &json!({})))?[name].take())
+    };
+    let key = match key {
+        Some(key) => key,
+        None => {
+            out::note("the exchange was asked for its own key: name it by --dex-key to need nobody's word");
+            let named = health("key")?;
+            let key = named.as_str().and_then(|text| text.parse().ok());
+            key.ok_or_else(|| Failure::Finding("health names no key of the exchange".into()))?
+        }
+    };
+    Roots::new(globals.origin.clone(), Some(key), None, ids::now()).map_err(|error| Failure::Finding(error.to_string()))
 }
 
-#[derive(Deserialize)]
-struct Statement {
-    leaf: u64,
-    entry: String,
-    salt: String,
-    path: Vec<Digest>,
+fn open(globals: &Globals, bytes: &[u8], keys: &[Key]) -> Result<TrustBundle, Failure> {
+    let wrong = |error: trust_bundle::BundleError| Failure::Finding(format!("the trust bundle: {error}"));
+    let (named, _) = trust_bundle::named(bytes).map_err(wrong)?;
+    let origin = globals.origin.as_deref().unwrap_or(&named);
+    trust_bundle::check(bytes, Root { origin, keys }, ids::now()).map_err(wrong)
 }
 
-/// Checks that each entry is in the signed tree and of this party, folds them, and compares what comes out with
-/// what the exchange says.
-fn check(answer: &Value, party: &Address, at: Timestamp, verifier: &CheckpointVerifier) -> Result<Value, Failure> {
-    let wrong = |what: String| Failure::Finding(format!("the proof is wrong: {what}"));
-    let note = answer["checkpoint"].as_str().ok_or_else(|| wrong("it has no checkpoint".into()))?;
-    let checkpoint = verifier.open(note).map_err(|error| wrong(format!("the checkpoint: {error}")))?;
-    let statements: Vec<Statement> =
-        Deserialize::deserialize(&answer["statements"]).map_err(|error| wrong(format!("the statements: {error}")))?;
-    let mut entries = Vec::with_capacity(statements.len());
-    for it in &statements {
-        let leaf = it.leaf;
-        let bytes = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| wrong(format!("leaf {leaf}: no base64")));
-        let (entry, salt) = (bytes(&it.entry)?, bytes(&it.salt)?);
-        let salt: [u8; 32] = salt.try_into().map_err(|_| wrong(format!("leaf {leaf}: a salt has 32 bytes")))?;
-        let hash = leaf_hash(&commitment(&salt, &entry));
-        let path: Vec<[u8; 32]> = it.path.iter().map(|digest| digest.0).collect();
-        if !verify_inclusion(&hash, leaf, checkpoint.size, &checkpoint.root, &path) {
-            return Err(wrong(format!("leaf {leaf} is not in the signed tree of {}", checkpoint.size)));
-        }
-        let entry: Entry = rmp_serde::from_slice(&entry)
-            .map_err(|error| wrong(format!("leaf {leaf} holds no entry that this version reads: {error}")))?;
-        if entry.entity != *party {
-            return Err(wrong(format!("leaf {leaf} is about {}", entry.entity)));
-        }
-        entries.push(entry);
+fn saved(globals: &Globals, file: &Path, key: Option<Key>) -> Result<TrustBundle, Failure> {
+    let bytes = verify::read(file)?;
+    open(globals, &bytes, &key.into_iter().collect::<Vec<_>>())
+}
+
+fn asked(globals: &Globals, key: Option<Key>) -> Result<(TrustBundle, Vec<u8>), Failure> {
+    let roots = roots(globals, key)?;
+    let answer = link::wait(link::ask(globals, "trust.bundle", &json!({})))?;
+    let bytes =
+        canonical(&answer).map_err(|error| Failure::Finding(format!("the trust bundle is damaged: {error}")))?;
+    Ok((open(globals, &bytes, &roots.keys)?, bytes))
+}
+
+fn fetch(globals: &Globals, file: Option<&Path>, key: Option<Key>) -> Result<ExitCode, Failure> {
+    let (bundle, bytes) = asked(globals, key)?;
+    let Some(file) = file else {
+        use std::io::Write;
+        let mut out = std::io::stdout().lock();
+        out.write_all(&bytes)?;
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    std::fs::write(file, &bytes)
+        .map_err(|error| Failure::Usage(format!("{} cannot be written: {error}", file.display())))?;
+    let (parties, expires) = (bundle.parties.len(), bundle.expires);
+    if globals.json {
+        out::json(&json!({ "file": file, "generation": bundle.generation, "parties": parties, "expires": expires }))?;
+    } else {
+        out::line(format_args!("{}: {parties} parties, in force until {expires}", file.display()))?;
     }
-    if !entries.is_sorted_by(|a, b| a.n < b.n) {
-        return Err(wrong("the entries are not in order".into()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(globals: &Globals, bundle: &TrustBundle) -> Result<ExitCode, Failure> {
+    if globals.json {
+        out::json(bundle)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let told = AsOf::fold(&entries, at).registration;
-    let keys: Vec<Value> = told.keys.iter().map(|it| json!([it.key, it.from, it.until])).collect();
-    let said: Vec<Value> =
-        answer["keys"].as_array().into_iter().flatten().map(|it| json!([it["key"], it["from"], it["until"]])).collect();
-    if json!([told.standing, told.profile, keys]) != json!([answer["standing"], answer["profile"], said]) {
-        return Err(wrong("the entries say something else than the answer".into()));
+    out::line(format_args!(
+        "{}  generation {}  issued {}  in force until {}",
+        bundle.origin, bundle.generation, bundle.issued, bundle.expires
+    ))?;
+    for party in &bundle.parties {
+        let standing = serde_json::to_value(party.standing).unwrap_or_default();
+        let rules = party.rules.namespaces.iter().chain(&party.rules.domain).map(|it| it.as_str());
+        let rules: Vec<&str> = rules.collect();
+        let keys: Vec<&str> =
+            party.keys.iter().filter(|held| held.until.is_none()).map(|held| held.fingerprint.as_str()).collect();
+        out::line(format_args!("{}  {}  {}  {}", party.party, out::plain(&standing), rules.join(","), keys.join(",")))?;
     }
-    Ok(json!({
-        "entries": entries.len(),
-        "treeSize": checkpoint.size,
-        "origin": checkpoint.origin,
-        "notChecked": "that no entry of the party was left out, which a tree cannot show",
-    }))
+    if !bundle.complete {
+        out::note(format_args!("{} parties had no room in it", bundle.omitted));
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -41,6 +41,7 @@ pub mod options;
 pub mod order;
 pub mod orders;
 mod send;
+mod trust;
 mod waiting;
 
 use std::sync::Arc;

@@ -35,6 +35,7 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     limits(config, &mut found);
     disk(config, &mut found);
     actors(config, &mut found);
+    trust(config, &mut found);
     bridge(config, &mut found);
     gateway(config, &mut found);
     log(config, &mut found);
@@ -205,6 +206,12 @@ fn limits(config: &Config, found: &mut Findings<'_>) {
         "lets nothing through",
         "use at least 1",
     );
+    found.unless(
+        (1..=1000).contains(&limits.notices_per_hour),
+        "limits.notices_per_hour",
+        "is not 1 to 1000",
+        "use 60",
+    );
 }
 
 fn disk(config: &Config, found: &mut Findings<'_>) {
@@ -263,6 +270,12 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
         "actors.arbiters",
         format!("{} is out of range", actors.arbiters),
         "use 0 to 256",
+    );
+    found.unless(
+        (1..=100_000).contains(&config.dispatch.notices_per_second),
+        "dispatch.notices_per_second",
+        "is not 1 to 100000",
+        "use 1000",
     );
     found.unless(
         config.dispatch.redelivery_first <= config.dispatch.redelivery_max
@@ -389,6 +402,18 @@ fn gateway(config: &Config, found: &mut Findings<'_>) {
         "gateway.cors_origins",
         "holds what is no origin",
         "write https://host without a path; there is no wildcard",
+    );
+}
+
+fn trust(config: &Config, found: &mut Findings<'_>) {
+    let trust = &config.trust;
+    let life = Duration::from_secs(60)..=Duration::from_secs(90 * 86_400);
+    found.unless(life.contains(&trust.bundle_life.0), "trust.bundle_life", "is out of range", "use 1m to 90d");
+    found.unless(
+        (4096..=524_288).contains(&trust.bundle_bytes),
+        "trust.bundle_bytes",
+        format!("{} is out of range", trust.bundle_bytes),
+        "use 4096 to 524288, which the broker lets through",
     );
 }
 

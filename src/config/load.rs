@@ -98,9 +98,9 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 13] = [
-    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "http", "bridge",
-    "gateway", "log",
+const SECTIONS: [&str; 14] = [
+    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "trust", "http",
+    "bridge", "gateway", "log",
 ];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
@@ -128,6 +128,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let snapshot = section(places, "snapshot", problems);
     let actors = section(places, "actors", problems);
     let dispatch = section(places, "dispatch", problems);
+    let trust = section(places, "trust", problems);
     let http = section(places, "http", problems);
     let bridge = section(places, "bridge", problems);
     let gateway = section(places, "gateway", problems);
@@ -142,6 +143,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         snapshot: snapshot?,
         actors: actors?,
         dispatch: dispatch?,
+        trust: trust?,
         http: http?,
         bridge: bridge?,
         gateway: gateway?,

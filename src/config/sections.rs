@@ -20,6 +20,7 @@ pub struct Config {
     pub snapshot: Snapshot,
     pub actors: Actors,
     pub dispatch: Dispatch,
+    pub trust: Trust,
     pub http: Http,
     pub bridge: Bridge,
     pub gateway: Gateway,
@@ -60,7 +61,7 @@ section! { /// `[limits]`
 Limits {
     body_bytes: usize, header_bytes: usize, depth: usize, records: usize, id_back: Span, id_ahead: Span,
     deadline_default: Span, deadline_min: Span, deadline_max: Span, open_per_hat: usize, messages_per_minute: u32,
-    claim_lapse: Span,
+    claim_lapse: Span, notices_per_hour: u32,
 } }
 section! { /// `[ledger]`
 LedgerFiles { segment_bytes: u64, spool_segment_bytes: u64, reserve_bytes: u64, free_min_bytes: u64 } }
@@ -71,7 +72,9 @@ Actors {
     arbiters: usize, batch: usize, linger: Span, live: usize, idle: Span, restarts_per_minute: u32, quarantine: Span,
 } }
 section! { /// `[dispatch]`
-Dispatch { redelivery_first: Span, redelivery_max: Span } }
+Dispatch { redelivery_first: Span, redelivery_max: Span, notices_per_second: u32 } }
+section! { /// `[trust]`
+Trust { bundle_life: Span, bundle_bytes: usize } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
 section! { /// `[bridge]`

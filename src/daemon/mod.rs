@@ -1,6 +1,7 @@
 //! The daemon: puts the layers together, starts them in order, stops them in order.
 
 mod broker;
+pub mod bundles;
 mod carry;
 mod housekeeping;
 mod identity;

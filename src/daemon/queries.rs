@@ -1,14 +1,16 @@
-//! Queries: a NATS service that answers from committed state, never with content.
+//! Queries: a NATS service that answers from committed state, never with content of an exchange.
 //!
 //! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
 //! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
 
 mod ask;
+mod bundle;
 mod debits;
 mod hats;
 mod health;
 mod history;
 mod lists;
+mod notices;
 mod offers;
 mod proofs;
 mod reports;
@@ -28,6 +30,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::actors::shared::Shared;
+use crate::daemon::bundles::Bundles;
 use crate::domain::{Kind, Reason};
 use crate::nats::Link;
 use crate::wire::problem::PROBLEM_TYPE;
@@ -48,6 +51,7 @@ enum Call {
     Health,
     Trace,
     Verify,
+    Bundle,
     HatShow,
     List(Kind),
     OfferShow,
@@ -59,13 +63,16 @@ enum Call {
     Summary,
     Reported,
     Catalogue,
+    NoticeList,
+    NoticeShow,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 19] = [
+const CALLS: [(&str, Call); 22] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
+    ("trust.bundle", Call::Bundle),
     ("hat.show", Call::HatShow),
     ("platform.list", Call::List(Kind::Platform)),
     ("hat.list", Call::List(Kind::Hat)),
@@ -82,16 +89,23 @@ const CALLS: [(&str, Call); 19] = [
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
     ("stats.catalogue", Call::Catalogue),
+    ("notice.list", Call::NoticeList),
+    ("notice.show", Call::NoticeShow),
 ];
 
-/// Answers queries and broadcasts statistics until told to stop.
-pub async fn serve(shared: Arc<Shared>, link: Link, stop: CancellationToken) {
+/// Answers queries and broadcasts statistics and trust bundles until told to stop.
+pub async fn serve(shared: Arc<Shared>, bundles: Arc<Bundles>, link: Link, stop: CancellationToken) {
     let started = Instant::now();
     let broadcast = tokio::spawn(stats::broadcast(Arc::clone(&shared), link.client.clone(), stop.clone()));
+    let trust = {
+        let (bundles, shared) = (Arc::clone(&bundles), Arc::clone(&shared));
+        let (client, stop) = (link.client.clone(), stop.clone());
+        tokio::spawn(async move { bundles.broadcast(shared, client, stop).await })
+    };
     while !stop.is_cancelled() {
         match open(&link).await {
             Ok((service, requests)) => {
-                answer_all(&shared, &link, started, requests, &stop).await;
+                answer_all(&shared, &bundles, &link, started, requests, &stop).await;
                 if let Err(error) = service.stop().await {
                     tracing::debug!(%error, "the query service did not stop by itself");
                 }
@@ -103,8 +117,10 @@ pub async fn serve(shared: Arc<Shared>, link: Link, stop: CancellationToken) {
             () = stop.cancelled() => {}
         }
     }
-    if let Err(error) = broadcast.await {
-        tracing::error!(%error, "the broadcast of statistics has died");
+    for (what, task) in [("statistics", broadcast), ("trust bundles", trust)] {
+        if let Err(error) = task.await {
+            tracing::error!(%error, what, "a broadcast has died");
+        }
     }
 }
 
@@ -128,6 +144,7 @@ async fn open(link: &Link) -> Result<(Service, Requests), async_nats::Error> {
 
 async fn answer_all(
     shared: &Arc<Shared>,
+    bundles: &Arc<Bundles>,
     link: &Link,
     started: Instant,
     mut requests: Requests,
@@ -147,12 +164,12 @@ async fn answer_all(
             },
             () = stop.cancelled() => return,
         };
-        let shared = Arc::clone(shared);
+        let (shared, bundles) = (Arc::clone(shared), Arc::clone(bundles));
         let client = link.client.clone();
         tokio::spawn(async move {
             let body = request.message.payload.clone();
             // Ledger and database are read from disk.
-            let asked = tokio::task::spawn_blocking(move || reply(&shared, started, call, &body));
+            let asked = tokio::task::spawn_blocking(move || reply(&shared, &bundles, started, call, &body));
             let answer = asked.await.unwrap_or_else(|error| {
                 tracing::error!(%error, ?call, "a query has panicked");
                 Err(Problem::new(Reason::Internal, None, None))
@@ -166,11 +183,13 @@ async fn answer_all(
 }
 
 /// The answer as bytes, within its bound.
-fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<Vec<u8>, Problem> {
+fn reply(shared: &Shared, bundles: &Bundles, started: Instant, call: Call, body: &[u8]) -> Result<Vec<u8>, Problem> {
     let answer = match call {
         Call::Health => health::health(shared, started, body),
         Call::Trace => trace::trace(shared, body),
         Call::Verify => trust::verify(shared, body),
+        // Its bytes are what was signed, and its bound is its own.
+        Call::Bundle => return bundle::bundle(shared, bundles, body),
         Call::HatShow => hats::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
         Call::OfferShow => offers::show(shared, body),
@@ -182,6 +201,8 @@ fn reply(shared: &Shared, started: Instant, call: Call, body: &[u8]) -> Result<V
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),
+        Call::NoticeList => notices::list(shared, body),
+        Call::NoticeShow => notices::show(shared, body),
     };
     bounded(answer)
 }

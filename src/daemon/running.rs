@@ -20,11 +20,13 @@ use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::kinds;
+use crate::actors::notices::OpenNotices;
 use crate::actors::registry::Registry;
 use crate::actors::reported::ReportedByHats;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
+use crate::domain::fact::Fact;
 use crate::domain::{Address, Id, Kind, Registration, Standing, Timestamp};
 use crate::gateway;
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
@@ -117,6 +119,7 @@ impl Running {
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
             reported: ReportedByHats::default(),
+            notices: OpenNotices::default(),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -142,7 +145,8 @@ impl Running {
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
-        actix::spawn(queries::serve(Arc::clone(&shared), link, stop.clone()));
+        let bundles = Arc::new(settings::bundles(&config));
+        actix::spawn(queries::serve(Arc::clone(&shared), bundles, link, stop.clone()));
         if let Some(carry) = carry {
             actix::spawn(carry.run(to_broker, origin, Arc::clone(&shared.health), stop.clone()));
         }
@@ -154,7 +158,7 @@ impl Running {
         let http = server.handle();
         actix::spawn(server);
         let gateway = match config.gateway.enabled {
-            true => Some(gateway(&config, &shared, &nats_url, stop.clone()).await.context("the gateway")?),
+            true => Some(Box::pin(gateway(&config, &shared, &nats_url, stop.clone())).await.context("the gateway")?),
             false => None,
         };
         Ok(Running {
@@ -314,11 +318,14 @@ fn begin(
         shared.registry.set(party, registration);
     }
     shared.reported.begin(&shared.db).context("what HATs have reported")?;
+    let open = shared.db.open_rows().context("the open exchanges")?;
+    shared.notices.begin(&shared.db, &open).context("the notices")?;
     let mut recent = Vec::new();
     for stored in shared.reader.scan(shared.db.known_through()) {
         let sealed = sealed(shared, stored.context("the ledger")?).context("the ledger")?;
         shared.registry.fold(&sealed.entry);
         shared.reported.fold(&sealed.entry);
+        shared.notices.fold(&sealed);
         recent.push(sealed);
     }
     // The tail may be over its bound after a long run without snapshots; the first one clears it.
@@ -333,7 +340,6 @@ fn begin(
     });
     shared.registry.set(shared.dex(), own);
 
-    let open = shared.db.open_rows().context("the open exchanges")?;
     let refs: Vec<SpoolRef> = still_open(&open, &recent).into_iter().filter_map(|(_, _, spool)| spool).collect();
     let missing = shared.spool.retain_only(&refs).context("the spool")?;
     if !missing.is_empty() {
@@ -344,6 +350,10 @@ fn begin(
     }
     if shared.db.lacks_history().context("the history of parties")? {
         fill_history(shared).context("the history of parties")?;
+    }
+    for (party, _) in shared.registry.listed() {
+        let known = shared.db.history(&party, Fact::Registration, usize::MAX).context("the history of parties")?;
+        shared.registry.counted(known.len() as u64);
     }
     let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
     Ok(Beginning { ledger, positions, open, wakes, recent, operators })

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::bundles::Bundles;
 use crate::actors::shared::Bounds;
 use crate::config::{Config, Signatures};
 use crate::domain::{Address, Id, Key, Kind, Limits};
@@ -96,8 +97,14 @@ pub fn limits(config: &Config) -> Limits {
         open_per_hat: limits.open_per_hat,
         messages_per_minute: limits.messages_per_minute,
         claim_lapse: limits.claim_lapse.nanos(),
+        notices_per_hour: limits.notices_per_hour,
         ..Limits::default()
     }
+}
+
+/// The maker of trust bundles.
+pub fn bundles(config: &Config) -> Bundles {
+    Bundles::new(config.trust.bundle_life.nanos(), config.trust.bundle_bytes)
 }
 
 /// Bounds of the actors.
@@ -112,6 +119,7 @@ pub fn bounds(config: &Config) -> Bounds {
         quarantine: actors.quarantine.0,
         redelivery_first: config.dispatch.redelivery_first.0,
         redelivery_max: config.dispatch.redelivery_max.0,
+        notices_per_second: config.dispatch.notices_per_second,
         snapshot_interval: config.snapshot.interval.0,
         snapshot_entries: config.snapshot.entries,
         tail_entries: config.snapshot.entries_max,

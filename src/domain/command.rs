@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::bytes::{Digest, Key, Signature};
 use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::id::{Address, Id, MessageId};
+use super::notice::{Notice, Told};
 use super::pin::Pin;
 use super::records::Records;
 use super::registration::{Profile, Transport};
@@ -121,6 +122,8 @@ pub enum Action {
     Entrust { transport: Transport, bridge: Option<Id> },
     /// `bridge.<bridge>.account`: the roles of one of its gateway's accounts.
     Account { account: SmolStr, roles: Vec<SmolStr>, approved: bool },
+    /// `operator|plug|app|org.<id>.notice`: `body` is the whole body as it came.
+    Notice { notice: Box<Notice>, body: bytes::Bytes },
     /// `….revoke-key`: not in force from `since` on.
     RevokeKey { key: Key, since: Timestamp },
     /// `hat.<hat>.plug-connect.<plug>`.
@@ -137,8 +140,8 @@ pub enum Action {
     DebitPropose { debit: Id, terms: DebitTerms },
     /// `hat.<hat>.debit-amend.<debit>`: a new revision that waits for the owner.
     DebitAmend { debit: Id, terms: DebitTerms },
-    /// `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.
-    DebitEnable { debit: Id },
+    /// `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision, which must be that one when it is said.
+    DebitEnable { debit: Id, revision: Option<u32> },
     /// `hat.<hat>.debit-disable.<debit>`.
     DebitDisable { debit: Id, at_period_end: bool },
     /// `hat.<hat>.claim.<offer>`: the owner takes up an offer.
@@ -154,7 +157,7 @@ pub enum Action {
     /// `offer.<offer>.close`, by its owner or the operator.
     OfferClose,
     /// `offer.<offer>.reserve`, from the exchange: a HAT's claim wants a place.
-    OfferReserve(HatClaim),
+    OfferReserve { of: HatClaim, by: Option<Address> },
     /// `offer.<offer>.confirm`, from the exchange: the HAT's owner enabled the debit.
     OfferConfirm(HatClaim),
     /// `offer.<offer>.lapse`, from the exchange: the HAT's claim is over; `completed` when its debit ran to its end.
@@ -169,6 +172,8 @@ pub enum Action {
     ClaimLapsed { offer: Id, claim: Option<MessageId> },
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
+    /// Local: so many more HATs were told of a notice.
+    NoticeTold { notice: Uuid, told: Told },
     /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.
     Wake,
     /// Local: the configuration names this operator with these keys.

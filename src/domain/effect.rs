@@ -55,7 +55,7 @@ pub enum Effect {
     RecallRequest { to: Address, exchange: MessageId, delivery: Uuid },
     /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
     Send { to: Address, action: String, body: serde_json::Value, number: u16 },
-    /// The exchange with this delivery is final: its content and deadline are dropped.
+    /// The exchange with this delivery, or this notice, is final: its content and deadline are dropped.
     Close { delivery: Uuid },
 }
 
@@ -113,6 +113,7 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
             outcome.count = closed.count;
         }
         Event::LateReceipt { delivery, .. } => outcome.delivery = Some(*delivery),
+        Event::NoticePosted(posted) => outcome.delivery = Some(posted.notice),
         _ => {}
     }
     Some(Effect::Outcome { to: cause.from.clone(), outcome, first: true })
@@ -239,9 +240,13 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         Event::RecallRequested { exchange, delivery, to } => {
             effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery })
         }
-        Event::Claimed { offer } => {
+        Event::Claimed { offer, by } => {
             let claim = entry.cause.as_ref().map(|cause| cause.id);
-            effects.push(send(Kind::Offer, offer, "reserve".into(), of(claim)));
+            let mut body = of(claim);
+            if let Some(by) = by {
+                body["by"] = json!(by);
+            }
+            effects.push(send(Kind::Offer, offer, "reserve".into(), body));
         }
         Event::DebitEnabled { offer: Some(offer), claim, .. } => {
             effects.push(send(Kind::Offer, offer, "confirm".into(), of(*claim)))
@@ -269,6 +274,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         }
         Event::OfferReleased { claims } => effects.extend(to_claimers(entry, "claim-released", claims)),
         Event::OfferLapsed { claims } => effects.extend(to_claimers(entry, "claim-lapsed", claims)),
+        Event::NoticeEnded { notice } => effects.push(Effect::Close { delivery: *notice }),
         Event::DebitProposed { claim: Some(claim), .. } => {
             effects.push(claim_outcome(entry, *claim, Status::Settled, None))
         }

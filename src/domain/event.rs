@@ -8,6 +8,7 @@ pub use super::bundle::{Bundle, EndpointQuery, PropertyQuery};
 use super::bytes::{Digest, Key};
 use super::command::Receipt;
 use super::id::{Address, Id, MessageId};
+use super::notice::{NoticePosted, Told};
 use super::pin::Pin;
 use super::registration::{Profile, Transport};
 use super::report::Reported;
@@ -356,8 +357,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<MessageId>,
     },
-    /// The owner wants a place in an offer; the offer is asked.
-    Claimed { offer: Id },
+    /// The owner wants a place in an offer, or its acquirer wants to give the HAT one; the offer is asked.
+    Claimed {
+        offer: Id,
+        /// The acquirer that asks; none: the owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Address>,
+    },
     /// The offer had no place (or is not open).
     ClaimRefused {
         offer: Id,
@@ -414,6 +420,12 @@ pub enum Event {
     },
     /// The HAT's claim is confirmed.
     OfferConfirmed { hat: Id },
+    /// A notice was posted; its body is in the spool until it ends.
+    NoticePosted(Box<NoticePosted>),
+    /// So many more HATs were told of it.
+    NoticeTold { notice: Uuid, told: Told },
+    /// Its time is over: its body is dropped.
+    NoticeEnded { notice: Uuid },
     /// The partition's own: refusals before the sender was authenticated, one entry per reason and second.
     RefusedUnauthenticated { reason: Reason, count: u32, second: i64 },
     /// The partition's own: a message that could not be worked on, kept by its facts.
@@ -448,6 +460,22 @@ impl Event {
         match self {
             Event::Opened(opened) | Event::Held { opened, .. } => Some(opened),
             _ => None,
+        }
+    }
+
+    /// What is open from here on with content in the spool, and until when at the latest: an exchange, or a notice.
+    pub fn opens(&self) -> Option<(Uuid, Timestamp)> {
+        match self {
+            Event::NoticePosted(posted) => Some((posted.notice, posted.expires)),
+            _ => self.began().map(|opened| (opened.delivery, opened.deadline)),
+        }
+    }
+
+    /// What is open no more.
+    pub fn ends(&self) -> Option<Uuid> {
+        match self {
+            Event::NoticeEnded { notice } => Some(*notice),
+            _ => self.closed().map(|closed| closed.delivery),
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Limits {
     pub pending_per_id: usize,
     /// Most revisions of one debit.
     pub revisions_per_debit: usize,
+    /// Most notices of one party in an hour; more are refused `over-quota`.
+    pub notices_per_hour: u32,
 }
 
 impl Default for Limits {
@@ -67,6 +69,7 @@ impl Default for Limits {
             keys_per_party: 16,
             pending_per_id: 8,
             revisions_per_debit: 64,
+            notices_per_hour: 60,
         }
     }
 }

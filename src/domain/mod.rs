@@ -19,6 +19,7 @@ pub mod id;
 pub mod lane;
 pub mod limits;
 pub mod member;
+pub mod notice;
 pub mod offer;
 pub(crate) mod party;
 pub mod pin;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::command::Command;
 use super::entity::{Context, Decision, Entity, Known};
 use super::entry::Entry;
+use super::notice::Notices;
 use super::party;
 use super::registration::Registration;
 
@@ -15,16 +16,21 @@ pub struct Plug {
     pub n: u64,
     /// Standing, keys and profile.
     pub registration: Registration,
+    /// What it tells HATs.
+    #[serde(default, skip_serializing_if = "Notices::is_empty")]
+    pub notices: Notices,
 }
 
 impl Entity for Plug {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
-        party::decide(&self.registration, ctx, command, known)
+        let notice = self.notices.decide(&self.registration, ctx, command, known);
+        notice.unwrap_or_else(|| party::decide(&self.registration, ctx, command, known))
     }
 
     fn apply(&mut self, entry: &Entry) {
         self.n = entry.n;
         self.registration.apply(entry);
+        self.notices.apply(entry);
     }
 
     fn n(&self) -> u64 {

@@ -10,9 +10,10 @@ use super::Gateway;
 use super::accounts::{Account, token};
 use super::fault::Fault;
 use super::hat_token::{self, HatToken};
+use super::offer_token;
 use super::role::Role;
 use crate::client::ids;
-use crate::domain::{Address, Kind};
+use crate::domain::{Address, Id, Kind};
 
 /// The original's header for tokens.
 pub const TOKEN_HEADER: &str = "x-auth-token";
@@ -26,6 +27,8 @@ pub enum Caller {
     Account(Arc<Account>),
     /// A HAT, by its own token.
     Hat(HatToken),
+    /// Who holds the token of this offer.
+    Offer(Id),
 }
 
 impl Caller {
@@ -38,6 +41,7 @@ impl Caller {
             Caller::Account(account) => Ok(account),
             Caller::Anonymous => Err(Fault::unauthorized("this needs an account: bring its token")),
             Caller::Hat(_) => Err(Fault::forbidden("this is for accounts, not for HATs")),
+            Caller::Offer(_) => Err(Caller::only_reads()),
         }
     }
 
@@ -50,6 +54,7 @@ impl Caller {
             Caller::Hat(hat) => Ok(hat),
             Caller::Anonymous => Err(Fault::unauthorized("this needs a HAT's token")),
             Caller::Account(_) => Err(Fault::forbidden("this is for HATs, not for accounts")),
+            Caller::Offer(_) => Err(Caller::only_reads()),
         }
     }
 
@@ -82,7 +87,7 @@ impl Caller {
     /// Whether it may see what concerns this party: a HAT its own, an account its parties', an admin all.
     pub fn sees(&self, party: &Address) -> bool {
         match self {
-            Caller::Anonymous => false,
+            Caller::Anonymous | Caller::Offer(_) => false,
             Caller::Hat(hat) => party.kind == Kind::Hat && party.id == hat.hat,
             Caller::Account(account) => account.sees(party),
         }
@@ -95,8 +100,14 @@ impl Caller {
     pub fn known(&self) -> Result<(), Fault> {
         match self {
             Caller::Anonymous => Err(Fault::unauthorized("bring a token")),
+            Caller::Offer(_) => Err(Caller::only_reads()),
             _ => Ok(()),
         }
+    }
+
+    /// What the token of an offer is told everywhere else.
+    fn only_reads() -> Fault {
+        Fault::forbidden("the token of an offer only reads what is delivered under that offer")
     }
 
     /// A name of the caller, for tables of this process: `account:ann`, `hat:bob.hubat.net`, `address:127.0.0.1`.
@@ -104,6 +115,7 @@ impl Caller {
         match self {
             Caller::Account(account) => format!("account:{}", account.name),
             Caller::Hat(hat) => format!("hat:{}", hat.hat),
+            Caller::Offer(offer) => format!("offer:{offer}"),
             Caller::Anonymous => format!("address:{}", network(from)),
         }
     }
@@ -148,6 +160,9 @@ impl Gateway {
             return account
                 .map(Caller::Account)
                 .ok_or_else(|| Fault::unauthorized("the token is unknown or has ended"));
+        }
+        if token.starts_with(offer_token::PREFIX) {
+            return self.offer_bearer(token).map(Caller::Offer);
         }
         let hat = hat_token::issuer(token)?;
         let pem = self.pins.pem(&self.link, &hat).await?;

@@ -29,6 +29,8 @@ pub enum Access {
     Account,
     /// A HAT.
     Hat,
+    /// An account, or who holds an offer's token; the handler looks closer.
+    Offer,
     /// An account with this role (or `Master`).
     Role(Role),
 }
@@ -269,6 +271,7 @@ impl Doc {
             Access::Open => "Anybody.".into(),
             Access::Optional => "Anybody; a token shows more.".into(),
             Access::Token => "An account or a HAT.".into(),
+            Access::Offer => "The offer's owner, or who holds its token.".into(),
             Access::Account => "An account.".into(),
             Access::Hat => "A HAT, with a token for this exchange.".into(),
             Access::Role(role) => format!("An account with the role {role}."),

@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::ClientError;
 use crate::domain::Reason;
@@ -146,6 +146,17 @@ impl Original {
         }
     }
 
+    /// Status and body as the original tells them.
+    pub fn told(&self) -> (u16, Value) {
+        let status = self.told_status();
+        let cause = self.0.problem.detail.as_deref().unwrap_or(&self.0.problem.title);
+        let mut body = json!({ "message": Original::message(status), "cause": cause });
+        if !self.0.details.is_empty() {
+            body["details"] = json!(self.0.details);
+        }
+        (status, body)
+    }
+
     /// The original's short text of a status.
     const fn message(status: u16) -> &'static str {
         match status {
@@ -185,12 +196,7 @@ impl ResponseError for Original {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.told_status();
-        let cause = self.0.problem.detail.as_deref().unwrap_or(&self.0.problem.title);
-        let mut body = json!({ "message": Original::message(status), "cause": cause });
-        if !self.0.details.is_empty() {
-            body["details"] = json!(self.0.details);
-        }
+        let (status, body) = self.told();
         self.0.builder(status).json(body)
     }
 }

@@ -96,6 +96,8 @@ async fn admit(gateway: &Gateway, doc: &Doc, request: &HttpRequest) -> Result<Ca
     match &doc.access {
         Access::Open | Access::Optional => {}
         Access::Token => caller.known()?,
+        Access::Offer if matches!(caller, Caller::Offer(_)) => {}
+        Access::Offer => drop(caller.account()?),
         Access::Account => drop(caller.account()?),
         Access::Hat => drop(caller.hat()?),
         Access::Role(role) => drop(caller.require(role)?),

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hmac::Mac;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::vault::Vault;
 use crate::client::{Client, Order};
+use crate::client::{Inbox, InboxOptions, Topic};
 use crate::domain::{Address, Id, Key, Kind, MessageId};
 use crate::wire::OutcomeOut;
 
@@ -93,6 +96,42 @@ impl Link {
     /// The public key that a custodial party registers with.
     pub fn key_of(&self, party: &Address) -> Key {
         self.vault.signer(party).public()
+    }
+
+    /// The secret part of an offer's token.
+    pub fn offer_mac(&self, offer: &Id, generation: u64) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.vault.offer_mac(offer, generation).finalize().into_bytes().into())
+    }
+
+    /// Whether this is the secret part of an offer's token; takes the same time whatever it is.
+    pub fn is_offer_mac(&self, offer: &Id, generation: u64, said: &[u8]) -> bool {
+        self.vault.offer_mac(offer, generation).verify_slice(said).is_ok()
+    }
+
+    /// What is delivered to a custodial party under one debit.
+    ///
+    /// # Errors
+    /// 503 when the broker does not answer.
+    pub async fn inbox(
+        &self,
+        party: &Address,
+        debit: &Id,
+        answer_within: Duration,
+        in_hand: usize,
+    ) -> Result<Inbox, Fault> {
+        let options = InboxOptions {
+            topic: Topic::Deliveries,
+            debit: Some(debit.clone()),
+            in_hand: i64::try_from(in_hand).unwrap_or(i64::MAX),
+            answer_within,
+            ..InboxOptions::default()
+        };
+        Ok(self.voice(Speaker::Party(party))?.inbox_with(options).await?)
+    }
+
+    /// The client that speaks as the bridge.
+    pub fn bridge_client(&self) -> Client {
+        self.bridge.clone()
     }
 
     /// The party that speaks for HATs.

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod caller;
 pub mod compat;
 pub mod cors;
+pub mod desk;
 pub mod endpoint;
 pub mod etag;
 pub mod fault;
@@ -15,6 +16,7 @@ pub mod guard;
 pub mod hat_token;
 pub mod limit;
 pub mod link;
+pub mod offer_token;
 pub mod once;
 pub mod openapi;
 pub mod page;
@@ -42,6 +44,7 @@ use accounts::Accounts;
 use accounts::lockout::Lockout;
 use accounts::password::Passwords;
 use accounts::store::Kept;
+use desk::Desk;
 use limit::Limits;
 use link::Link;
 use once::Once;
@@ -70,6 +73,8 @@ pub struct Gateway {
     pub lockout: Lockout,
     /// Figures for everybody.
     pub public: compat::Public,
+    /// Deliveries under offers that wait for their receipts.
+    pub desk: Desk,
     /// Pinned keys of HATs.
     pub pins: Pins,
     /// Idempotency keys.
@@ -160,6 +165,7 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
         passwords: Passwords::new(settings.logins)?,
         lockout: Lockout::default(),
         public: compat::Public::default(),
+        desk: Desk::default(),
         pins: Pins::default(),
         limits: Limits::new(settings.rate),
         address_limits: Limits::new(settings.address_rate),

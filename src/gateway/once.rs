@@ -197,12 +197,13 @@ fn written(status: u16, body: &Value, again: bool) -> HttpResponse {
     if again {
         answer.insert_header((REPLAYED, "true"));
     }
-    let media = if code.is_success() { "application/json" } else { PROBLEM_TYPE };
+    // A refusal in the original's shape is no problem document.
+    let media = if code.is_success() || body.get("reason").is_none() { "application/json" } else { PROBLEM_TYPE };
     answer.content_type(media).body(body.to_string())
 }
 
 /// What may do better later is not kept as the answer.
-fn is_final(status: u16) -> bool {
+pub(super) fn is_final(status: u16) -> bool {
     status < 500 && !matches!(status, 401 | 408 | 429)
 }
 

@@ -19,9 +19,10 @@ const FORM: &str = "1:";
 /// What a list is asked with.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // described in the document, once
 pub struct Page {
-    cursor: Option<String>,
-    limit: Option<usize>,
+    pub cursor: Option<String>,
+    pub limit: Option<usize>,
 }
 
 /// Describes the parameters and the answer of a list.

@@ -7,7 +7,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::client::keys::{self, KeyFileError};
-use crate::domain::Address;
+use crate::domain::{Address, Id};
 use crate::wire::Signer;
 
 /// Where the seed is in the state folder (mode 0600). Lost with it: the keys of all custodial parties.
@@ -38,6 +38,15 @@ impl Vault {
         let signer = Signer::from_seed(&seed);
         seed.zeroize();
         signer
+    }
+
+    /// The HMAC of an offer's token of this generation.
+    pub fn offer_mac(&self, offer: &Id, generation: u64) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.seed.as_bytes()).expect("an HMAC key has any length");
+        mac.update(b"dex-offer-token");
+        mac.update(&generation.to_be_bytes());
+        mac.update(offer.as_str().as_bytes());
+        mac
     }
 }
 

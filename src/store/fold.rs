@@ -54,34 +54,26 @@ struct Exchanges {
 impl Exchanges {
     fn take(&mut self, sealed: &Sealed) {
         let entry = &sealed.entry;
-        match &entry.event {
-            Event::Opened(opened) | Event::Held { opened, .. } => {
-                let row = OpenRow {
-                    entity: entry.entity.clone(),
-                    partition: sealed.partition,
-                    deadline: opened.deadline,
-                    leaf: sealed.leaf,
-                    spool: sealed.spool,
-                    published_at: None,
-                };
-                self.opened.insert(opened.delivery, row);
+        if let Some((delivery, deadline)) = entry.event.opens() {
+            let row = OpenRow {
+                entity: entry.entity.clone(),
+                partition: sealed.partition,
+                deadline,
+                leaf: sealed.leaf,
+                spool: sealed.spool,
+                published_at: None,
+            };
+            self.opened.insert(delivery, row);
+        } else if let Some(delivery) = entry.event.ends() {
+            // Opened and closed within one snapshot: it is never written.
+            if self.opened.remove(&delivery).is_none() {
+                self.closed.insert(delivery);
             }
-            Event::Settled(closed)
-            | Event::Disputed { closed, .. }
-            | Event::Expired(closed)
-            | Event::Dropped { closed, .. }
-            | Event::Recalled(closed) => {
-                let delivery = closed.delivery;
-                // Opened and closed within one snapshot: it is never written.
-                if self.opened.remove(&delivery).is_none() {
-                    self.closed.insert(delivery);
-                }
-            }
-            Event::Released(opened) => match self.opened.get_mut(&opened.delivery) {
+        } else if let Event::Released(opened) = &entry.event {
+            match self.opened.get_mut(&opened.delivery) {
                 Some(row) => row.leaf = sealed.leaf,
                 None => self.released.push((opened.delivery, sealed.leaf)),
-            },
-            _ => {}
+            }
         }
     }
 }

@@ -19,12 +19,16 @@ pub struct ExchangeCounters {
     bytes: [Counter; 3],
     settle: Histogram,
     registry: Counter,
+    notices: [Counter; 5],
     dead: Counter,
 }
 
 /// Every direction with its label.
 pub const DIRECTIONS: [(Direction, &str); 3] =
     [(Direction::Credit, "credit"), (Direction::Release, "release"), (Direction::Pull, "pull")];
+
+/// What is counted of notices: those posted, HATs published to, listed for and passed over, those ended.
+const NOTICES: [&str; 5] = ["posted", "published", "listed", "passed", "ended"];
 
 fn by_reason(name: &'static str) -> BTreeMap<Reason, Counter> {
     Reason::ALL.into_iter().map(|reason| (reason, counter!(name, "reason" => reason.as_str()))).collect()
@@ -50,6 +54,7 @@ impl ExchangeCounters {
             bytes: directed(names::CONTENT_BYTES_TOTAL),
             settle: histogram!(names::SETTLE_SECONDS),
             registry: counter!(names::REGISTRY_EVENTS_TOTAL),
+            notices: NOTICES.map(|what| counter!(names::NOTICES_TOTAL, "what" => what)),
             dead: counter!(names::DEAD_LETTERS_TOTAL),
         }
     }
@@ -86,6 +91,14 @@ impl ExchangeCounters {
                 bump(&self.unauthenticated, *reason, u64::from(*count));
             }
             Event::DeadLetter { .. } => self.dead.increment(1),
+            Event::NoticePosted(_) => self.notices[0].increment(1),
+            Event::NoticeTold { told, .. } => {
+                let counts = [told.sent, told.listed, told.passed];
+                for (counter, count) in self.notices[1..4].iter().zip(counts) {
+                    counter.increment(u64::from(count));
+                }
+            }
+            Event::NoticeEnded { .. } => self.notices[4].increment(1),
             Event::Fanned { .. } | Event::RecallRequested { .. } | Event::LateReceipt { .. } => {}
             _ => self.registry.increment(1),
         }

@@ -70,6 +70,7 @@ metrics_table! {
     PUBLISHED_TOTAL = "dex_published_total", Counter, Some("what"), "Messages published, by what they were.";
     REDELIVERIES_TOTAL = "dex_redeliveries_total", Counter, None, "Open deliveries that were sent again.";
     PUBLISHING_STALLS_TOTAL = "dex_publishing_stalls_total", Counter, Some("why"), "Times that publishing to DEX_OUT had to wait: the stream full, the broker busy or unreachable.";
+    NOTICES_TOTAL = "dex_notices_total", Counter, Some("what"), "Notices that were posted and that ended, and HATs that one was published to, listed for, or passed over for.";
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";
     ACTORS_LIVE = "dex_actors_live", Gauge, Some("partition"), "Live entity actors.";
     ACTOR_EXITS_TOTAL = "dex_actor_exits_total", Counter, Some("why"), "Entity actors that ended, by why.";

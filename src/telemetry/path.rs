@@ -23,6 +23,7 @@ pub struct PathMetrics {
     outcomes: Counter,
     requests: Counter,
     others: Counter,
+    notices: Counter,
 }
 
 /// What is published.
@@ -36,11 +37,14 @@ pub enum Published {
     Request,
     /// A message of the exchange to another entity.
     Message,
+    /// A notice for one HAT.
+    Notice,
 }
 
 impl Published {
     /// The closed set of label values.
-    pub const ALL: [Published; 4] = [Published::Delivery, Published::Outcomes, Published::Request, Published::Message];
+    pub const ALL: [Published; 5] =
+        [Published::Delivery, Published::Outcomes, Published::Request, Published::Message, Published::Notice];
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
@@ -49,6 +53,7 @@ impl Published {
             Published::Outcomes => "outcomes",
             Published::Request => "request",
             Published::Message => "message",
+            Published::Notice => "notice",
         }
     }
 }
@@ -67,6 +72,7 @@ impl PathMetrics {
             outcomes: published(Published::Outcomes),
             requests: published(Published::Request),
             others: published(Published::Message),
+            notices: published(Published::Notice),
         }
     }
 
@@ -82,6 +88,7 @@ impl PathMetrics {
             Published::Outcomes => self.outcomes.increment(1),
             Published::Request => self.requests.increment(1),
             Published::Message => self.others.increment(1),
+            Published::Notice => self.notices.increment(1),
         }
     }
 }

@@ -55,6 +55,7 @@ const PLUG: &[ActionName] = &[
     ("resume", Object::None),
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
+    ("notice", Object::None),
 ];
 
 const APP: &[ActionName] = &[
@@ -64,7 +65,11 @@ const APP: &[ActionName] = &[
     ("resume", Object::None),
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
+    ("notice", Object::None),
 ];
+
+/// Of an operator.
+const OPERATOR: &[ActionName] = &[("notice", Object::None)];
 
 const BRIDGE: &[ActionName] = &[
     ("register", Object::None),
@@ -107,7 +112,8 @@ pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
         Kind::Bridge => BRIDGE,
         Kind::Offer => OFFER,
         Kind::Lane => LANE,
-        Kind::Operator | Kind::Dex => &[],
+        Kind::Operator => OPERATOR,
+        Kind::Dex => &[],
     }
 }
 

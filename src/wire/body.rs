@@ -95,6 +95,13 @@ struct Revoke {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enable {
+    #[serde(default)]
+    revision: Option<u32>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Disable {
     #[serde(default)]
@@ -106,6 +113,14 @@ struct Disable {
 struct ClaimOf {
     hat: Id,
     claim: Option<MessageId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimBy {
+    hat: Id,
+    claim: Option<MessageId>,
+    by: Option<Address>,
 }
 
 impl ClaimOf {
@@ -206,6 +221,7 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
             let Account { account, roles, approved } = json(body)?;
             Ok(Action::Account { account, roles, approved })
         }
+        (_, "notice") => Ok(Action::Notice { notice: Box::new(json(body)?), body: body.clone() }),
         (_, "pin-key") => Ok(Action::PinKey { public_key: json::<PinOnly>(body)?.public_key }),
         (_, "entrust") => {
             let Entrust { transport, bridge } = json(body)?;
@@ -229,7 +245,10 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
         (_, "reject") => nothing(body, Action::OfferReject),
         (_, "close") => nothing(body, Action::OfferClose),
         (_, "pay") => nothing(body, Action::OfferPay),
-        (_, "reserve") => Ok(Action::OfferReserve(json::<ClaimOf>(body)?.of())),
+        (_, "reserve") => {
+            let ClaimBy { hat, claim, by } = json(body)?;
+            Ok(Action::OfferReserve { of: HatClaim { hat, claim }, by })
+        }
         (_, "confirm") => Ok(Action::OfferConfirm(json::<ClaimOf>(body)?.of())),
         (_, "lapse") => {
             let ClaimOver { hat, claim, completed } = json(body)?;
@@ -258,7 +277,10 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
         "app-disable" => nothing(body, Action::AppDisable { app: object }),
         "debit-propose" => Ok(Action::DebitPropose { debit: object, terms: json(body)? }),
         "debit-amend" => Ok(Action::DebitAmend { debit: object, terms: json(body)? }),
-        "debit-enable" => nothing(body, Action::DebitEnable { debit: object }),
+        "debit-enable" => Ok(Action::DebitEnable {
+            debit: object,
+            revision: if body.is_empty() { None } else { json::<Enable>(body)?.revision },
+        }),
         "debit-disable" => Ok(Action::DebitDisable {
             debit: object,
             at_period_end: !body.is_empty() && json::<Disable>(body)?.at_period_end,
@@ -308,6 +330,7 @@ fn check(action: &Action) -> Result<(), String> {
         }
         Action::RotateKey { key } => form::key(key),
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
+        Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),
         Action::DebitPropose { terms, .. } | Action::DebitAmend { terms, .. } | Action::ClaimReserved { terms, .. } => {
             form::debit(terms)

@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use crate::domain::event::{DebitTerms, OfferTerms};
+use crate::domain::notice::{self, Notice};
 use crate::domain::{Key, Kind, Transport};
 
 use super::verify::is_weak;
@@ -50,6 +51,36 @@ fn sized(field: &str, text: &str, most: usize) -> Result<(), String> {
         return Err(format!("{field} holds a control character"));
     }
     Ok(())
+}
+
+/// Checks a notice: its text's length and characters (line breaks and tabs are well), the lists of its target.
+///
+/// # Errors
+/// A sentence naming the field.
+pub fn notice(of: &Notice) -> Result<(), String> {
+    let bytes = of.message.len();
+    if bytes == 0 || bytes > notice::MESSAGE_BYTES_MAX {
+        return Err(format!("message has {bytes} bytes, not 1 to {}", notice::MESSAGE_BYTES_MAX));
+    }
+    if of.message.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err("message holds a control character".to_owned());
+    }
+    let target = &of.target;
+    let lists = [
+        ("target.withAnyRole", target.with_any_role.len(), notice::ROLES_MAX),
+        ("target.withAllRoles", target.with_all_roles.len(), notice::ROLES_MAX),
+        ("target.withEmail", target.with_email.len(), notice::EMAILS_MAX),
+        ("target.withHatAddress", target.with_hat_address.len(), notice::HATS_MAX),
+    ];
+    if let Some((field, has, most)) = lists.into_iter().find(|(_, has, most)| has > most) {
+        return Err(format!("{field} has {has} elements, more than {most}"));
+    }
+    target.with_any_role.iter().try_for_each(|role| name("an element of target.withAnyRole", role))?;
+    target.with_all_roles.iter().try_for_each(|role| name("an element of target.withAllRoles", role))?;
+    target.with_email.iter().try_for_each(|email| {
+        text("an element of target.withEmail", email)?;
+        if email.contains('@') { Ok(()) } else { Err("an element of target.withEmail has no @".to_owned()) }
+    })
 }
 
 /// Checks a namespace: the first part of endpoints, `[0-9a-z-]`, 1 to [`NAMESPACE_BYTES_MAX`] bytes.

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod body;
+pub mod canonical;
 pub mod decode;
 pub mod depth;
 pub mod form;
@@ -20,8 +21,10 @@ pub mod report;
 pub mod schema;
 pub mod sign;
 pub mod signed_text;
+pub mod standing;
 pub mod subject;
 pub mod trace_context;
+pub mod trust_bundle;
 pub mod verify;
 
 #[cfg(test)]
@@ -31,9 +34,9 @@ pub use decode::{Incoming, Raw, Refused, decode};
 pub use header::{HeaderList, HeaderSource};
 pub use message_id::{effect_id, message_id_v7};
 pub use outcome::{Leaf, OutcomeOut, Proof};
-pub use outgoing::{MessageOptions, Outgoing};
+pub use outgoing::{MessageOptions, Outgoing, Said};
 pub use problem::Problem;
-pub use received::{Delivery, RecallRequest, ReceivedError, Request};
+pub use received::{Delivery, Noticed, RecallRequest, ReceivedError, Request};
 pub use sign::Signer;
 pub use trace_context::TraceContext;
 pub use verify::{KnownKeys, is_weak, verify, verify_batch, verify_batch_of};

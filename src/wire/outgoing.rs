@@ -1,6 +1,7 @@
 //! Builds what is published: messages to the exchange, and its messages to participants.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::command::PullAsk;
@@ -150,6 +151,37 @@ pub fn recall_request<'a>(
     let mut headers = speaker(signer, origin, id.0);
     headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
     from_exchange(signer, origin, subject::recall(to), headers, body.into())
+}
+
+/// What a notice tells one HAT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The notice.
+    pub notice: Uuid,
+    /// Who posted it.
+    pub from: Address,
+    /// Its text.
+    pub message: String,
+    /// When it was posted.
+    pub at: Timestamp,
+    /// Until when it stands.
+    pub expires: Timestamp,
+}
+
+/// A notice for `to`. `id` is this copy's: the same one each time that it is sent.
+pub fn notice<'a>(
+    signer: impl Into<Option<&'a Signer>>,
+    origin: &str,
+    to: &Address,
+    id: Uuid,
+    said: &Said,
+) -> Outgoing {
+    let signer = signer.into();
+    let body = serde_json::to_vec(said).expect("texts and times are JSON");
+    let mut headers = speaker(signer, origin, id);
+    headers.push((header::DEADLINE, said.expires.to_string()));
+    headers.push((header::SOURCE, said.from.to_string()));
+    from_exchange(signer, origin, subject::notice(to), headers, body.into())
 }
 
 /// The exchange's own mark in its output stream: effects of all leaves below `through` were stored before it. The same

@@ -11,6 +11,7 @@ use crate::domain::{Address, Digest, Id, Key, Kind, MessageId, Signature, Timest
 
 use super::header::{self, HeaderSource};
 use super::outcome::OutcomeOut;
+use super::outgoing::Said;
 use super::signed_text::{self, Fields, OutFields};
 use super::{subject, verify};
 
@@ -249,6 +250,31 @@ pub fn recall_request<'t, H: HeaderSource>(
         delivery: json::<Body>(body)?.delivery,
         receipt_to: receipt_subject(signed.out.receipt_to)?,
     })
+}
+
+/// A notice, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noticed {
+    /// Its id: apply once per id.
+    pub id: Uuid,
+    /// What it tells.
+    pub said: Said,
+}
+
+/// Reads and verifies a message on `dex.v1.out.<kind>.<id>.notice`.
+///
+/// # Errors
+/// [`ReceivedError`].
+pub fn notice<'t, H: HeaderSource>(
+    subject: &str,
+    headers: &H,
+    body: &Bytes,
+    origin: &str,
+    trust: impl Into<Trust<'t>>,
+) -> Result<Noticed, ReceivedError> {
+    let (signed, rest) = signed(subject, headers, body, origin, trust.into())?;
+    verified(rest.as_ref())?;
+    Ok(Noticed { id: signed.id, said: json(body)? })
 }
 
 /// Reads a message on `dex.v1.out.<kind>.<id>.outcome` (an array) or an answer to `Dex-Reply` (one

@@ -10,8 +10,17 @@ use crate::domain::Kind;
 use shape::Shape;
 
 /// Every kind that has actions.
-pub const KINDS: [Kind; 8] =
-    [Kind::Platform, Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Bridge, Kind::Offer, Kind::Lane];
+pub const KINDS: [Kind; 9] = [
+    Kind::Operator,
+    Kind::Platform,
+    Kind::Hat,
+    Kind::Plug,
+    Kind::App,
+    Kind::Org,
+    Kind::Bridge,
+    Kind::Offer,
+    Kind::Lane,
+];
 
 /// An action, described.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,16 +78,19 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (Kind::Org | Kind::Bridge, "register") | (Kind::Platform, "certify") => Shape::KeyName,
         (Kind::Hat, "register") => Shape::HatKeys,
         (_, "pin-key") => Shape::Pin,
+        (_, "notice") => Shape::Notice,
         (_, "entrust") => Shape::Entrust,
         (_, "account") => Shape::Account,
         (Kind::Offer, "register") => Shape::Offer,
         (Kind::Offer, "approve") => Shape::Nothing,
-        (Kind::Offer, "reserve" | "confirm") => Shape::Hat,
+        (Kind::Offer, "reserve") => Shape::Reserve,
+        (Kind::Offer, "confirm") => Shape::Hat,
         (Kind::Offer, "lapse") => Shape::Over,
         (_, "claim-refused" | "claim-released" | "claim-lapsed") => Shape::Claim,
         (_, "register" | "approve" | "publish" | "rotate-key") => Shape::Key,
         (_, "revoke-key") => Shape::Revoke,
         (_, "debit-propose" | "debit-amend") => Shape::Debit,
+        (_, "debit-enable") => Shape::Enable,
         (_, "debit-disable") => Shape::Disable,
         (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,
@@ -96,6 +108,8 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (Kind::Hat, "register") => "the platform of its domain, an operator, or a bridge that asked at its address",
         (Kind::Hat, "pin-key" | "entrust") => "the HAT, its platform or the operator",
         (_, "account") => "the bridge itself or the operator",
+        (_, "notice") => "the party itself",
+        (Kind::Hat, "claim") => "the HAT, or the acquirer of the offer",
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
         (Kind::Offer, "reserve" | "confirm" | "lapse")

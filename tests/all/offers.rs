@@ -90,10 +90,9 @@ async fn a_thousand_claims_at_once_take_exactly_the_places_whatever_is_killed() 
     let mut holders = Vec::new();
     for hat in &hats {
         let question = format!(r#"{{"hat":"{}"}}"#, hat.party().id);
-        let shown = until(&cast.operator, "hat.show", question, |shown| {
-            shown["claims"].as_object().is_some_and(serde_json::Map::is_empty)
-        })
-        .await;
+        let shown =
+            until(&cast.operator, "hat.show", question, |shown| shown["claims"].as_array().is_some_and(Vec::is_empty))
+                .await;
         match shown["debitCount"].as_u64() {
             Some(0) => {}
             Some(1) => holders.push(hat),

@@ -7,6 +7,7 @@ use dex::actors::clock::SystemClock;
 use dex::actors::directory::Directory;
 use dex::actors::registry::Registry;
 use dex::actors::shared::{Bounds, Progress, Shared, Streams};
+use dex::daemon::bundles::Bundles;
 use dex::daemon::queries;
 use dex::domain::event::{Authority, Closed, Direction, Opened};
 use dex::domain::registration::KeyRecord;
@@ -183,6 +184,7 @@ impl Exchange {
             limits: arc_swap::ArcSwap::from_pointee(Limits::default()),
             bounds: Bounds::default(),
             registry,
+            notices: Default::default(),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,
@@ -202,7 +204,8 @@ impl Exchange {
         let server = TestServer::start();
         let link = server.link("dex-queries").await;
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(queries::serve(shared, link, stop.clone()));
+        let serving =
+            tokio::spawn(queries::serve(shared, Arc::new(Bundles::new(60_000_000_000, 65536)), link, stop.clone()));
         let client = async_nats::connect(server.url()).await.expect("connects");
         let it = Exchange { server, client, stop, serving, signer, _folder: folder, _ledger: ledger };
         for _ in 0..200 {

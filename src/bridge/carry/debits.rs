@@ -78,7 +78,7 @@ impl Revision {
 /// What is to be said in the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Say {
-    Enable,
+    Enable { revision: u32 },
     Disable { at_period_end: bool },
 }
 
@@ -91,7 +91,7 @@ fn decided(shown: &Shown, debit: &Id, newest: u32, said: Said, disabled: bool) -
     let name = bundle_name(debit, newest);
     let accepted = shown.permissions_latest.as_ref().filter(holds).is_some_and(|it| it.bundle.name == name);
     if accepted && (said.waits || (said.ended && disabled)) {
-        return Some(Say::Enable);
+        return Some(Say::Enable { revision: newest });
     }
     let ending = shown.permissions_active.as_ref().is_some_and(|it| it.canceled_at.is_some());
     if said.active && shown.active && ending {
@@ -210,7 +210,7 @@ impl Worker {
 
     async fn say(&self, debit: &Id, say: Say) -> Result<(), ClientError> {
         let (order, what) = match say {
-            Say::Enable => (Order::debit_enable(self.hat(), debit), "enabled"),
+            Say::Enable { revision } => (Order::debit_enable_revision(self.hat(), debit, revision), "enabled"),
             Say::Disable { at_period_end } => (Order::debit_disable(self.hat(), debit, at_period_end), "disabled"),
         };
         match self.bridge().send(order).await {
@@ -270,19 +270,23 @@ mod tests {
         let waiting = shown(None, &[(one, false, false)]);
         let accepted = shown(Some(0), &[(one, true, false)]);
         assert_eq!(say(&waiting, 1, proposed, false), None);
-        assert_eq!(say(&accepted, 1, proposed, false), Some(Say::Enable));
-        assert_eq!(say(&shown(None, &[(one, true, false)]), 1, proposed, false), Some(Say::Enable), "starts later");
+        assert_eq!(say(&accepted, 1, proposed, false), Some(Say::Enable { revision: 1 }));
+        assert_eq!(
+            say(&shown(None, &[(one, true, false)]), 1, proposed, false),
+            Some(Say::Enable { revision: 1 }),
+            "starts later"
+        );
         assert_eq!(say(&shown(Some(0), &[("other", true, false)]), 1, proposed, false), None, "not what was proposed");
         assert_eq!(say(&shown(Some(0), &[(one, true, false), (two, false, false)]), 2, amended, false), None);
         assert_eq!(
             say(&shown(Some(1), &[(one, false, false), (two, true, false)]), 2, amended, false),
-            Some(Say::Enable)
+            Some(Say::Enable { revision: 2 })
         );
         assert_eq!(say(&accepted, 1, active, false), None, "both agree");
         let ended = shown(None, &[(one, true, true)]);
         assert_eq!(say(&ended, 1, active, false), now);
         assert_eq!(say(&ended, 1, over, true), None);
-        assert_eq!(say(&accepted, 1, over, true), Some(Say::Enable), "enabled again");
+        assert_eq!(say(&accepted, 1, over, true), Some(Say::Enable { revision: 1 }), "enabled again");
         assert_eq!(say(&accepted, 1, over, false), None, "its period is over: a HAT's late clock starts no other");
         assert_eq!(say(&shown(None, &[(one, true, false)]), 1, active, false), None, "a HAT's slow clock ends nothing");
         let ending = shown(Some(0), &[(one, true, true)]);

@@ -17,7 +17,7 @@ use super::item::{Item, Recall, Request};
 use super::seen::{SEEN_MAX, Seen, Turn};
 use crate::client::headers::Received;
 use crate::client::{Client, ClientError};
-use crate::domain::Address;
+use crate::domain::{Address, Id};
 use crate::nats::streams::DEX_OUT;
 use crate::wire::{received, subject};
 
@@ -40,6 +40,8 @@ pub enum Topic {
     Deliveries,
     /// Outcomes only.
     Outcomes,
+    /// Notices only.
+    Notices,
 }
 
 impl Topic {
@@ -51,6 +53,7 @@ impl Topic {
                 vec![format!("{own}.>"), own]
             }
             Topic::Outcomes => vec![subject::outcome(party)],
+            Topic::Notices => vec![subject::notice(party)],
         }
     }
 
@@ -59,6 +62,7 @@ impl Topic {
             Topic::All => "",
             Topic::Deliveries => "-deliveries",
             Topic::Outcomes => "-outcomes",
+            Topic::Notices => "-notices",
         }
     }
 }
@@ -71,6 +75,8 @@ pub struct InboxOptions {
     /// Whose messages. `None`: this client's own. A bridge reads those of a HAT that entrusts itself to it,
     /// and what it answers is signed by the bridge, on the HAT's own subject.
     pub of: Option<Address>,
+    /// Of deliveries only those under this debit.
+    pub debit: Option<Id>,
     /// Durable: what was not answered comes again to the next inbox of this party and topic, for an hour.
     /// Not durable: the consumer is this inbox's alone and goes with it.
     pub durable: bool,
@@ -88,6 +94,7 @@ impl Default for InboxOptions {
         InboxOptions {
             topic: Topic::All,
             of: None,
+            debit: None,
             durable: true,
             only_new: false,
             in_hand: 4096,
@@ -189,6 +196,10 @@ impl Pump {
         let party = self.reads();
         let mut filters = self.options.topic.filters(party);
         let mut name = format!("{}-{}{}", party.kind, party.id.to_token(), self.options.topic.suffix());
+        if let Some(debit) = &self.options.debit {
+            filters = vec![subject::delivery(party, Some(debit))];
+            name = format!("{name}-under-{}", debit.to_token());
+        }
         if self.options.of.is_some() {
             // Another consumer than the one that the party itself may have.
             let by = self.client.party();
@@ -317,7 +328,9 @@ impl Pump {
             "recall" => received::recall_request(place, &headers, &message.payload, origin, keys)
                 .map(|ask| Item::Recall(Recall { ask, client: self.client.clone() })),
             "outcome" => received::outcomes(&message.payload).map(Item::Outcomes),
-            _ => Ok(Item::Notice { subject: place.to_owned(), body: message.payload.clone() }),
+            "notice" => received::notice(place, &headers, &message.payload, origin, keys)
+                .map(|notice| Item::Notice(Box::new(notice))),
+            _ => Ok(Item::Other { subject: place.to_owned(), body: message.payload.clone() }),
         };
         // What is not acknowledged here is brought again, which does no harm.
         match item {

@@ -19,8 +19,10 @@ pub enum Item {
     Recall(Recall),
     /// What became of own messages and exchanges, of one commit. May repeat: apply by exchange and status.
     Outcomes(Vec<OutcomeOut>),
+    /// A notice, verified. May repeat: apply by its id.
+    Notice(Box<wire::Noticed>),
     /// Anything else that the exchange tells.
-    Notice {
+    Other {
         /// The subject it came on.
         subject: String,
         /// Its body.

@@ -26,6 +26,11 @@ impl Order {
         Order::new(&hat_address(hat), &["debit-enable", debit.as_str()], "")
     }
 
+    /// The same, of this revision: `conflict` when the client has amended the debit since.
+    pub fn debit_enable_revision(hat: &Id, debit: &Id, revision: u32) -> Self {
+        Order::json(&hat_address(hat), &["debit-enable", debit.as_str()], &json!({"revision": revision}))
+    }
+
     /// `hat.<hat>.debit-disable.<debit>`, by the HAT: at once, or at the end of the running period.
     pub fn debit_disable(hat: &Id, debit: &Id, at_period_end: bool) -> Self {
         let body = json!({"atPeriodEnd": at_period_end});

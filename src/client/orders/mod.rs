@@ -2,5 +2,6 @@
 
 pub mod debit;
 pub mod exchange;
+pub mod notice;
 pub mod offer;
 pub mod registry;

@@ -10,7 +10,8 @@ use crate::store::load;
 use crate::wire::Problem;
 
 use super::ask::{Answer, not_found, question, unreadable};
-use super::{debits, trust};
+use super::debits;
+use crate::wire::standing;
 
 /// Most debits shown with their HAT.
 const DEBITS_SHOWN: usize = 200;
@@ -39,7 +40,7 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     let Question { hat: id } = question(body)?;
     let (address, hat) = hat(shared, id)?;
     let now = shared.clock.now();
-    let mut answer = trust::view(&address, &hat.registration);
+    let mut answer = standing::view(&address, &hat.registration);
     answer["platform"] = json!(hat.platform);
     answer["plugs"] = hat.plugs.keys().map(|plug| json!(plug)).collect();
     answer["apps"] = hat.apps.keys().map(|app| json!(app)).collect();
@@ -47,7 +48,7 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     let debits = hat.debits.iter().take(DEBITS_SHOWN).map(|(id, debit)| debits::line(id, debit, now));
     answer["debits"] = Value::Array(debits.collect());
     answer["debitCount"] = json!(hat.debits.len());
-    answer["claims"] = json!(hat.claims);
+    answer["claims"] = hat.claims.keys().map(|offer| json!(offer)).collect();
     answer["openExchanges"] = json!(hat.open.len());
     answer["entries"] = json!(hat.n);
     Ok(answer)

@@ -10,7 +10,8 @@ use crate::actors::shared::Shared;
 use crate::domain::{Address, Id, Kind, RegistryView};
 
 use super::ask::{Answer, malformed, question, unreadable};
-use super::{offers, trust};
+use super::offers;
+use crate::wire::standing;
 
 /// Most parties on one page, and how many there are when nothing is said.
 const PAGE_MAX: usize = 1000;
@@ -22,11 +23,14 @@ const PAGE_BYTES: usize = 400 * 1024;
 struct Question {
     after: Option<Id>,
     limit: Option<usize>,
+    /// Of offers: with their terms.
+    #[serde(default)]
+    terms: bool,
 }
 
 /// `{items: […], next?}`: `next` is the `after` of the next page.
 pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
-    let Question { after, limit } = question(body)?;
+    let Question { after, limit, terms } = question(body)?;
     let limit = limit.unwrap_or(PAGE_MAX);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
@@ -57,8 +61,8 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
         last = Some(&party.id);
         // Refusals alone make a row, but no party.
         let item = match kind {
-            Kind::Offer => offers::line(shared, party)?,
-            _ => shared.registry.registration(party).map(|registration| trust::view(party, &registration)),
+            Kind::Offer => offers::line(shared, party, terms)?,
+            _ => shared.registry.registration(party).map(|registration| standing::view(party, &registration)),
         };
         let Some(item) = item else { continue };
         bytes += item.to_string().len();

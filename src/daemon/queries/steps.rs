@@ -183,5 +183,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::Entrusted { .. } => "entrusted",
         Event::AccountChanged { .. } => "account-changed",
         Event::DeadLetter { .. } => "dead-letter",
+        Event::NoticePosted(_) => "notice-posted",
+        Event::NoticeTold { .. } => "notice-told",
+        Event::NoticeEnded { .. } => "notice-ended",
     }
 }

@@ -84,7 +84,7 @@ impl Hat {
                     debit.told_end = Some(*end);
                 }
             }
-            Event::Claimed { offer } => {
+            Event::Claimed { offer, .. } => {
                 let id = entry.cause.as_ref().map(|cause| cause.id);
                 let id = id.unwrap_or(MessageId(Uuid::nil()));
                 self.claims.insert(offer.clone(), Claim { id, at: entry.at });

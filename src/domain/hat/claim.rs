@@ -6,18 +6,25 @@ use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, DebitTerms, Event, Opened};
 use crate::domain::exchange::check::{self, Case, permit};
-use crate::domain::id::{Id, MessageId};
+use crate::domain::id::{Id, Kind, MessageId};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reason;
 
 /// Decides `hat.<hat>.claim.<offer>`. Whether there is a place only the offer knows; it is asked.
 pub(super) fn claim(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_owner())?;
+    let by = (!case.is_owner()).then(|| case.from().clone());
+    // The offer's acquirer may ask for a HAT: whether it is the acquirer only the offer knows. The owner enables the debit
+    // or does not.
+    permit(by.as_ref().is_none_or(|by| by.kind == Kind::Org))?;
+    let mut basis = Vec::new();
+    if let Some(by) = &by {
+        basis.push(Basis { entity: by.clone(), n: case.sender_approved()? });
+    }
     hat.registration.active()?;
     hat.quota(case, 0)?;
-    // The debit that a claim becomes has the offer's id. One whose place was lost may be claimed anew.
+    // The debit that a claim becomes has the offer's id. One whose place was lost may be claimed anew, by its owner.
     let held = hat.debits.get(offer);
-    if hat.claims.contains_key(offer) || held.is_some_and(|debit| !debit.lost()) {
+    if hat.claims.contains_key(offer) || held.is_some_and(|debit| by.is_some() || !debit.lost()) {
         return Err(Reason::AlreadyExists);
     }
     let full = held.is_some_and(|debit| debit.revisions.len() >= case.ctx.limits.revisions_per_debit);
@@ -25,7 +32,7 @@ pub(super) fn claim(hat: &Hat, case: &Case<'_>, offer: &Id) -> Result<Vec<Draft>
         return Err(Reason::OverQuota);
     }
     let offer = offer.clone();
-    let mut draft = Draft::caused(Event::Claimed { offer });
+    let mut draft = Draft::caused(Event::Claimed { offer, by }).on(basis);
     draft.basis.extend(case.key_basis());
     Ok(vec![draft])
 }

@@ -91,12 +91,16 @@ fn owned<'a>(hat: &'a Hat, id: &Id) -> Result<&'a Debit, Reason> {
 }
 
 /// Decides `hat.<hat>.debit-enable.<debit>`: the owner accepts the newest revision.
-pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id) -> Result<Vec<Draft>, Reason> {
+pub(super) fn enable(hat: &Hat, case: &Case<'_>, id: &Id, revision: Option<u32>) -> Result<Vec<Draft>, Reason> {
     permit(case.is_owner())?;
     hat.registration.active()?;
     let debit = owned(hat, id)?;
     let at = case.at();
     let newest = debit.newest();
+    // It was amended since the owner looked: who accepts has to see what.
+    if revision.is_some_and(|seen| seen != newest) {
+        return Err(Reason::Conflict);
+    }
     // A place that was not taken up in time is on its way to somebody else.
     let late = debit.enabled.is_none() && debit.place.is_some_and(|place| at >= place.until);
     if debit.lost() || late {

@@ -49,7 +49,7 @@ impl Hat {
             Action::Report(said) => report::report(self, case, said),
             Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
             Action::DebitAmend { debit, terms } => debits::amend(self, case, debit, terms),
-            Action::DebitEnable { debit } => debits::enable(self, case, debit),
+            Action::DebitEnable { debit, revision } => debits::enable(self, case, debit, *revision),
             Action::DebitDisable { debit, at_period_end } => debits::disable(self, case, debit, *at_period_end),
             Action::Claim { offer } => claim::claim(self, case, offer),
             Action::Withdraw { offer } => claim::withdraw(self, case, offer),
@@ -61,11 +61,13 @@ impl Hat {
             Action::ClaimLapsed { offer, claim } => claim::lapsed(self, case, offer, *claim),
             Action::Approve { .. }
             | Action::Account { .. }
+            | Action::Notice { .. }
+            | Action::NoticeTold { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
             | Action::OfferPay
-            | Action::OfferReserve(_)
+            | Action::OfferReserve { .. }
             | Action::OfferConfirm(_)
             | Action::OfferLapse { .. }
             | Action::Deadline { .. }

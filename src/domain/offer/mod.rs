@@ -107,6 +107,9 @@ pub struct Offer {
     /// Whether the minimum was ever reached.
     #[serde(default)]
     pub satisfied: bool,
+    /// When it was registered; none for one that was before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<Timestamp>,
 }
 
 impl Offer {
@@ -122,7 +125,7 @@ impl Offer {
             Action::OfferPay => lifecycle::pay(self, case),
             Action::OfferReject => lifecycle::reject(self, case),
             Action::OfferClose => lifecycle::close(self, case),
-            Action::OfferReserve(of) => places::reserve(self, case, of),
+            Action::OfferReserve { of, by } => places::reserve(self, case, of, by.as_ref()),
             Action::OfferConfirm(of) => places::confirm(self, case, of),
             Action::OfferLapse { of, completed } => places::lapse(self, case, of, *completed),
             _ => Err(Reason::NotPermitted),
@@ -186,6 +189,7 @@ impl Entity for Offer {
         match &entry.event {
             Event::OfferRegistered { terms } => {
                 self.terms = Some(terms.clone());
+                self.registered = Some(entry.at);
                 self.stand(OfferStanding::Draft);
             }
             Event::OfferPaid => self.stand(OfferStanding::Paid),

@@ -5,6 +5,7 @@ use super::{Offer, OfferStanding};
 use crate::domain::entity::Draft;
 use crate::domain::event::{Event, HatClaim, OfferTerms};
 use crate::domain::exchange::check::{self, Case, permit};
+use crate::domain::id::Address;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reason;
 
@@ -56,10 +57,21 @@ fn place<'a>(offer: &'a Offer, case: &Case<'_>, of: &HatClaim) -> Result<(&'a Of
 
 /// Decides `offer.<offer>.reserve`, from the exchange. A refusal is the offer's answer to the HAT, so it
 /// is an event of its own.
-pub(super) fn reserve(offer: &Offer, case: &Case<'_>, of: &HatClaim) -> Result<Vec<Draft>, Reason> {
+///
+/// `by` asks in the owner's place and must be the acquirer.
+pub(super) fn reserve(
+    offer: &Offer,
+    case: &Case<'_>,
+    of: &HatClaim,
+    by: Option<&Address>,
+) -> Result<Vec<Draft>, Reason> {
     permit(case.is_dex())?;
     case.sender_approved()?;
     let HatClaim { hat, claim } = of.clone();
+    let owner = offer.terms.as_ref().map(|terms| &terms.owner);
+    if by.is_some() && owner.is_some() && by != owner {
+        return Ok(vec![Draft::caused(Event::OfferRefused { hat, reason: Reason::NotPermitted, claim })]);
+    }
     let (terms, until) = match place(offer, case, of) {
         Ok(place) => place,
         Err(reason) => return Ok(vec![Draft::caused(Event::OfferRefused { hat, reason, claim })]),

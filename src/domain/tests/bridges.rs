@@ -72,7 +72,7 @@ fn what_its_bridge_says_counts_as_the_owners_and_the_ledger_names_the_bridge() {
     w.must(CAT, BRIDGE, Action::AppSetup { app: id("notables") });
     let terms = terms("org:acme", &["facebook/feed"]);
     w.must(CAT, "org:acme", Action::DebitPropose { debit: id("d9"), terms });
-    w.must(CAT, BRIDGE, Action::DebitEnable { debit: id("d9") });
+    w.must(CAT, BRIDGE, Action::DebitEnable { debit: id("d9"), revision: None });
     let released = Action::Release { debit: id("d9"), records: records(&["facebook/feed", "facebook/feed"]) };
     w.must(CAT, BRIDGE, released);
     let (entry, _) = w.ledger.last().expect("an entry").clone();

@@ -27,7 +27,7 @@ fn claim(w: &mut World, hat: &str) {
 }
 
 fn enable(w: &mut World, hat: &str) {
-    w.must(hat, hat, Action::DebitEnable { debit: id("o") });
+    w.must(hat, hat, Action::DebitEnable { debit: id("o"), revision: None });
     w.settle_sends();
 }
 
@@ -97,12 +97,16 @@ fn an_unconfirmed_claim_lapses_and_its_place_is_free_again() {
     pass(&mut w, DAY - 1);
     assert_eq!(claim_of(&w, BOB), ClaimStanding::Reserved);
     w.pass(1);
-    assert_eq!(w.refuses(BOB, BOB, Action::DebitEnable { debit: id("o") }), Reason::DebitEnded, "too late");
+    assert_eq!(
+        w.refuses(BOB, BOB, Action::DebitEnable { debit: id("o"), revision: None }),
+        Reason::DebitEnded,
+        "too late"
+    );
     claim(&mut w, EVE);
     assert!(!w.hat(EVE).debits.contains_key(&id("o")), "full for a minute more: a confirmation may be on its way");
     pass(&mut w, 60);
     assert_eq!((claim_of(&w, BOB), debit_of(&w, BOB)), (ClaimStanding::Lapsed, DebitStanding::Lapsed));
-    assert_eq!(w.refuses(BOB, BOB, Action::DebitEnable { debit: id("o") }), Reason::DebitEnded);
+    assert_eq!(w.refuses(BOB, BOB, Action::DebitEnable { debit: id("o"), revision: None }), Reason::DebitEnded);
     let amend = Action::DebitAmend { debit: id("o"), terms: terms("org:acme", &["facebook/likes"]) };
     assert_eq!(w.refuses(BOB, "org:acme", amend), Reason::DebitEnded, "nor by way of an amendment");
     confirmed(&mut w, EVE);
@@ -116,7 +120,7 @@ fn a_confirmation_that_comes_in_the_last_moment_counts() {
     let mut w = offered(1, 1);
     claim(&mut w, BOB);
     w.pass(DAY - 1);
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("o") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("o"), revision: None });
     let confirm = w.sends.pop_front().expect("a confirmation");
     pass(&mut w, 30);
     w.send(confirm.0, confirm.1);
@@ -139,7 +143,7 @@ fn an_offer_that_ends_below_its_minimum_takes_all_back() {
     assert_eq!((standing(&w), w.offer(OFFER).taken()), (OfferStanding::Expired, 0));
     for hat in [BOB, EVE] {
         assert_eq!((claim_of(&w, hat), debit_of(&w, hat)), (ClaimStanding::Lapsed, DebitStanding::Lapsed));
-        assert_eq!(w.refuses(hat, hat, Action::DebitEnable { debit: id("o") }), Reason::DebitEnded);
+        assert_eq!(w.refuses(hat, hat, Action::DebitEnable { debit: id("o"), revision: None }), Reason::DebitEnded);
     }
     assert_eq!(later(&w, exchange), [(Status::Rejected, Some(Reason::OfferBelowMinimum))]);
     assert!(w.hat(BOB).open.is_empty() && w.hat(BOB).held.is_empty());

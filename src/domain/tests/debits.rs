@@ -85,7 +85,11 @@ fn an_amended_permission_waits_while_the_old_one_stays_active() {
     w.must(BOB, "org:acme", amend);
     w.must(BOB, BOB, release("facebook/feed"));
     assert_eq!(w.refuses(BOB, BOB, release("rumpel/a")), Reason::NothingSelected);
-    let enable = || Action::DebitEnable { debit: id("d1") };
+    for unseen in [0, 1, 3] {
+        let stale = Action::DebitEnable { debit: id("d1"), revision: Some(unseen) };
+        assert_eq!(w.refuses(BOB, BOB, stale), Reason::Conflict, "{unseen}");
+    }
+    let enable = || Action::DebitEnable { debit: id("d1"), revision: Some(2) };
     let enabled = w.must(BOB, BOB, enable());
     assert!(matches!(enabled[0], Event::DebitEnabled { revision: 2, .. }));
     w.must(BOB, BOB, release("rumpel/a"));
@@ -102,13 +106,13 @@ fn disable_and_enable_keep_the_terms_flag() {
     let disable = Action::DebitDisable { debit: id("d2"), at_period_end: false };
     w.must(BOB, BOB, disable);
     w.pass(60);
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("d2") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("d2"), revision: None });
     let end = w.hat(BOB).debits[&id("d2")].end();
     assert_eq!(end, Some(w.now.plus(3600 * SECOND)), "one period again");
     let disable = || Action::DebitDisable { debit: id("d1"), at_period_end: true };
     w.must(BOB, BOB, disable());
     assert_eq!(w.refuses(BOB, BOB, disable()), Reason::WrongState);
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("d1") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("d1"), revision: None });
     assert_eq!(w.hat(BOB).debits[&id("d1")].end(), None, "rolls on again");
 }
 

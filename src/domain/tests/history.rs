@@ -150,7 +150,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
             let terms = some_terms(w, client, bits);
             by(client, Action::DebitAmend { debit: debit(), terms })
         }
-        16..=18 => own(Action::DebitEnable { debit: debit() }),
+        16..=18 => own(Action::DebitEnable { debit: debit(), revision: None }),
         19 => {
             let at_period_end = bits & 1 != 0;
             own(Action::DebitDisable { debit: debit(), at_period_end })
@@ -263,7 +263,7 @@ pub fn take(w: &mut World, step: &Step) {
             let (hat, offer) = (of(&HATS, hat), id(of(&OFFERS, offer)));
             w.tell(hat, hat, Action::Claim { offer: offer.clone() });
             w.settle_sends();
-            w.tell(hat, hat, Action::DebitEnable { debit: offer });
+            w.tell(hat, hat, Action::DebitEnable { debit: offer, revision: None });
             w.settle_sends();
         }
         Step::Wake => {

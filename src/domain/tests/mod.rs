@@ -10,6 +10,7 @@ mod ids;
 mod keys;
 mod laws;
 mod million;
+mod notices;
 mod offers;
 mod oracle;
 mod order;

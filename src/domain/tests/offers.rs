@@ -45,7 +45,7 @@ fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
     assert!(w.hat(BOB).claims.is_empty());
     claim(&mut w, EVE);
     assert_eq!(last(&w, EVE), (Status::Rejected, Some(Reason::OfferFull), false));
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("o") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("o"), revision: None });
     w.settle_sends();
     assert!(w.offer(OFFER).confirmed.contains(&id("bob.hubat.net")));
     assert_eq!(w.offer(OFFER).taken(), 1);
@@ -56,7 +56,7 @@ fn a_claim_becomes_a_debit_and_is_confirmed_when_enabled() {
 fn reserving_twice_takes_one_place() {
     let mut w = approved(2);
     for _ in 0..3 {
-        w.send(a(OFFER), Action::OfferReserve(of("bob.hubat.net")));
+        w.send(a(OFFER), Action::OfferReserve { of: of("bob.hubat.net"), by: None });
     }
     assert_eq!(w.offer(OFFER).taken(), 1);
     let confirm = w.send(a(OFFER), Action::OfferConfirm(of("eve.hubat.net")));
@@ -66,7 +66,7 @@ fn reserving_twice_takes_one_place() {
 #[test]
 fn offers_not_open_give_no_place() {
     fn refusal(w: &mut World) -> Reason {
-        match w.send(a(OFFER), Action::OfferReserve(of("bob.hubat.net"))) {
+        match w.send(a(OFFER), Action::OfferReserve { of: of("bob.hubat.net"), by: None }) {
             Decision::Record(drafts) => match &drafts[0].event {
                 Event::OfferRefused { reason, .. } => *reason,
                 other => panic!("{other:?}"),

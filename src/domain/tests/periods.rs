@@ -124,13 +124,13 @@ fn a_cancellation_taken_back_leaves_no_flag_behind() {
     w.must(BOB, BOB, Action::DebitDisable { debit: id("p"), at_period_end: true });
     assert_eq!(debit(&w).end(), Some(at("2026-01-02T00:00:00Z")));
     w.now = at("2026-01-01T20:00:00Z");
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("p") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("p"), revision: None });
     assert_eq!((debit(&w).end(), debit(&w).start()), (None, Some(at("2026-01-01T00:00:00Z"))), "periods go on");
     assert_eq!(wake(&mut w, "2026-01-02T00:00:00Z"), [rolled(1, 2, "2026-01-02T00:00:00Z")]);
     // Also once that end has come: enabled again it rolls on, from then.
     w.must(BOB, BOB, Action::DebitDisable { debit: id("p"), at_period_end: true });
     assert_eq!(wake(&mut w, "2026-01-05T00:00:00Z"), [ended("2026-01-02T00:00:00Z")]);
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("p") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("p"), revision: None });
     assert_eq!((debit(&w).end(), debit(&w).start()), (None, Some(at("2026-01-05T00:00:00Z"))));
     assert_eq!(release(&mut w, "2026-03-05T00:00:00Z"), Ok(()));
 }
@@ -143,12 +143,12 @@ fn a_one_period_debit_stays_one() {
     w.must(BOB, BOB, Action::DebitDisable { debit: id("p"), at_period_end: false });
     assert_eq!(debit(&w).next_turn(), None, "what the owner did needs no telling");
     w.now = at("2026-01-03T00:00:00Z");
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("p") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("p"), revision: None });
     assert_eq!(debit(&w).end(), Some(at("2026-01-04T00:00:00Z")), "one period from the new acceptance");
     // Taking back a cancellation does not make the one period longer.
     w.now = at("2026-01-03T12:00:00Z");
     w.must(BOB, BOB, Action::DebitDisable { debit: id("p"), at_period_end: true });
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("p") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("p"), revision: None });
     assert_eq!(debit(&w).end(), Some(at("2026-01-04T00:00:00Z")));
     assert_eq!(wake(&mut w, "2026-01-04T00:00:00Z"), [ended("2026-01-04T00:00:00Z")]);
 }
@@ -162,7 +162,7 @@ fn a_new_revision_counts_its_own_periods() {
     other.period_seconds = 3600;
     w.must(BOB, "org:acme", Action::DebitAmend { debit: id("p"), terms: other });
     assert_eq!(debit(&w).next_turn(), Some(at("2026-01-04T00:00:00Z")), "the accepted one goes on meanwhile");
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("p") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("p"), revision: None });
     assert_eq!(wake(&mut w, "2026-01-03T07:00:00Z"), [rolled(1, 2, "2026-01-03T07:00:00Z")]);
 }
 

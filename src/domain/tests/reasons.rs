@@ -112,7 +112,7 @@ fn not_permitted() {
         (BOB, PLUG, propose(PLUG)),
         (BOB, BOB, propose(BOB)),
         (BOB, "org:other", Action::DebitAmend { debit: debit.clone(), terms: terms("org:other", &["a/b"]) }),
-        (BOB, "org:acme", Action::DebitEnable { debit: debit.clone() }),
+        (BOB, "org:acme", Action::DebitEnable { debit: debit.clone(), revision: None }),
         (BOB, "org:acme", Action::DebitDisable { debit, at_period_end: false }),
         (BOB, "org:acme", Action::Claim { offer: offer.clone() }),
         (
@@ -143,7 +143,11 @@ fn not_permitted() {
         ),
         ("offer:o", "org:other", Action::OfferRegister { terms: offer_terms("org:acme", 1) }),
         ("offer:o", "org:acme", Action::Approve { key: None }),
-        ("offer:o", "org:acme", Action::OfferReserve(event::HatClaim { hat: hat.clone(), claim: None })),
+        (
+            "offer:o",
+            "org:acme",
+            Action::OfferReserve { of: event::HatClaim { hat: hat.clone(), claim: None }, by: None },
+        ),
         ("offer:o", BOB, Action::OfferConfirm(event::HatClaim { hat: hat.clone(), claim: None })),
         ("offer:o", BOB, Action::OfferLapse { of: event::HatClaim { hat, claim: None }, completed: false }),
         ("offer:o", "org:acme", Action::OfferClose),
@@ -223,7 +227,7 @@ fn debit_reasons_and_nothing_selected() {
     w.must(BOB, "org:acme", propose.clone());
     assert_eq!(w.refuses(BOB, "org:acme", propose), Reason::AlreadyExists);
     assert_eq!(w.refuses(BOB, BOB, release("d2")), Reason::DebitNotActive);
-    w.must(BOB, BOB, Action::DebitEnable { debit: id("d2") });
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("d2"), revision: None });
     assert_eq!(w.refuses(BOB, BOB, release("d2")), Reason::NothingSelected);
     let records = records(&["no/where"]);
     assert_eq!(w.refuses(BOB, BOB, Action::Data { records }), Reason::NothingSelected);

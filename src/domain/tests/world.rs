@@ -216,7 +216,7 @@ impl World {
         let debit = id(debit);
         let propose = Action::DebitPropose { debit: debit.clone(), terms };
         self.must(bob, client, propose);
-        self.must(bob, bob, Action::DebitEnable { debit });
+        self.must(bob, bob, Action::DebitEnable { debit, revision: None });
     }
 
     pub fn context<'w>(&'w self, entity: &'w Address) -> Context<'w> {
@@ -429,7 +429,7 @@ fn sent(action: &str, body: &serde_json::Value) -> Action {
     let hat_claim = || event::HatClaim { hat: of(&body["hat"]).expect("a hat"), claim };
     let offer = |token: &str| Id::from_token(token).expect("a token");
     match action.split_once('.') {
-        None if action == "reserve" => Action::OfferReserve(hat_claim()),
+        None if action == "reserve" => Action::OfferReserve { of: hat_claim(), by: of(&body["by"]) },
         None if action == "confirm" => Action::OfferConfirm(hat_claim()),
         None if action == "lapse" => {
             Action::OfferLapse { of: hat_claim(), completed: of(&body["completed"]).expect("said") }

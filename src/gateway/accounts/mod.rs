@@ -6,15 +6,17 @@
 pub mod error;
 pub mod lockout;
 pub mod login;
+pub mod notes;
 pub mod password;
 pub mod store;
 pub mod token;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::once::Record;
@@ -88,6 +90,7 @@ struct Memory {
     accounts: HashMap<Id, Arc<Account>>,
     tokens: HashMap<Secret, TokenRow>,
     owners: HashMap<Address, Id>,
+    notes: BTreeMap<String, Value>,
 }
 
 /// All accounts and their tokens.
@@ -112,6 +115,7 @@ impl Accounts {
             }
             memory.accounts.insert(account.name.clone(), Arc::new(account));
         }
+        memory.notes = store.notes()?;
         memory.tokens = store.tokens()?.into_iter().collect();
         Ok(Accounts { store, memory: RwLock::new(memory), changing: Mutex::new(()) })
     }

@@ -3,7 +3,10 @@
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use std::collections::BTreeMap;
+
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde_json::Value;
 
 use super::token::{Secret, TokenRow};
 use super::{Account, AccountError};
@@ -15,15 +18,18 @@ pub const FILE: &str = "gateway.redb";
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 const ONCE: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("once");
+const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
 const TOKENS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("tokens");
 
-/// A change of the table of idempotency keys.
+/// A change of the table of idempotency keys, or of notes.
 #[derive(Debug)]
 pub enum Kept {
     /// Keeps a key.
     Put([u8; 32], Record),
     /// Forgets keys.
     Drop(Vec<[u8; 32]>),
+    /// Keeps notes; drops those without a value.
+    Notes(Vec<(String, Option<Value>)>),
 }
 
 /// The open file. Every write is synced before it returns.
@@ -52,6 +58,7 @@ impl Store {
         write.open_table(ACCOUNTS).map_err(store)?;
         write.open_table(TOKENS).map_err(store)?;
         write.open_table(ONCE).map_err(store)?;
+        write.open_table(NOTES).map_err(store)?;
         write.commit().map_err(store)?;
         Ok(Store { database })
     }
@@ -89,6 +96,17 @@ impl Store {
         Ok(all)
     }
 
+    pub fn notes(&self) -> Result<BTreeMap<String, Value>, AccountError> {
+        let read = self.database.begin_read().map_err(store)?;
+        let table = read.open_table(NOTES).map_err(store)?;
+        let mut all = BTreeMap::new();
+        for item in table.iter().map_err(store)? {
+            let (key, value) = item.map_err(store)?;
+            all.insert(key.value().to_owned(), serde_json::from_slice(value.value()).map_err(store)?);
+        }
+        Ok(all)
+    }
+
     pub fn keep(&self, what: &Kept) -> Result<(), AccountError> {
         let write = self.database.begin_write().map_err(store)?;
         {
@@ -101,6 +119,17 @@ impl Store {
                 Kept::Drop(dead) => {
                     for key in dead {
                         table.remove(key).map_err(store)?;
+                    }
+                }
+                Kept::Notes(notes) => {
+                    let mut table = write.open_table(NOTES).map_err(store)?;
+                    for (key, value) in notes {
+                        match value {
+                            Some(value) => {
+                                drop(table.insert(key.as_str(), value.to_string().as_bytes()).map_err(store)?)
+                            }
+                            None => drop(table.remove(key.as_str()).map_err(store)?),
+                        }
                     }
                 }
             }

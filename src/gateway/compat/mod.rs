@@ -1,6 +1,10 @@
 //! Calls of the original DEX, on its paths and in its shapes.
 
+mod claims;
+mod offer;
+mod offers;
 mod public;
+mod shape;
 mod stats;
 mod structure;
 
@@ -10,5 +14,6 @@ use super::endpoint::Endpoint;
 
 /// The calls.
 pub fn endpoints() -> Vec<Endpoint> {
-    stats::endpoints()
+    let parts = [stats::endpoints(), offers::endpoints(), claims::endpoints()];
+    parts.into_iter().flatten().collect()
 }

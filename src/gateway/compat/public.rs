@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+use super::shape::all;
 use super::structure::{self, Endpoint};
 use crate::domain::Timestamp;
 use crate::gateway::fault::Fault;
@@ -12,10 +13,6 @@ use crate::gateway::link::Link;
 
 /// How old figures may be.
 const FRESH: Duration = Duration::from_secs(5);
-/// Most pages of one list that are asked for: beyond them figures end.
-const PAGES_MAX: usize = 100;
-/// Items asked for at once.
-const PAGE: usize = 1000;
 /// Fields named as top ones.
 const TOP: usize = 20;
 
@@ -53,9 +50,9 @@ impl Public {
 async fn ask(link: &Link) -> Result<Figures, Fault> {
     let sums = link.ask("stats.reported", &Value::Null).await?;
     let endpoints: Result<Vec<Endpoint>, _> =
-        all(link, "stats.catalogue").await?.into_iter().map(serde_json::from_value).collect();
+        all(link, "stats.catalogue", json!({})).await?.into_iter().map(serde_json::from_value).collect();
     let endpoints = endpoints.map_err(|error| Fault::internal("the catalogue", &error))?;
-    let offers = all(link, "offer.list").await?;
+    let offers = all(link, "offer.list", json!({})).await?;
     let claims: u64 = offers
         .iter()
         .map(|offer| offer["reserved"].as_u64().unwrap_or(0) + offer["confirmed"].as_u64().unwrap_or(0))
@@ -66,23 +63,6 @@ async fn ask(link: &Link) -> Result<Figures, Fault> {
         counters: counters(&sums, claims, &endpoints, at.unix_ms()),
         structure: json!(structure::namespaces(&endpoints)),
     })
-}
-
-/// All pages of a list.
-async fn all(link: &Link, call: &str) -> Result<Vec<Value>, Fault> {
-    let mut items = Vec::new();
-    let mut question = json!({ "limit": PAGE });
-    for _ in 0..PAGES_MAX {
-        let mut page = link.ask(call, &question).await?;
-        if let Some(more) = page["items"].as_array_mut() {
-            items.append(more);
-        }
-        if page["next"].is_null() {
-            break;
-        }
-        question["after"] = page["next"].take();
-    }
-    Ok(items)
 }
 
 fn counters(sums: &Value, claims: u64, endpoints: &[Endpoint], updated: u64) -> Value {

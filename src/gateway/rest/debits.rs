@@ -44,7 +44,12 @@ pub fn endpoints() -> Vec<Endpoint> {
             .empty(304, "Unchanged"),
         acts(propose, Access::Account).body(object.clone()),
         acts(amend, Access::Account).body(object.clone()),
-        acts(enable, Access::Hat),
+        acts(enable, Access::Hat).body(json!({
+            "type": "object", "additionalProperties": false,
+            "properties": { "revision": {
+                "type": "integer", "minimum": 0, "description": "The newest one, as the owner saw it: 409 when it was amended since",
+            } },
+        })),
         acts(disable, Access::Hat).body(json!({
             "type": "object", "additionalProperties": false,
             "properties": { "atPeriodEnd": { "type": "boolean" } },
@@ -167,9 +172,10 @@ async fn enable(
     request: HttpRequest,
     caller: Caller,
     ids: web::Path<(Id, Id)>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, Fault> {
     own_hat(&caller, &ids.0)?;
-    say(gateway, &request, &caller, ids.into_inner(), "debit-enable", None, web::Bytes::new()).await
+    say(gateway, &request, &caller, ids.into_inner(), "debit-enable", None, body).await
 }
 
 async fn disable(

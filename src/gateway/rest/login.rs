@@ -108,7 +108,7 @@ async fn logout(gateway: web::Data<Gateway>, request: HttpRequest) -> Result<Htt
 
 async fn me(caller: Caller) -> Result<web::Json<Value>, Fault> {
     Ok(web::Json(match &caller {
-        Caller::Anonymous => return Err(Fault::unauthorized("bring a token")),
+        Caller::Anonymous | Caller::Offer(_) => return Err(Fault::unauthorized("bring a token")),
         Caller::Hat(hat) => json!({ "kind": "hat", "hat": hat.hat }),
         Caller::Account(account) => json!({
             "kind": "account", "account": account.name, "userId": account.user,

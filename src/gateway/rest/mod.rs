@@ -1,9 +1,11 @@
 //! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
 
 mod debits;
+mod deliveries;
 mod exchanges;
 mod ledger;
 pub(super) mod login;
+mod notices;
 mod orgs;
 mod parties;
 mod trust;
@@ -18,7 +20,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         parties::endpoints(),
         orgs::endpoints(),
         debits::endpoints(),
+        deliveries::endpoints(),
         exchanges::endpoints(),
+        notices::endpoints(),
         ledger::endpoints(),
     ];
     parts.into_iter().flatten().collect()

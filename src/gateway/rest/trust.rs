@@ -1,13 +1,14 @@
 //! Whether a party is approved, and with which rules.
 
-use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::Address;
-use crate::gateway::Gateway;
 use crate::gateway::endpoint::Endpoint;
 use crate::gateway::fault::Fault;
+use crate::gateway::{Gateway, etag};
+use crate::wire::canonical::canonical;
 
 const TAG: &str = "Trust";
 
@@ -19,6 +20,10 @@ pub fn endpoints() -> Vec<Endpoint> {
             .path_param("party", "Like plug:facebook")
             .query("at", false, "As of this instant (RFC 3339)", json!({ "type": "string" }))
             .answer(200, "How it stands; unknown when it never registered", json!({ "type": "object" })),
+        Endpoint::get("/api/trust/bundle", bundle)
+            .about(TAG, "Who may take part, signed, to be used without asking until it expires")
+            .answer(200, "Canonical JSON: bundle, key, signature", json!({ "type": "object" }))
+            .empty(304, "The caller has it"),
     ]
 }
 
@@ -39,4 +44,12 @@ async fn verify(
         question["at"] = json!(at);
     }
     Ok(web::Json(gateway.link.ask("trust.verify", &question).await?))
+}
+
+/// The bundle's bytes, as they were signed.
+async fn bundle(gateway: web::Data<Gateway>, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    let answer = gateway.link.ask("trust.bundle", &Value::Null).await?;
+    let bytes =
+        canonical(&answer).map_err(|error| Fault::internal("the trust bundle has no canonical form", &error))?;
+    Ok(etag::bytes(&request, bytes, "public, no-cache"))
 }

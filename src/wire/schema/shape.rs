@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::notice;
 use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
 use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX, ROLES_MAX};
@@ -29,6 +30,8 @@ pub enum Shape {
     Entrust,
     /// Roles of an account.
     Account,
+    /// A text, and for whom it is.
+    Notice,
     /// A key and a name.
     KeyName,
     /// What a plug says of itself.
@@ -37,6 +40,8 @@ pub enum Shape {
     App,
     /// A key and an instant.
     Revoke,
+    /// Which revision of a debit is accepted.
+    Enable,
     /// When a debit ends.
     Disable,
     /// Terms of a debit.
@@ -45,6 +50,7 @@ pub enum Shape {
     Offer,
     /// A HAT and its claim.
     Hat,
+    Reserve,
     /// A HAT's claim that is over.
     Over,
     /// A claim.
@@ -76,6 +82,19 @@ fn pin() -> Value {
 
 fn text(most: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": most})
+}
+
+fn target() -> Value {
+    let texts = |most: usize, each: Value| json!({"type": "array", "maxItems": most, "items": each});
+    object(
+        &[],
+        json!({
+            "withAnyRole": texts(notice::ROLES_MAX, text(128)),
+            "withAllRoles": texts(notice::ROLES_MAX, text(128)),
+            "withEmail": texts(notice::EMAILS_MAX, text(256)),
+            "withHatAddress": texts(notice::HATS_MAX, id()),
+        }),
+    )
 }
 
 fn time() -> Value {
@@ -212,6 +231,10 @@ impl Shape {
                 &["transport"],
                 json!({"transport": {"enum": ["nats", "http"], "description": "http needs a bridge"}, "bridge": id()}),
             ),
+            Shape::Notice => object(
+                &["message"],
+                json!({"message": text(notice::MESSAGE_BYTES_MAX), "target": target(), "expires": time()}),
+            ),
             Shape::Account => object(
                 &["account", "roles", "approved"],
                 json!({
@@ -235,6 +258,7 @@ impl Shape {
                 }),
             ),
             Shape::Revoke => object(&["key", "since"], json!({"key": key(), "since": time()})),
+            Shape::Enable => object(&[], json!({"revision": {"type": "integer", "minimum": 0, "maximum": u32::MAX}})),
             Shape::Disable => {
                 object(&[], json!({"atPeriodEnd": {"type": "boolean", "description": "false or absent: at once"}}))
             }
@@ -252,6 +276,7 @@ impl Shape {
                 }),
             ),
             Shape::Hat => object(&["hat"], json!({"hat": id(), "claim": uuid()})),
+            Shape::Reserve => object(&["hat"], json!({"hat": id(), "claim": uuid(), "by": address("org")})),
             Shape::Over => object(
                 &["hat"],
                 json!({
@@ -288,6 +313,11 @@ impl Shape {
             Shape::HatKeys => json!({"key": key_example(), "publicKey": PIN_EXAMPLE, "bridge": "hubat.net"}),
             Shape::Pin => json!({"publicKey": PIN_EXAMPLE}),
             Shape::Entrust => json!({"transport": "nats", "bridge": "hubat.net"}),
+            Shape::Notice => json!({
+                "message": "Facebook is read again from today.",
+                "target": {"withAnyRole": ["plug:facebook"], "withHatAddress": ["bob.hubat.net"]},
+                "expires": "2026-02-28T00:00:00Z",
+            }),
             Shape::Account => json!({"account": "acme", "roles": ["createDataOffers"], "approved": true}),
             Shape::KeyName => json!({"key": key_example(), "name": "Acme Research"}),
             Shape::Plug => json!({"key": key_example(), "name": "Fitbit", "namespace": "fitbit"}),
@@ -295,6 +325,7 @@ impl Shape {
                 json!({"key": key_example(), "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]})
             }
             Shape::Revoke => json!({"key": key_example(), "since": "2026-01-31T12:00:00Z"}),
+            Shape::Enable => json!({"revision": 2}),
             Shape::Disable => json!({"atPeriodEnd": true}),
             Shape::Debit => debit_example(),
             Shape::Offer => json!({
@@ -307,6 +338,7 @@ impl Shape {
                 "debit": debit_example(),
             }),
             Shape::Hat => json!({"hat": "bob.hubat.net", "claim": CLAIM}),
+            Shape::Reserve => json!({"hat": "bob.hubat.net", "claim": CLAIM, "by": "org:acme"}),
             Shape::Over => json!({"hat": "bob.hubat.net", "claim": CLAIM, "completed": true}),
             Shape::Claim => json!({"claim": CLAIM}),
             Shape::Terms => json!({"terms": debit_example(), "claim": CLAIM, "until": "2026-02-01T00:00:00Z"}),

@@ -175,7 +175,7 @@ fn the_exchange_s_own_messages_arrive_with_version_8_ids() {
     let incoming = arrive_message(&message).expect("well-formed");
     assert_eq!(
         incoming.command.action,
-        Action::OfferReserve(crate::domain::event::HatClaim { hat: hat.id, claim: None })
+        Action::OfferReserve { of: crate::domain::event::HatClaim { hat: hat.id, claim: None }, by: None }
     );
 }
 
