@@ -15,6 +15,7 @@ mod client;
 mod disk;
 mod examples;
 mod exchanges;
+mod explain;
 mod gateway;
 mod gateway_load;
 mod gateway_stats;

@@ -4,6 +4,7 @@ mod bridges;
 mod claims;
 mod debits;
 mod exchanges;
+mod explain;
 mod history;
 mod ids;
 mod keys;
