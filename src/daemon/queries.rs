@@ -6,6 +6,7 @@
 mod ask;
 mod bundle;
 mod debits;
+mod explain;
 mod hats;
 mod health;
 mod history;
@@ -37,6 +38,7 @@ use crate::wire::problem::PROBLEM_TYPE;
 use crate::wire::{Problem, header, subject};
 
 use ask::Answer;
+use explain::Rate;
 
 /// Most queries worked on at once; further ones wait in the subscription.
 const AT_ONCE: usize = 64;
@@ -50,6 +52,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 enum Call {
     Health,
     Trace,
+    Explain,
     Verify,
     Bundle,
     HatShow,
@@ -68,9 +71,10 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 22] = [
+const CALLS: [(&str, Call); 23] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
+    ("exchange.explain", Call::Explain),
     ("trust.verify", Call::Verify),
     ("trust.bundle", Call::Bundle),
     ("hat.show", Call::HatShow),
@@ -151,6 +155,7 @@ async fn answer_all(
     stop: &CancellationToken,
 ) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
+    let rate = Arc::new(Rate::default());
     loop {
         let next = async {
             let permit = Arc::clone(&room).acquire_owned().await.ok()?;
@@ -164,12 +169,12 @@ async fn answer_all(
             },
             () = stop.cancelled() => return,
         };
-        let (shared, bundles) = (Arc::clone(shared), Arc::clone(bundles));
+        let (shared, bundles, rate) = (Arc::clone(shared), Arc::clone(bundles), Arc::clone(&rate));
         let client = link.client.clone();
         tokio::spawn(async move {
             let body = request.message.payload.clone();
             // Ledger and database are read from disk.
-            let asked = tokio::task::spawn_blocking(move || reply(&shared, &bundles, started, call, &body));
+            let asked = tokio::task::spawn_blocking(move || reply(&shared, &bundles, &rate, started, call, &body));
             let answer = asked.await.unwrap_or_else(|error| {
                 tracing::error!(%error, ?call, "a query has panicked");
                 Err(Problem::new(Reason::Internal, None, None))
@@ -183,10 +188,18 @@ async fn answer_all(
 }
 
 /// The answer as bytes, within its bound.
-fn reply(shared: &Shared, bundles: &Bundles, started: Instant, call: Call, body: &[u8]) -> Result<Vec<u8>, Problem> {
+fn reply(
+    shared: &Shared,
+    bundles: &Bundles,
+    rate: &Rate,
+    started: Instant,
+    call: Call,
+    body: &[u8],
+) -> Result<Vec<u8>, Problem> {
     let answer = match call {
         Call::Health => health::health(shared, started, body),
         Call::Trace => trace::trace(shared, body),
+        Call::Explain => explain::explain(shared, rate, body),
         Call::Verify => trust::verify(shared, body),
         // Its bytes are what was signed, and its bound is its own.
         Call::Bundle => return bundle::bundle(shared, bundles, body),

@@ -13,6 +13,7 @@ pub mod entity;
 pub mod entry;
 pub mod event;
 pub mod exchange;
+pub mod explain;
 pub mod fact;
 pub mod hat;
 pub mod id;

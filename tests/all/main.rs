@@ -17,6 +17,7 @@ mod client;
 mod disk;
 mod examples;
 mod exchanges;
+mod explain;
 mod gateway;
 mod gateway_load;
 mod gateway_stats;

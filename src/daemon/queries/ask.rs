@@ -18,8 +18,16 @@ const QUESTION_BYTES_MAX: usize = 4096;
 /// # Errors
 /// A `malformed` or `too-large` problem that says what is wrong.
 pub fn question<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    if body.len() > QUESTION_BYTES_MAX {
-        let detail = format!("a query has at most {QUESTION_BYTES_MAX} bytes, this one has {}", body.len());
+    question_within(body, QUESTION_BYTES_MAX)
+}
+
+/// The same for a question that may be longer.
+///
+/// # Errors
+/// As [`question`].
+pub fn question_within<T: DeserializeOwned>(body: &[u8], most: usize) -> Result<T, Problem> {
+    if body.len() > most {
+        let detail = format!("a query has at most {most} bytes, this one has {}", body.len());
         return Err(Problem::new(Reason::TooLarge, detail, None));
     }
     let body = if body.is_empty() { b"{}" } else { body };

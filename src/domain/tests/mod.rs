@@ -5,6 +5,7 @@ mod bundles;
 mod claims;
 mod debits;
 mod exchanges;
+mod explain;
 mod history;
 mod ids;
 mod keys;
