@@ -7,6 +7,7 @@ mod act;
 mod app;
 pub mod args;
 mod bench;
+mod bridge;
 mod config;
 mod dead;
 mod debit;
@@ -104,6 +105,9 @@ enum Verb {
     /// Applications with a manifest
     #[command(subcommand)]
     App(app::AppVerb),
+    /// Who speaks for HATs that speak only HTTP
+    #[command(subcommand)]
+    Bridge(bridge::BridgeVerb),
     /// Data acquirers
     #[command(subcommand)]
     Org(org::OrgVerb),
@@ -168,6 +172,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Hat(verb) => hat::run(globals, verb),
         Verb::Plug(verb) => plug::run(globals, verb),
         Verb::App(verb) => app::run(globals, verb),
+        Verb::Bridge(verb) => bridge::run(globals, verb),
         Verb::Org(verb) => org::run(globals, verb),
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Account(verb) => account::run(globals, &verb),

@@ -65,7 +65,7 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 21] = [
+const CALLS: [(&str, Call); 22] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("trust.verify", Call::Verify),
@@ -75,6 +75,7 @@ const CALLS: [(&str, Call); 21] = [
     ("plug.list", Call::List(Kind::Plug)),
     ("app.list", Call::List(Kind::App)),
     ("org.list", Call::List(Kind::Org)),
+    ("bridge.list", Call::List(Kind::Bridge)),
     ("offer.list", Call::List(Kind::Offer)),
     ("offer.show", Call::OfferShow),
     ("offer.claims", Call::OfferClaims),
