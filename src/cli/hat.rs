@@ -5,26 +5,58 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::domain::{Address, Id, Kind, Timestamp};
+use crate::domain::{Address, Id, Kind, Timestamp, Transport};
 
 use super::act::Act;
 use super::args::Globals;
 use super::fail::Failure;
-use super::parse::PublicKey;
-use super::{link, member, out};
+use super::parse::{PinFile, PublicKey};
+use super::{link, member, out, parse};
 
 /// What can be done with a HAT.
 #[derive(Debug, Subcommand)]
 pub enum HatVerb {
     /// Register a HAT of a platform's domain (for the platform)
     #[command(
-        after_help = "Example:\n  dex hat register bob.hubat.net bob.key --key hubat.key\n\nWho speaks is the platform of the HAT's domain, here platform:hubat.net, unless --as says otherwise."
+        after_help = "Example:\n  dex hat register bob.hubat.net bob.key --key hubat.key\n  dex hat register ann.hubat.net --public-key ann.pem --transport http --bridge dex.example --key hubat.key\n\nWho speaks is the platform of the HAT's domain, here platform:hubat.net, unless --as says otherwise."
     )]
     Register {
         /// The HAT's address
         hat: Id,
-        /// The HAT's public key, or a file with its seed
-        public_key: PublicKey,
+        /// The public key that it signs with, or a file with its seed; none for a HAT that its bridge speaks for
+        #[arg(required_unless_present = "public_key")]
+        signs_with: Option<PublicKey>,
+        /// A file with the RSA key (PEM) that its tokens over HTTP are checked by
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PinFile>,
+        /// How it is spoken to: nats or http
+        #[arg(long, value_name = "HOW", value_parser = parse::transport, default_value = "nats")]
+        transport: Transport,
+        /// The bridge that may speak for it
+        #[arg(long, value_name = "ID")]
+        bridge: Option<Id>,
+    },
+    /// Check its tokens over HTTP by another RSA key from now on (for the HAT, its platform or the operator)
+    #[command(after_help = "Example:\n  dex hat pin-key ann.hubat.net ann-new.pem --key hubat.key")]
+    PinKey {
+        /// The HAT's address
+        hat: Id,
+        /// A file with the RSA key (PEM)
+        public_key: PinFile,
+    },
+    /// Say how it is spoken to, and which bridge may speak for it (for the HAT, its platform or the operator)
+    #[command(
+        after_help = "Example:\n  dex hat entrust ann.hubat.net --transport http --bridge dex.example --key hubat.key"
+    )]
+    Entrust {
+        /// The HAT's address
+        hat: Id,
+        /// How it is spoken to: nats or http
+        #[arg(long, value_name = "HOW", value_parser = parse::transport)]
+        transport: Transport,
+        /// The bridge that may speak for it; nobody when not given
+        #[arg(long, value_name = "ID")]
+        bridge: Option<Id>,
     },
     /// Register a HAT that speaks only HTTP by its address: fetches and pins its key (for a bridge)
     #[command(after_help = super::onboard::EXAMPLES)]
@@ -147,8 +179,21 @@ fn platform_of(hat: &Id) -> Option<Address> {
 pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
     let of = |hat| Address::new(Kind::Hat, hat);
     let (hat, action, object, body) = match verb {
-        HatVerb::Register { hat, public_key } => {
-            return by_platform(globals, hat, "register", json!({ "key": public_key.0 }));
+        HatVerb::Register { hat, signs_with, public_key, transport, bridge } => {
+            let mut body = entrusted(transport, bridge.as_ref());
+            if let Some(key) = signs_with {
+                body["key"] = json!(key.0);
+            }
+            if let Some(pin) = public_key {
+                body["publicKey"] = json!(pin.0);
+            }
+            return by_platform(globals, hat, "register", body);
+        }
+        HatVerb::PinKey { hat, public_key } => {
+            return by_platform(globals, hat, "pin-key", json!({ "publicKey": public_key.0 }));
+        }
+        HatVerb::Entrust { hat, transport, bridge } => {
+            return by_platform(globals, hat, "entrust", entrusted(transport, bridge.as_ref()));
         }
         HatVerb::Onboard(args) => return super::onboard::run(globals, args),
         HatVerb::Suspend { hat } => return by_platform(globals, hat, "suspend", Value::Null),
@@ -171,6 +216,15 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
     let action: Vec<&str> = std::iter::once(action).chain(object.as_ref().map(Id::as_str)).collect();
     let usual = Some(to.clone());
     Act { to, action: &action, body, usual, who: "the HAT itself" }.run(globals)
+}
+
+/// How a HAT is spoken to, and who may speak for it.
+fn entrusted(transport: Transport, bridge: Option<&Id>) -> Value {
+    let mut body = json!({ "transport": transport });
+    if let Some(bridge) = bridge {
+        body["bridge"] = json!(bridge);
+    }
+    body
 }
 
 fn by_platform(globals: &Globals, hat: Id, action: &str, body: Value) -> Result<ExitCode, Failure> {

@@ -1,4 +1,4 @@
-//! What `dex plug`, `dex app` and `dex org` have in common: approval, standing, keys, and looking.
+//! What `dex plug`, `dex app`, `dex org` and `dex bridge` have in common: approval, standing, keys, and looking.
 
 use std::process::ExitCode;
 
@@ -13,12 +13,12 @@ use super::fail::Failure;
 use super::parse::PublicKey;
 use super::{link, out};
 
-/// What can be done with a plug, an app or an org.
+/// What can be done with a plug, an app, an org or a bridge.
 #[derive(Debug, Subcommand)]
 pub enum MemberVerb {
     /// Approve a registration that waits (for the operator)
     #[command(
-        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug approve facebook UDX… --as operator:main --key operator.key\n\nThe key is named so that nobody can squat on an id: `show` lists what waits."
+        after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug approve facebook UDX… --as operator:main --key operator.key\n\nThe key is named so that nobody can squat on an id: `show` lists what waits."
     )]
     Approve {
         /// Its id
@@ -28,7 +28,7 @@ pub enum MemberVerb {
     },
     /// Take it out of force for now (for the operator)
     #[command(
-        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug suspend facebook --as operator:main --key operator.key"
+        after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug suspend facebook --as operator:main --key operator.key"
     )]
     Suspend {
         /// Its id
@@ -36,7 +36,7 @@ pub enum MemberVerb {
     },
     /// Put it back in force (for the operator)
     #[command(
-        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug resume facebook --as operator:main --key operator.key"
+        after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug resume facebook --as operator:main --key operator.key"
     )]
     Resume {
         /// Its id
@@ -44,7 +44,7 @@ pub enum MemberVerb {
     },
     /// Sign with another key from now on; signed with the one in force
     #[command(
-        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug rotate-key facebook new.key --key facebook.key"
+        after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug rotate-key facebook new.key --key facebook.key"
     )]
     RotateKey {
         /// Its id
@@ -54,7 +54,7 @@ pub enum MemberVerb {
     },
     /// Declare a key not in force from an instant on
     #[command(
-        after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug revoke-key facebook UDX… --since 2026-01-31T12:00:00Z --key facebook.key"
+        after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug revoke-key facebook UDX… --since 2026-01-31T12:00:00Z --key facebook.key"
     )]
     RevokeKey {
         /// Its id
@@ -66,13 +66,13 @@ pub enum MemberVerb {
         since: Option<Timestamp>,
     },
     /// Show where it stands: standing, keys, profile, what waits for approval
-    #[command(after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug show facebook --json")]
+    #[command(after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug show facebook --json")]
     Show {
         /// Its id
         id: Id,
     },
     /// List all of them, in the order of their ids
-    #[command(after_help = "Example (`plug`, `app` or `org` alike):\n  dex plug list --json | jq .party")]
+    #[command(after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug list --json | jq .party")]
     List {
         /// Only ids after this one
         #[arg(long, value_name = "ID")]

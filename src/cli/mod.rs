@@ -7,6 +7,7 @@ mod act;
 mod app;
 pub mod args;
 mod bench;
+mod bridge;
 mod bundle;
 mod config;
 mod dead;
@@ -106,6 +107,9 @@ enum Verb {
     /// Applications with a manifest
     #[command(subcommand)]
     App(app::AppVerb),
+    /// Who speaks for HATs that speak only HTTP
+    #[command(subcommand)]
+    Bridge(bridge::BridgeVerb),
     /// Data acquirers
     #[command(subcommand)]
     Org(org::OrgVerb),
@@ -176,6 +180,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Hat(verb) => hat::run(globals, verb),
         Verb::Plug(verb) => plug::run(globals, verb),
         Verb::App(verb) => app::run(globals, verb),
+        Verb::Bridge(verb) => bridge::run(globals, verb),
         Verb::Org(verb) => org::run(globals, verb),
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Bundle(verb) => bundle::run(globals, &verb),

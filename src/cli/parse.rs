@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::domain::Key;
+use crate::domain::{Pin, Transport};
 
 use super::fail::Failure;
 
@@ -63,6 +64,31 @@ impl FromStr for PublicKey {
                 .map(|signer| PublicKey(signer.public()))
                 .map_err(|error| error.to_string()),
         }
+    }
+}
+
+/// An RSA public key in PEM, from a file.
+#[derive(Debug, Clone)]
+pub struct PinFile(pub Pin);
+
+impl FromStr for PinFile {
+    type Err = String;
+
+    fn from_str(path: &str) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("the file {path}: {error}"))?;
+        Pin::parse(&text).map(PinFile).map_err(|error| format!("the file {path}: {error}"))
+    }
+}
+
+/// How a HAT is spoken to: `nats` or `http`.
+///
+/// # Errors
+/// A sentence that names both.
+pub fn transport(text: &str) -> Result<Transport, String> {
+    match text {
+        "nats" => Ok(Transport::Nats),
+        "http" => Ok(Transport::Http),
+        _ => Err(format!("{text:?} is neither nats nor http")),
     }
 }
 

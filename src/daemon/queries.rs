@@ -71,7 +71,7 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 23] = [
+const CALLS: [(&str, Call); 24] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -83,6 +83,7 @@ const CALLS: [(&str, Call); 23] = [
     ("plug.list", Call::List(Kind::Plug)),
     ("app.list", Call::List(Kind::App)),
     ("org.list", Call::List(Kind::Org)),
+    ("bridge.list", Call::List(Kind::Bridge)),
     ("offer.list", Call::List(Kind::Offer)),
     ("offer.show", Call::OfferShow),
     ("offer.claims", Call::OfferClaims),

@@ -4,6 +4,7 @@
 //! of the ledger and simulation give the same result. [`entity::Entity::decide`] reads, [`entity::Entity::apply`]
 //! folds, [`effect::effects_of`] tells what follows from a committed entry.
 
+pub mod app;
 pub mod bundle;
 pub mod bytes;
 pub mod command;

@@ -13,6 +13,8 @@ use crate::domain::Id;
 pub const LIMIT_MAX: usize = 200;
 /// Items of a page when nothing is said.
 const LIMIT: usize = 50;
+/// Most pages of a list that are looked through for what one caller may see: a HAT has at most 2,000 debits.
+const ROUNDS_MAX: usize = 16;
 /// How a cursor begins before it is encoded: its form may change, callers keep it as it is.
 const FORM: &str = "1:";
 
@@ -74,6 +76,49 @@ impl Page {
         let mut page = json!({ "items": answer["items"].take() });
         if let Some(next) = answer["next"].as_str() {
             page["next"] = json!(cursor(next));
+        }
+        Ok(page)
+    }
+}
+
+impl Page {
+    /// Asks a query for the items of this page that the caller may see. The cursor is the id of one of them: it tells
+    /// nothing of the others. Of the list at most [`ROUNDS_MAX`] pages are looked through.
+    ///
+    /// # Errors
+    /// As [`Page::ask`].
+    pub async fn ask_seen(
+        &self,
+        link: &Link,
+        call: &str,
+        mut question: Value,
+        id: &str,
+        sees: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Fault> {
+        let limit = self.limit.unwrap_or(LIMIT);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err(Fault::malformed(format!("limit: it is 1 to {LIMIT_MAX}")));
+        }
+        question["limit"] = json!(LIMIT_MAX);
+        if let Some(cursor) = &self.cursor {
+            question["after"] = json!(after(cursor)?);
+        }
+        let mut seen: Vec<Value> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let mut answer = link.ask(call, &question).await?;
+            let Value::Array(items) = answer["items"].take() else { break };
+            seen.extend(items.into_iter().filter(&sees));
+            match answer["next"].take() {
+                next @ Value::String(_) if seen.len() <= limit => question["after"] = next,
+                _ => break,
+            }
+        }
+        let more = seen.len() > limit;
+        seen.truncate(limit);
+        let last = seen.last().and_then(|item| item[id].as_str()).filter(|_| more).map(cursor);
+        let mut page = json!({ "items": seen });
+        if let Some(last) = last {
+            page["next"] = json!(last);
         }
         Ok(page)
     }

@@ -354,4 +354,16 @@ async fn trust_is_told_to_anybody() {
     let (status, answer) = gateway.get("/api/v1/trust/plug:nobody", None).await;
     assert_eq!((status, &answer["standing"]), (200, &json!("unknown")), "{answer}");
     assert_eq!(gateway.get("/api/v1/trust/dragon:x", None).await.0, 400);
+    // A HAT's past is for those who may see the HAT.
+    gateway.hat("bob.hubat.net").await;
+    gateway.hat("ann.hubat.net").await;
+    let past = format!("/api/v1/trust/hat:bob.hubat.net?at={}", dex::client::ids::now());
+    let (admin, user) = (gateway.account("root", &["Master"]).await, gateway.account("eve", &["Developer"]).await);
+    assert_eq!(gateway.get("/api/v1/trust/hat:bob.hubat.net", None).await.0, 200, "now");
+    assert_eq!(gateway.get(&past, None).await.0, 401);
+    assert_eq!(gateway.get(&past, Some(&user)).await.0, 403);
+    assert_eq!(gateway.get(&past, Some(&hat_token("ann.hubat.net"))).await.0, 403);
+    for token in [hat_token("bob.hubat.net"), admin] {
+        assert_eq!(gateway.get(&past, Some(&token)).await.0, 200);
+    }
 }

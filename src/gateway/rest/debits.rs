@@ -74,15 +74,17 @@ async fn list(
     {
         return Err(Fault::forbidden("these are another HAT's"));
     }
-    let mut page = match page.ask(&gateway.link, "debit.list", json!({ "hat": *hat })).await {
-        // An account does not learn which HATs there are.
-        Err(fault) if fault.problem.status == 404 && !caller.sees(&owner) => json!({ "items": [] }),
-        other => other?,
+    let question = json!({ "hat": *hat });
+    let page = if caller.sees(&owner) {
+        page.ask(&gateway.link, "debit.list", question).await?
+    } else {
+        let seen = |debit: &Value| client(debit).is_some_and(|it| caller.sees(&it));
+        match page.ask_seen(&gateway.link, "debit.list", question, "debit", seen).await {
+            // An account does not learn which HATs there are.
+            Err(fault) if fault.problem.status == 404 => json!({ "items": [] }),
+            other => other?,
+        }
     };
-    if !caller.sees(&owner) {
-        let items = page["items"].as_array_mut();
-        items.into_iter().for_each(|items| items.retain(|debit| client(debit).is_some_and(|it| caller.sees(&it))));
-    }
     Ok(etag::answer(&request, &page))
 }
 

@@ -4,8 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::domain::Address;
-use crate::gateway::endpoint::Endpoint;
+use crate::domain::{Address, Id, Kind};
+use crate::gateway::caller::Caller;
+use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::{Gateway, etag};
 use crate::wire::canonical::canonical;
@@ -16,7 +17,8 @@ const TAG: &str = "Trust";
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::get("/api/v1/trust/{party}", verify)
-            .about(TAG, "Whether a party is approved")
+            .about(TAG, "Whether a party is approved; a HAT's past is told to itself, its platform and admins")
+            .access(Access::Optional)
             .path_param("party", "Like plug:facebook")
             .query("at", false, "As of this instant (RFC 3339)", json!({ "type": "string" }))
             .answer(200, "How it stands; unknown when it never registered", json!({ "type": "object" })),
@@ -33,14 +35,32 @@ struct When {
     at: Option<String>,
 }
 
+/// A HAT's past tells its plugs and apps: it is for the HAT, for accounts that may see it or that own its platform,
+/// and for admins.
+fn may_see_past(caller: &Caller, hat: &Address) -> Result<(), Fault> {
+    caller.known()?;
+    let mut rest = hat.id.as_str();
+    let mut seen = caller.sees(hat);
+    while let (false, Some((_, domain))) = (seen, rest.split_once('.')) {
+        let platform = Id::new(domain).map(|id| Address::new(Kind::Platform, id));
+        seen = platform.is_ok_and(|platform| caller.owning(&platform).is_ok());
+        rest = domain;
+    }
+    if seen { Ok(()) } else { Err(Fault::forbidden(format!("the past of {hat} is told to itself and its platform"))) }
+}
+
 async fn verify(
     gateway: web::Data<Gateway>,
+    caller: Caller,
     party: web::Path<String>,
     when: web::Query<When>,
 ) -> Result<web::Json<Value>, Fault> {
     let party: Address = party.parse().map_err(|error| Fault::malformed(format!("party: {error}")))?;
     let mut question = json!({ "party": party });
     if let Some(at) = &when.at {
+        if party.kind == Kind::Hat {
+            may_see_past(&caller, &party)?;
+        }
         question["at"] = json!(at);
     }
     Ok(web::Json(gateway.link.ask("trust.verify", &question).await?))

@@ -45,6 +45,7 @@ fn body_of(kind: Kind, verb: &str) -> String {
             json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string()
         }
         (_, "pin-key") => json!({"publicKey": include_str!("../../domain/tests/pin.pem")}).to_string(),
+        (_, "notice") => r#"{"message":"Closed on Sunday","target":{"withAnyRole":["hatuser"]}}"#.into(),
         (_, "entrust") => r#"{"transport":"http","bridge":"dex.test"}"#.into(),
         (_, "account") => r#"{"account":"acme","roles":["createDataOffers"],"approved":true}"#.into(),
         (Kind::Org | Kind::Bridge, "register") | (_, "certify") => json!({"key": key, "name": "Acme"}).to_string(),
@@ -136,8 +137,8 @@ fn an_unknown_action_is_answered_with_those_there_are() {
     let (reason, detail) = read("lane:k3", "pull", Some("d"), "{}").expect_err("none");
     assert_eq!(reason, Reason::Malformed);
     assert_eq!(detail, "the kind lane has no action \"pull\"; it has receipt");
-    let (_, detail) = read("operator:eve", "suspend", None, "").expect_err("none");
-    assert_eq!(detail, "the kind operator has no actions");
+    let (_, detail) = read("dex:eve", "suspend", None, "").expect_err("none");
+    assert_eq!(detail, "the kind dex has no actions");
     let (_, detail) = read("hat:bob", "fetch", None, "").expect_err("none");
     assert!(detail.contains("release.<debit>"), "{detail}");
 }
