@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::vault::Vault;
-use crate::client::{Inbox, InboxOptions, Topic};
 use crate::client::{Client, Order};
+use crate::client::{Inbox, InboxOptions, Topic};
 use crate::domain::{Address, Id, Key, Kind, MessageId};
 use crate::wire::OutcomeOut;
 
@@ -127,11 +127,6 @@ impl Link {
             ..InboxOptions::default()
         };
         Ok(self.voice(Speaker::Party(party))?.inbox_with(options).await?)
-    }
-
-    /// The client that speaks as the bridge.
-    pub fn bridge_client(&self) -> Client {
-        self.bridge.clone()
     }
 
     /// The party that speaks for HATs.

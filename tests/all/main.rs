@@ -17,6 +17,8 @@ mod examples;
 mod exchanges;
 mod gateway;
 mod gateway_load;
+mod gateway_offers;
+mod gateway_original;
 mod gateway_stats;
 mod grafana;
 mod hat_api;

@@ -143,7 +143,11 @@ fn not_permitted() {
         ),
         ("offer:o", "org:other", Action::OfferRegister { terms: offer_terms("org:acme", 1) }),
         ("offer:o", "org:acme", Action::Approve { key: None }),
-        ("offer:o", "org:acme", Action::OfferReserve { of: event::HatClaim { hat: hat.clone(), claim: None }, by: None }),
+        (
+            "offer:o",
+            "org:acme",
+            Action::OfferReserve { of: event::HatClaim { hat: hat.clone(), claim: None }, by: None },
+        ),
         ("offer:o", BOB, Action::OfferConfirm(event::HatClaim { hat: hat.clone(), claim: None })),
         ("offer:o", BOB, Action::OfferLapse { of: event::HatClaim { hat, claim: None }, completed: false }),
         ("offer:o", "org:acme", Action::OfferClose),

@@ -125,9 +125,9 @@ impl Store {
                     let mut table = write.open_table(NOTES).map_err(store)?;
                     for (key, value) in notes {
                         match value {
-                            Some(value) => drop(
-                                table.insert(key.as_str(), value.to_string().as_bytes()).map_err(store)?,
-                            ),
+                            Some(value) => {
+                                drop(table.insert(key.as_str(), value.to_string().as_bytes()).map_err(store)?)
+                            }
                             None => drop(table.remove(key.as_str()).map_err(store)?),
                         }
                     }

@@ -76,11 +76,7 @@ fn summary(offer: &Id, claim: &Value) -> Value {
     })
 }
 
-async fn claims(
-    gateway: web::Data<Gateway>,
-    caller: Caller,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Original> {
+async fn claims(gateway: web::Data<Gateway>, caller: Caller, id: web::Path<String>) -> Result<HttpResponse, Original> {
     caller.account()?;
     let id = offer_id(&id)?;
     let shown = show(&gateway, &id).await?;
@@ -172,7 +168,9 @@ impl Gateway {
         loop {
             // Asked first: when the HAT waits for the offer no more, the offer's answer is there to be seen.
             let shown = self.link.ask("hat.show", &json!({ "hat": hat })).await?;
-            let answered = shown["claims"].get(offer.as_str()).is_none();
+            let waiting = &shown["claims"];
+            let listed = waiting.as_array().is_some_and(|all| all.iter().any(|it| *it == json!(offer)));
+            let answered = !listed && waiting.get(offer.as_str()).is_none();
             if let Some(claim) = self.claim_of(offer, &hat).await? {
                 let holds = matches!(claim["standing"].as_str(), Some("reserved" | "confirmed" | "completed"));
                 let same = mine.is_none_or(|id| claim["claim"] == json!(id));
@@ -180,7 +178,8 @@ impl Gateway {
                     return Ok(summary(offer, &claim));
                 }
                 if mine.is_none() {
-                    let detail = format!("the place of {hat} in {offer} was lost or given back: only its owner claims anew");
+                    let detail =
+                        format!("the place of {hat} in {offer} was lost or given back: only its owner claims anew");
                     return Err(Fault::new(Reason::AlreadyExists, detail));
                 }
             }

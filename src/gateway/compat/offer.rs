@@ -40,7 +40,9 @@ impl OfferRegistration {
         let seconds = match self.collection_duration {
             None => PERIOD_SECONDS,
             Some(ms) if ms > 0 && ms % 1000 == 0 && ms / 1000 <= u64::from(u32::MAX) => ms / 1000,
-            Some(_) => return Err(Fault::malformed("collectionDuration: it is whole seconds in milliseconds, above 0")),
+            Some(_) => {
+                return Err(Fault::malformed("collectionDuration: it is whole seconds in milliseconds, above 0"));
+            }
         };
         let mut debit = json!({
             "client": owner, "purpose": self.title, "bundle": self.required_data, "periodSeconds": seconds,

@@ -58,7 +58,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         let post = Endpoint::post(format!("/api/{version}/offer/{{id}}/status"), status);
         for call in [put, repeatable(post)] {
             let call = call.about(TAG, "Changes where an offer stands").access(Access::Account).original();
-            let call = call.path_param("id", "The offer's id").query("status", true, "Its next status", statuses.clone());
+            let call =
+                call.path_param("id", "The offer's id").query("status", true, "Its next status", statuses.clone());
             calls.push(call.answer(200, "The offer", object.clone()));
         }
     }
@@ -69,9 +70,7 @@ async fn list(gateway: web::Data<Gateway>, request: HttpRequest, caller: Caller)
     let offers = all(&gateway.link, "offer.list", json!({ "terms": true })).await?;
     let manages = |role| matches!(&caller, Caller::Account(account) if account.has(&role));
     let every = manages(Role::GetDataOffers) || manages(Role::ManageDataOffers);
-    let seen = |it: &&Value| {
-        every || offer::is_public(it) || offer::owner(it).is_some_and(|owner| caller.sees(&owner))
-    };
+    let seen = |it: &&Value| every || offer::is_public(it) || offer::owner(it).is_some_and(|owner| caller.sees(&owner));
     let told: Vec<Value> = offers.iter().filter(seen).map(|it| offer::told(it, &gateway.accounts)).collect();
     Ok(etag::answer(&request, &Value::Array(told)))
 }

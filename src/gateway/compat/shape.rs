@@ -126,7 +126,9 @@ mod tests {
         ] {
             assert_eq!(date("starts", &good).expect("a date").unix_ms(), ms, "{good}");
         }
-        for bad in [json!("soon"), json!(""), json!(null), json!(-1), json!(1.5), json!(u64::MAX), json!({}), json!("ü+000")] {
+        for bad in
+            [json!("soon"), json!(""), json!(null), json!(-1), json!(1.5), json!(u64::MAX), json!({}), json!("ü+000")]
+        {
             assert_eq!(date("starts", &bad).expect_err("none").problem.status, 400, "{bad}");
         }
     }

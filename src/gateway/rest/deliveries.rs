@@ -60,9 +60,13 @@ pub fn endpoints() -> Vec<Endpoint> {
             .about(TAG, "Ends the offer's token; the answer has the next one")
             .access(Access::Account)
             .path_param("offer", "Its id")
-            .answer(200, "The token", json!({
-                "type": "object", "required": ["token"], "properties": { "token": { "type": "string" } },
-            })),
+            .answer(
+                200,
+                "The token",
+                json!({
+                    "type": "object", "required": ["token"], "properties": { "token": { "type": "string" } },
+                }),
+            ),
     ]
 }
 
