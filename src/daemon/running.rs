@@ -154,7 +154,7 @@ impl Running {
         let http = server.handle();
         actix::spawn(server);
         let gateway = match config.gateway.enabled {
-            true => Some(gateway(&config, &shared, &nats_url, stop.clone()).await.context("the gateway")?),
+            true => Some(Box::pin(gateway(&config, &shared, &nats_url, stop.clone())).await.context("the gateway")?),
             false => None,
         };
         Ok(Running {
