@@ -277,7 +277,7 @@ async fn gateway(
 ) -> anyhow::Result<gateway::Running> {
     let origin = config.exchange.origin.clone();
     let state = PathBuf::from(&config.exchange.state_dir);
-    let own = gateway::settings::Settings::new(&config.gateway, &origin, state);
+    let own = gateway::settings::Settings::new(&config.gateway, &origin, state, carry::door(config)?);
     let exchange = gateway::Exchange {
         url: url.to_owned(),
         credentials: settings::connect(config, url)?.credentials,

@@ -28,7 +28,6 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 struct Tray {
     inbox: Inbox,
     held: HashMap<Uuid, (Delivery, Instant)>,
-    used: Instant,
 }
 
 type Shared = Arc<Mutex<Option<Tray>>>;
@@ -78,10 +77,9 @@ impl Desk {
         let mut tray = tray.lock().await;
         if tray.is_none() {
             let inbox = link.inbox(owner, offer, ANSWER_WITHIN, IN_HAND).await?;
-            *tray = Some(Tray { inbox, held: HashMap::new(), used: Instant::now() });
+            *tray = Some(Tray { inbox, held: HashMap::new() });
         }
         let open = tray.as_mut().ok_or_else(|| Fault::not_found("the offer"))?;
-        open.used = Instant::now();
         open.held.retain(|_, (_, at)| at.elapsed() < ANSWER_WITHIN);
         if open.held.len() >= IN_HAND {
             return Err(Fault::too_many("many deliveries wait for their receipts: send those first", 10));

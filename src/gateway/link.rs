@@ -129,11 +129,6 @@ impl Link {
         Ok(self.voice(Speaker::Party(party))?.inbox_with(options).await?)
     }
 
-    /// The client that speaks as the bridge.
-    pub fn bridge_client(&self) -> Client {
-        self.bridge.clone()
-    }
-
     /// The party that speaks for HATs.
     pub fn bridge(&self) -> &Address {
         self.bridge.party()

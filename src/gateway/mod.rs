@@ -35,6 +35,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bridge::Onboarding;
+use crate::bridge::hat::Door;
 use crate::client::{Client, ClientError, ClientOptions, ids, keys};
 use crate::domain::id::IdError;
 use crate::domain::{Address, Key};
@@ -75,6 +77,10 @@ pub struct Gateway {
     pub public: compat::Public,
     /// Deliveries under offers that wait for their receipts.
     pub desk: Desk,
+    /// The way to HATs that are to be registered.
+    pub onboarding: Onboarding,
+    /// Onboardings of each address.
+    pub onboard_limits: Limits,
     /// Pinned keys of HATs.
     pub pins: Pins,
     /// Idempotency keys.
@@ -110,6 +116,9 @@ pub enum StartError {
     /// The accounts.
     #[error(transparent)]
     Accounts(#[from] accounts::AccountError),
+    /// What TLS to HATs needs of the system is not there.
+    #[error("the HTTP client for HATs: {0}")]
+    Door(#[from] reqwest::Error),
     /// An address cannot be bound.
     #[error("{at} cannot be bound: {source}")]
     Bind {
@@ -157,6 +166,7 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
     options.call_deadline = CALL_WITHIN;
     options.window = WINDOW;
     let client = Client::connect(options).await?;
+    let (bridge_client, door) = (client.clone(), Door::new(&settings.door)?);
     let accounts = Accounts::open(&settings.state)?;
     let gateway = Arc::new(Gateway {
         link: Link::new(client, Vault::open(&settings.state)?, settings.admin),
@@ -166,6 +176,8 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
         lockout: Lockout::default(),
         public: compat::Public::default(),
         desk: Desk::default(),
+        onboarding: Onboarding::new(bridge_client, door, compat::hats::AT_ONCE),
+        onboard_limits: Limits::new(compat::hats::RATE),
         pins: Pins::default(),
         limits: Limits::new(settings.rate),
         address_limits: Limits::new(settings.address_rate),
@@ -191,6 +203,7 @@ async fn sweep(gateway: Arc<Gateway>, stop: CancellationToken) {
         }
         gateway.limits.sweep();
         gateway.address_limits.sweep();
+        gateway.onboard_limits.sweep();
         let dead = gateway.once.sweep(ids::now());
         if !dead.is_empty() && gateway.keep(Kept::Drop(dead)).await.is_err() {
             tracing::warn!("idempotency keys that have expired stay on disk until the next start");

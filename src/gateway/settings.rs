@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hat_token::Rules;
 use super::limit::Rate;
+use crate::bridge::hat::DoorOptions;
 use crate::config;
 
 /// What the gateway is told.
@@ -33,13 +34,15 @@ pub struct Settings {
     pub within: Duration,
     /// Web pages of these origins may call; none by default.
     pub cors_origins: Vec<String>,
+    /// Rules for the way out to HATs that are to be registered.
+    pub door: DoorOptions,
     /// Whether the proxy in front is believed about where a request comes from.
     pub trust_forwarded: bool,
 }
 
 impl Settings {
-    /// From the configuration's section; `origin` is the resource when none is named.
-    pub fn new(section: &config::Gateway, origin: &str, state: PathBuf) -> Self {
+    /// From the configuration's section, and that of the way out to HATs; `origin` is the resource when none is named.
+    pub fn new(section: &config::Gateway, origin: &str, state: PathBuf, door: DoorOptions) -> Self {
         let resources = if section.resources.is_empty() { vec![origin.to_owned()] } else { section.resources.clone() };
         Settings {
             listen: section.listen,
@@ -57,6 +60,7 @@ impl Settings {
             body_bytes: section.body_bytes,
             within: section.request_timeout.0,
             cors_origins: section.cors_origins.clone(),
+            door,
             trust_forwarded: section.trust_forwarded,
         }
     }

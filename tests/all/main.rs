@@ -20,6 +20,8 @@ mod exchanges;
 mod explain;
 mod gateway;
 mod gateway_load;
+mod gateway_offers;
+mod gateway_original;
 mod gateway_stats;
 mod grafana;
 mod hat_api;

@@ -27,7 +27,7 @@ const LAYERS: [&str; 15] = [
 const OUTSIDERS: [(&str, &[&str]); 4] = [
     ("client", &["domain", "wire", "nats", "client"]),
     ("bridge", &["domain", "wire", "config", "telemetry", "nats", "client", "http", "bridge"]),
-    ("gateway", &["domain", "wire", "nats", "client", "gateway", "http", "telemetry", "config"]),
+    ("gateway", &["domain", "wire", "nats", "client", "bridge", "gateway", "http", "telemetry", "config"]),
     ("simulation", &["domain", "wire", "nats", "client", "simulation", "telemetry", "config"]),
 ];
 /// Who may name actix: the actors; the web server; the two that start the system.

@@ -114,7 +114,7 @@ fn not_permitted() {
         (BOB, "org:other", Action::DebitAmend { debit: debit.clone(), terms: terms("org:other", &["a/b"]) }),
         (BOB, "org:acme", Action::DebitEnable { debit: debit.clone(), revision: None }),
         (BOB, "org:acme", Action::DebitDisable { debit, at_period_end: false }),
-        (BOB, "org:acme", Action::Claim { offer: offer.clone() }),
+        (BOB, ROOT, Action::Claim { offer: offer.clone() }),
         (
             BOB,
             ROOT,

@@ -168,7 +168,9 @@ impl Gateway {
         loop {
             // Asked first: when the HAT waits for the offer no more, the offer's answer is there to be seen.
             let shown = self.link.ask("hat.show", &json!({ "hat": hat })).await?;
-            let answered = shown["claims"].get(offer.as_str()).is_none();
+            let waiting = &shown["claims"];
+            let listed = waiting.as_array().is_some_and(|all| all.iter().any(|it| *it == json!(offer)));
+            let answered = !listed && waiting.get(offer.as_str()).is_none();
             if let Some(claim) = self.claim_of(offer, &hat).await? {
                 let holds = matches!(claim["standing"].as_str(), Some("reserved" | "confirmed" | "completed"));
                 let same = mine.is_none_or(|id| claim["claim"] == json!(id));

@@ -1,8 +1,11 @@
 //! Calls of the original DEX, on its paths and in its shapes.
 
 mod claims;
+mod describe;
+pub mod hats;
 mod offer;
 mod offers;
+mod plugs;
 mod public;
 mod shape;
 mod stats;
@@ -14,6 +17,6 @@ use super::endpoint::Endpoint;
 
 /// The calls.
 pub fn endpoints() -> Vec<Endpoint> {
-    let parts = [stats::endpoints(), offers::endpoints(), claims::endpoints()];
+    let parts = [stats::endpoints(), offers::endpoints(), claims::endpoints(), hats::endpoints(), plugs::endpoints()];
     parts.into_iter().flatten().collect()
 }

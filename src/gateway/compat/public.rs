@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 use super::shape::all;
-use super::structure::{self, Endpoint};
+use super::structure::{self, Endpoint, NamespaceStructure};
 use crate::domain::Timestamp;
 use crate::gateway::fault::Fault;
 use crate::gateway::link::Link;
@@ -22,7 +22,7 @@ pub struct Figures {
     /// The counters.
     pub counters: Value,
     /// The catalogue.
-    pub structure: Value,
+    pub structure: Vec<NamespaceStructure>,
 }
 
 /// The figures as last asked for.
@@ -61,7 +61,7 @@ async fn ask(link: &Link) -> Result<Figures, Fault> {
         serde_json::from_value(sums["at"].clone()).map_err(|error| Fault::internal("the figures", &error))?;
     Ok(Figures {
         counters: counters(&sums, claims, &endpoints, at.unix_ms()),
-        structure: json!(structure::namespaces(&endpoints)),
+        structure: structure::namespaces(&endpoints),
     })
 }
 

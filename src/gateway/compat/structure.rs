@@ -29,6 +29,9 @@ pub struct NamespaceStructure {
     pub namespace: String,
     /// Its endpoints in order.
     pub endpoints: Vec<EndpointStructure>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// An endpoint with its fields.
@@ -38,6 +41,9 @@ pub struct EndpointStructure {
     pub endpoint: String,
     /// Its fields in order.
     pub fields: Vec<FieldStructure>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// A field: with a count a value, with fields an inner object.
@@ -51,6 +57,9 @@ pub struct FieldStructure {
     /// What lies in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<FieldStructure>>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// Puts endpoints, which come in order, under their namespaces.
@@ -62,10 +71,14 @@ pub fn namespaces(endpoints: &[Endpoint]) -> Vec<NamespaceStructure> {
         for field in &of.fields {
             root.put(&field.path, field.count);
         }
-        let told = EndpointStructure { endpoint: endpoint.to_owned(), fields: root.told() };
+        let told = EndpointStructure { endpoint: endpoint.to_owned(), fields: root.told(), description: None };
         by_name.entry(namespace).or_default().push(told);
     }
-    let told = |(namespace, endpoints): (&str, _)| NamespaceStructure { namespace: namespace.to_owned(), endpoints };
+    let told = |(namespace, endpoints): (&str, _)| NamespaceStructure {
+        namespace: namespace.to_owned(),
+        endpoints,
+        description: None,
+    };
     by_name.into_iter().map(told).collect()
 }
 
@@ -93,10 +106,10 @@ impl<'a> Node<'a> {
         for (name, node) in &self.inner {
             let name = (*name).to_owned();
             if node.count.is_some() {
-                told.push(FieldStructure { name: name.clone(), count: node.count, fields: None });
+                told.push(FieldStructure { name: name.clone(), count: node.count, fields: None, description: None });
             }
             if !node.inner.is_empty() {
-                told.push(FieldStructure { name, count: None, fields: Some(node.told()) });
+                told.push(FieldStructure { name, count: None, fields: Some(node.told()), description: None });
             }
         }
         told
