@@ -148,13 +148,16 @@ pub enum HatVerb {
         /// The offer's id
         offer: Id,
     },
-    /// Set an app up on the HAT
-    #[command(after_help = "Example:\n  dex hat app-setup bob.hubat.net notables --key bob.key")]
+    /// Set an app up on the HAT, or accept its published version anew
+    #[command(after_help = "Example:\n  dex hat app-setup bob.hubat.net notables --version-named 1.1.4 --key bob.key")]
     AppSetup {
         /// The HAT's address
         hat: Id,
         /// The app's id
         app: Id,
+        /// The version that was looked at; refused when another is published by now
+        #[arg(long, value_name = "VERSION")]
+        version_named: Option<String>,
     },
     /// Disable it
     #[command(after_help = "Example:\n  dex hat app-disable bob.hubat.net notables --key bob.key")]
@@ -209,7 +212,10 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::Disconnect { hat, plug } => (hat, "plug-disconnect", Some(plug), Value::Null),
         HatVerb::Claim { hat, offer } => (hat, "claim", Some(offer), Value::Null),
         HatVerb::Withdraw { hat, offer } => (hat, "withdraw", Some(offer), Value::Null),
-        HatVerb::AppSetup { hat, app } => (hat, "app-setup", Some(app), Value::Null),
+        HatVerb::AppSetup { hat, app, version_named } => {
+            let body = version_named.map_or(Value::Null, |version| json!({ "version": version }));
+            (hat, "app-setup", Some(app), body)
+        }
         HatVerb::AppDisable { hat, app } => (hat, "app-disable", Some(app), Value::Null),
     };
     let to = of(hat);

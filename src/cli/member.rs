@@ -26,7 +26,19 @@ pub enum MemberVerb {
         /// Public key of the registration to approve, or a file with its seed
         public_key: PublicKey,
     },
-    /// Take it out of force for now (for the operator)
+    /// Refuse a registration that waits, and say why (for the operator)
+    #[command(
+        after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug decline facebook UDX… 'no privacy policy' --as operator:main --key operator.key"
+    )]
+    Decline {
+        /// Its id
+        id: Id,
+        /// Public key of the registration to refuse, or a file with its seed
+        public_key: PublicKey,
+        /// Why, for the party to read; at most 256 bytes, kept in the ledger
+        why: String,
+    },
+    /// Take it out of force for now (for the operator; an app also for itself)
     #[command(
         after_help = "Example (`plug`, `app`, `org` or `bridge` alike):\n  dex plug suspend facebook --as operator:main --key operator.key"
     )]
@@ -93,6 +105,9 @@ pub fn run(globals: &Globals, kind: Kind, verb: MemberVerb) -> Result<ExitCode, 
         MemberVerb::Approve { id, public_key } => {
             let action = if kind == Kind::App { "publish" } else { "approve" };
             (id, action, json!({ "key": public_key.0 }), None, operator)
+        }
+        MemberVerb::Decline { id, public_key, why } => {
+            (id, "decline", json!({ "key": public_key.0, "why": why }), None, operator)
         }
         MemberVerb::Suspend { id } => (id, "suspend", Value::Null, None, operator),
         MemberVerb::Resume { id } => (id, "resume", Value::Null, None, operator),

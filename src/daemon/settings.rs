@@ -98,6 +98,7 @@ pub fn limits(config: &Config) -> Limits {
         messages_per_minute: limits.messages_per_minute,
         claim_lapse: limits.claim_lapse.nanos(),
         notices_per_hour: limits.notices_per_hour,
+        four_eyes: limits.four_eyes,
         ..Limits::default()
     }
 }

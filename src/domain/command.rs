@@ -108,6 +108,10 @@ pub enum Action {
     /// `plug|app|org|offer.<id>.approve` (`publish` for apps). The key named must be the pending one
     /// (none for offers).
     Approve { key: Option<Key> },
+    /// `app.<id>.publish` naming the version that was looked at.
+    Publish { key: Key, version: SmolStr },
+    /// `plug|app|org|bridge.<id>.decline`: what waits with this key is not approved, and why.
+    Decline { key: Key, why: SmolStr },
     /// `….suspend`.
     Suspend,
     /// `….resume`.
@@ -131,7 +135,7 @@ pub enum Action {
     /// `hat.<hat>.plug-disconnect.<plug>`.
     PlugDisconnect { plug: Id },
     /// `hat.<hat>.app-setup.<app>`.
-    AppSetup { app: Id },
+    AppSetup { app: Id, version: Option<SmolStr> },
     /// `hat.<hat>.app-disable.<app>`.
     AppDisable { app: Id },
     /// `hat.<hat>.report`: what the HAT reports of itself.

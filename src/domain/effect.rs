@@ -66,6 +66,8 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
         // Asked of somebody else; the answer follows.
         Event::RecallRequested { .. } | Event::Claimed { .. } => (Status::Accepted, None),
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
+        // Waits for another operator.
+        Event::Seconded { .. } => (Status::Pending, Some(Reason::NotApproved)),
         Event::Rejected { reason } | Event::OfferRefused { reason, .. } => (Status::Rejected, Some(*reason)),
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),

@@ -75,7 +75,7 @@ impl AsOf {
             Event::PlugDisconnected { plug } => {
                 self.plugs.remove(plug);
             }
-            Event::AppSetUp { app } => {
+            Event::AppSetUp { app, .. } => {
                 self.apps.insert(app.clone(), entry.n);
             }
             Event::AppDisabled { app } => {

@@ -45,6 +45,8 @@ pub struct Limits {
     pub revisions_per_debit: usize,
     /// Most notices of one party in an hour; more are refused `over-quota`.
     pub notices_per_hour: u32,
+    /// Whether what waits for approval needs two different operators.
+    pub four_eyes: bool,
 }
 
 impl Default for Limits {
@@ -70,6 +72,7 @@ impl Default for Limits {
             pending_per_id: 8,
             revisions_per_debit: 64,
             notices_per_hour: 60,
+            four_eyes: false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod bytes;
 pub mod command;
 pub mod debit;
+mod debit_terms;
 pub mod effect;
 pub mod entity;
 pub mod entry;

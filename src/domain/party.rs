@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
+use super::app::{VERSIONS_MAX, Version};
 use super::bytes::Key;
 use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Known};
@@ -22,6 +23,9 @@ pub(crate) static UNREGISTERED: Registration = Registration {
     profile: None,
     pending: BTreeMap::new(),
     standing_n: 0,
+    versions: Vec::new(),
+    seconded: None,
+    suspended_itself: false,
 };
 
 /// Decides for an entity that is a registration and nothing more.
@@ -50,9 +54,12 @@ fn judge(own: &Registration, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
         Action::Register { key, profile } if registers => register(own, case, *key, profile),
         Action::Register { key, profile } => certify(own, case, *key, profile),
         Action::Approve { key } if registers => approve(own, case, *key),
+        Action::Publish { key, version } if registers => publish(own, case, *key, version),
+        Action::Decline { key, why } if registers => decline(own, case, key, why),
         Action::Account { account, roles, approved } => account_changed(own, case, account, roles, *approved),
-        Action::Suspend => suspend(own, case, operator),
-        Action::Resume => resume(own, case, operator),
+        // Its maker may take an app back for now, and put it back in force unless an operator took it.
+        Action::Suspend => suspend(own, case, operator || is_own_app(case)),
+        Action::Resume => resume(own, case, operator || (is_own_app(case) && own.suspended_itself)),
         Action::RotateKey { key } => rotate_key(own, case, *key),
         Action::RevokeKey { key, since } => revoke_key(own, case, operator, *key, *since),
         _ => Err(Reason::NotPermitted),
@@ -111,6 +118,7 @@ fn register(own: &Registration, case: &Case<'_>, key: Option<Key>, profile: &Pro
     if !is_of_kind(profile, case.ctx.entity.kind) {
         return Err(Reason::Malformed);
     }
+    follows(own, profile)?;
     let same = approved && in_force && own.profile.as_ref() == Some(profile);
     if same || waits.is_some_and(|pending| pending.profile == *profile) {
         return Err(Reason::AlreadyExists);
@@ -181,7 +189,74 @@ fn approve(own: &Registration, case: &Case<'_>, key: Option<Key>) -> Result<Vec<
     }
     let mut basis = operator_basis(case);
     basis.push(Basis { entity: case.ctx.entity.clone(), n: pending.n });
-    Ok(vec![Draft::caused(Event::Approved { key: Some(key) }).on(basis)])
+    let event = match second(own, case, key, pending.n)? {
+        true => Event::Approved { key: Some(key) },
+        false => Event::Seconded { key, registered: pending.n, by: case.from().clone() },
+    };
+    Ok(vec![Draft::caused(event).on(basis)])
+}
+
+/// Whether this operator's word completes an approval: always, unless two are needed. A word for a registration that
+/// has changed since counts for nothing.
+fn second(own: &Registration, case: &Case<'_>, key: Key, registered: u64) -> Result<bool, Reason> {
+    if !case.ctx.limits.four_eyes {
+        return Ok(true);
+    }
+    let first = own.seconded.as_ref().filter(|first| first.key == key && first.registered == registered);
+    match first {
+        None => Ok(false),
+        Some(first) if first.by == *case.from() => Err(Reason::AlreadyExists),
+        Some(_) => Ok(true),
+    }
+}
+
+/// An operator publishes the version that it has looked at.
+fn publish(own: &Registration, case: &Case<'_>, key: Key, version: &SmolStr) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_operator())?;
+    let waits = own.pending.get(&key).map(|pending| &pending.profile);
+    match waits {
+        Some(Profile::App { version: waiting, .. }) if waiting != version => Err(Reason::NotFound),
+        _ => approve(own, case, Some(key)),
+    }
+}
+
+/// An operator refuses what waits, and says why.
+fn decline(own: &Registration, case: &Case<'_>, key: &Key, why: &SmolStr) -> Result<Vec<Draft>, Reason> {
+    permit(case.is_operator())?;
+    case.sender_approved()?;
+    if !own.pending.contains_key(key) {
+        return Err(Reason::NotFound);
+    }
+    let event = Event::Declined { key: *key, why: why.clone() };
+    Ok(vec![Draft::caused(event).on(operator_basis(case))])
+}
+
+fn is_own_app(case: &Case<'_>) -> bool {
+    case.ctx.entity.kind == Kind::App && case.is_self()
+}
+
+/// That an app's next manifest follows those that were published: a higher version than all of them; or the last one
+/// again, changed in nothing that decides what it may do.
+fn follows(own: &Registration, profile: &Profile) -> Result<(), Reason> {
+    let Profile::App { version, manifest: Some(manifest), .. } = profile else {
+        // What once had a manifest keeps having one.
+        let had = own.profile.as_ref().is_some_and(|profile| profile.manifest().is_some());
+        return if had && matches!(profile, Profile::App { .. }) { Err(Reason::WrongState) } else { Ok(()) };
+    };
+    let number = |text: &SmolStr| text.parse::<Version>().ok();
+    let last = own.versions.last();
+    if last.is_some_and(|last| last.version == *version) {
+        let held = own.profile.as_ref().and_then(Profile::manifest);
+        let same = held.is_none_or(|held| {
+            (&held.permissions, &held.kind, &held.status) == (&manifest.permissions, &manifest.kind, &manifest.status)
+        });
+        return if same { Ok(()) } else { Err(Reason::WrongState) };
+    }
+    if own.versions.len() >= VERSIONS_MAX {
+        return Err(Reason::OverQuota);
+    }
+    let higher = own.versions.iter().all(|published| number(&published.version) < number(version));
+    if higher { Ok(()) } else { Err(Reason::WrongState) }
 }
 
 /// Suspends; `guardian` says whether the sender may.
@@ -198,7 +273,10 @@ pub(crate) fn suspend(own: &Registration, case: &Case<'_>, guardian: bool) -> Re
 /// Ends a suspension; `guardian` says whether the sender may.
 pub(crate) fn resume(own: &Registration, case: &Case<'_>, guardian: bool) -> Result<Vec<Draft>, Reason> {
     permit(guardian)?;
-    case.sender_approved()?;
+    // Who is suspended by its own word ends that itself.
+    if !is_own_app(case) {
+        case.sender_approved()?;
+    }
     match own.active() {
         Err(Reason::Suspended) => Ok(vec![Draft::caused(Event::Resumed).on(operator_basis(case))]),
         Ok(_) | Err(Reason::NotApproved) => Err(Reason::WrongState),

@@ -2,14 +2,16 @@
 //! and the party's own entity folds the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::bytes::Key;
+use super::app::{Manifest, Published, VERSIONS_MAX};
+use super::bytes::{Digest, Key};
 use super::entry::Entry;
 use super::event::Event;
-use super::id::{Id, Kind};
+use super::id::{Address, Id, Kind};
 use super::pin::Pin;
 use super::time::Timestamp;
 use super::verdict::Reason;
@@ -83,8 +85,14 @@ pub enum Profile {
     },
     /// A plug and the namespace that it may write.
     Plug { name: SmolStr, namespace: SmolStr },
-    /// An app and the namespaces that it may write.
-    App { name: SmolStr, version: SmolStr, namespaces: Vec<SmolStr> },
+    /// An app, the namespaces that it may write, and its whole manifest when it brought one.
+    App {
+        name: SmolStr,
+        version: SmolStr,
+        namespaces: Vec<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<Arc<Manifest>>,
+    },
     /// An organisation.
     Org { name: SmolStr },
     /// A HAT provider for a domain (its id).
@@ -124,6 +132,36 @@ pub struct Registration {
     pub pending: BTreeMap<Key, PendingRegistration>,
     /// Number of the entry that last changed the standing: the approval relied on.
     pub standing_n: u64,
+    /// Of an app: its published versions, oldest first, at most [`VERSIONS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Published>,
+    /// The first of two operators' words for what waits, where two are needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconded: Option<Seconded>,
+    /// Whether it suspended itself: then it may resume itself.
+    #[serde(default)]
+    pub suspended_itself: bool,
+}
+
+/// An operator's word that waits for another operator's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seconded {
+    /// Who gave it.
+    pub by: Address,
+    /// For which key.
+    pub key: Key,
+    /// Number of the entry of the registration that it is for.
+    pub registered: u64,
+}
+
+impl Profile {
+    /// An app's manifest.
+    pub fn manifest(&self) -> Option<&Arc<Manifest>> {
+        match self {
+            Profile::App { manifest, .. } => manifest.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 impl Registration {
@@ -217,8 +255,10 @@ impl Registration {
             },
             Event::Approved { key: Some(key) } => {
                 if let Some(pending) = self.pending.remove(key) {
+                    self.publish(&pending, entry);
                     self.profile = Some(pending.profile);
                 }
+                self.seconded = None;
                 // The approval settles whose the id is: other claims on it fall.
                 self.pending.clear();
                 if !self.keys.iter().any(|k| k.key == *key && k.covers(entry.at)) {
@@ -227,7 +267,14 @@ impl Registration {
                 }
                 self.stand(Standing::Active, entry);
             }
-            Event::Suspended => self.stand(Standing::Suspended, entry),
+            Event::Declined { key, .. } => self.decline(key),
+            Event::Seconded { key, registered, by } => {
+                self.seconded = Some(Seconded { by: by.clone(), key: *key, registered: *registered });
+            }
+            Event::Suspended => {
+                self.suspended_itself = entry.cause.as_ref().is_some_and(|cause| cause.from == entry.entity);
+                self.stand(Standing::Suspended, entry);
+            }
             Event::Resumed => self.stand(Standing::Active, entry),
             Event::Retired => self.stand(Standing::Retired, entry),
             Event::KeyRotated { key } => self.rotate(key, entry),
@@ -237,6 +284,35 @@ impl Registration {
             Event::OperatorDeclared { keys } => self.declare(keys, entry),
             _ => {}
         }
+    }
+
+    fn decline(&mut self, key: &Key) {
+        self.pending.remove(key);
+        self.seconded = self.seconded.take().filter(|seconded| seconded.key != *key);
+        if self.standing == Standing::Pending && self.pending.is_empty() {
+            self.standing = Standing::Unknown;
+        }
+    }
+
+    fn publish(&mut self, pending: &PendingRegistration, entry: &Entry) {
+        let Profile::App { version, manifest, .. } = &pending.profile else {
+            return;
+        };
+        if self.versions.last().is_some_and(|last| last.version == *version) {
+            // The same version again, for another key or developer: what it may do is as it was.
+            self.versions.pop();
+        }
+        if self.versions.len() >= VERSIONS_MAX {
+            return;
+        }
+        let digest = manifest.as_ref().and_then(|manifest| serde_json::to_vec(manifest).ok());
+        self.versions.push(Published {
+            version: version.clone(),
+            digest: digest.map(|bytes| Digest::of(&bytes)),
+            at: entry.at,
+            registered: pending.n,
+            n: entry.n,
+        });
     }
 
     fn stand(&mut self, standing: Standing, entry: &Entry) {
@@ -327,6 +403,8 @@ impl Event {
             self,
             Event::Registered { .. }
                 | Event::Approved { key: Some(_) }
+                | Event::Seconded { .. }
+                | Event::Declined { .. }
                 | Event::Suspended
                 | Event::Resumed
                 | Event::Retired

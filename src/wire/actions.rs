@@ -51,6 +51,7 @@ const HAT: &[ActionName] = &[
 const PLUG: &[ActionName] = &[
     ("register", Object::None),
     ("approve", Object::None),
+    ("decline", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),
     ("rotate-key", Object::None),
@@ -60,7 +61,9 @@ const PLUG: &[ActionName] = &[
 
 const APP: &[ActionName] = &[
     ("register", Object::None),
+    ("version", Object::None),
     ("publish", Object::None),
+    ("decline", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),
     ("rotate-key", Object::None),
@@ -74,6 +77,7 @@ const OPERATOR: &[ActionName] = &[("notice", Object::None)];
 const BRIDGE: &[ActionName] = &[
     ("register", Object::None),
     ("approve", Object::None),
+    ("decline", Object::None),
     ("account", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),

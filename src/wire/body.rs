@@ -1,10 +1,13 @@
 //! Reads a body into the action that its subject names. Unknown fields are refused.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 
+use crate::domain::app::Manifest;
 use crate::domain::command::{PullAsk, Receipt};
 use crate::domain::event::{DebitTerms, HatClaim, OfferTerms};
 use crate::domain::records::RecordsError;
@@ -21,6 +24,33 @@ pub type Wrong = (Reason, String);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestOf {
+    key: Key,
+    manifest: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublishOf {
+    key: Key,
+    version: Option<SmolStr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeclineOf {
+    key: Key,
+    why: SmolStr,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetupOf {
+    version: Option<SmolStr>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -180,18 +210,18 @@ pub fn read(to: &Address, verb: &str, object: Option<&str>, body: &Bytes, limits
             Some(Id::from_token(token).map_err(|e| malformed(format!("the subject's last token: {e}")))?)
         }
     };
-    let action = of(kind, verb, object, body, limits)?;
+    let action = of(to, verb, object, body, limits)?;
     check(&action).map_err(malformed)?;
     Ok(action)
 }
 
-fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
+fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     // Actions with an object come first: `object` is there exactly when the table says so.
     if let Some(object) = object {
         return with_object(verb, object, body, limits);
     }
     let register = |key, profile| Ok(Action::Register { key: Some(key), profile });
-    match (kind, verb) {
+    match (to.kind, verb) {
         (_, "data") => Ok(Action::Data { records: records(body, limits)? }),
         (_, "receipt") => Ok(Action::Receipt(json::<Receipt>(body)?)),
         (Kind::Hat, "register") => {
@@ -204,10 +234,17 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
             let (name, namespace) = (b.name, b.namespace);
             register(b.key, Profile::Plug { name, namespace })
         }
-        (Kind::App, "register") => {
-            let b: AppRegister = json(body)?;
-            let (name, version, namespaces) = (b.name, b.version, b.namespaces);
-            register(b.key, Profile::App { name, version, namespaces })
+        (Kind::App, "register" | "version") => app(to, verb, body),
+        (Kind::App, "publish") => {
+            let PublishOf { key, version } = json(body)?;
+            Ok(match version {
+                Some(version) => Action::Publish { key, version },
+                None => Action::Approve { key: Some(key) },
+            })
+        }
+        (_, "decline") => {
+            let DeclineOf { key, why } = json(body)?;
+            Ok(Action::Decline { key, why })
         }
         (Kind::Org, "register") => {
             let b: KeyName = json(body)?;
@@ -258,6 +295,21 @@ fn of(kind: Kind, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits)
     }
 }
 
+/// An app's manifest, or in a first registration the little that the exchange itself needs.
+fn app(to: &Address, verb: &str, body: &Bytes) -> Result<Action, Wrong> {
+    let value: serde_json::Value = json(body)?;
+    if verb == "register" && value.get("manifest").is_none() {
+        let AppRegister { key, name, version, namespaces } = json(body)?;
+        let profile = Profile::App { name, version, namespaces, manifest: None };
+        return Ok(Action::Register { key: Some(key), profile });
+    }
+    let ManifestOf { key, manifest } = json(body)?;
+    let manifest = Manifest::read(&to.id, &manifest).map_err(|fault| malformed(fault.to_string()))?;
+    let (name, version) = (manifest.info.name.clone(), manifest.info.version.clone());
+    let (namespaces, manifest) = (manifest.namespaces(), Some(Arc::new(manifest)));
+    Ok(Action::Register { key: Some(key), profile: Profile::App { name, version, namespaces, manifest } })
+}
+
 fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     match verb {
         "credit" => Ok(Action::Credit { by: object, records: records(body, limits)? }),
@@ -273,7 +325,10 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
         }
         "plug-connect" => nothing(body, Action::PlugConnect { plug: object }),
         "plug-disconnect" => nothing(body, Action::PlugDisconnect { plug: object }),
-        "app-setup" => nothing(body, Action::AppSetup { app: object }),
+        "app-setup" => {
+            let version = if body.is_empty() { None } else { json::<SetupOf>(body)?.version };
+            Ok(Action::AppSetup { app: object, version })
+        }
         "app-disable" => nothing(body, Action::AppDisable { app: object }),
         "debit-propose" => Ok(Action::DebitPropose { debit: object, terms: json(body)? }),
         "debit-amend" => Ok(Action::DebitAmend { debit: object, terms: json(body)? }),
@@ -315,7 +370,7 @@ fn check(action: &Action) -> Result<(), String> {
                     form::name("name", name)?;
                     form::namespace("namespace", namespace)
                 }
-                Profile::App { name, version, namespaces } => {
+                Profile::App { name, version, namespaces, .. } => {
                     form::name("name", name)?;
                     form::name("version", version)?;
                     if namespaces.len() > form::NAMESPACES_MAX {
@@ -329,6 +384,7 @@ fn check(action: &Action) -> Result<(), String> {
             }
         }
         Action::RotateKey { key } => form::key(key),
+        Action::Decline { why, .. } => form::text("why", why),
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
         Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),

@@ -75,6 +75,10 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "receipt") => Shape::Receipt,
         (Kind::Plug, "register") => Shape::Plug,
         (Kind::App, "register") => Shape::App,
+        (Kind::App, "version") => Shape::Manifest,
+        (Kind::App, "publish") => Shape::Publish,
+        (_, "decline") => Shape::Decline,
+        (_, "app-setup") => Shape::Version,
         (Kind::Org | Kind::Bridge, "register") | (Kind::Platform, "certify") => Shape::KeyName,
         (Kind::Hat, "register") => Shape::HatKeys,
         (_, "pin-key") => Shape::Pin,
@@ -116,7 +120,9 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         | (_, "claim-reserved" | "claim-refused" | "claim-released" | "claim-lapsed") => "the exchange itself",
         (_, "register") => "itself, signed with the key in the body",
         (Kind::Hat, "suspend" | "resume") => "the operator or its platform",
-        (_, "certify" | "approve" | "publish" | "pay" | "reject" | "suspend" | "resume") => "the operator",
+        (Kind::App, "version") => "itself, signed with the key in the body",
+        (Kind::App, "suspend" | "resume") => "the operator; itself, and then only itself resumes",
+        (_, "certify" | "approve" | "publish" | "decline" | "pay" | "reject" | "suspend" | "resume") => "the operator",
         (_, "retire") => "the HAT, its platform or the operator",
         (_, "rotate-key") => "itself, with its present key",
         (Kind::Hat, "revoke-key") => "itself, its platform or the operator",
@@ -136,7 +142,8 @@ mod tests {
     fn read(action: &ActionSchema, body: &Value) -> Result<(), Reason> {
         let mut parts = action.action.splitn(3, '.');
         let (kind, verb) = (parts.next().expect("a kind"), parts.next().expect("an action"));
-        let to: Address = format!("{kind}:some.one").parse().expect("an address");
+        let id = body["manifest"]["id"].as_str().unwrap_or("some.one");
+        let to: Address = format!("{kind}:{id}").parse().expect("an address");
         let object = parts.next().map(|what| match what {
             "<exchange>" => "0190a0b0-0000-7000-8000-000000000001",
             _ => "some_thing",

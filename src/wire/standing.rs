@@ -58,7 +58,7 @@ pub fn view(party: &Address, registration: &Registration) -> Value {
             key
         })
         .collect();
-    json!({
+    let mut view = json!({
         "party": party,
         "standing": registration.standing,
         "approved": registration.standing == Standing::Active,
@@ -66,5 +66,24 @@ pub fn view(party: &Address, registration: &Registration) -> Value {
         "keys": keys,
         "pending": pending,
         "basis": { "entity": party, "n": registration.standing_n },
-    })
+    });
+    if !registration.versions.is_empty() {
+        view["versions"] = json!(registration.versions);
+    }
+    if let Some(first) = &registration.seconded {
+        view["approvedBy"] = json!({ "operator": first.by, "key": first.key });
+    }
+    view
+}
+
+/// The same for a list: without manifests, which are long.
+pub fn line(party: &Address, registration: &Registration) -> Value {
+    let mut view = view(party, registration);
+    let waits = view["pending"].as_array_mut().into_iter().flatten().filter_map(|waits| waits.get_mut("profile"));
+    let waits: Vec<&mut Value> = waits.collect();
+    for profile in waits {
+        profile.as_object_mut().and_then(|profile| profile.remove("manifest"));
+    }
+    view["profile"].as_object_mut().and_then(|profile| profile.remove("manifest"));
+    view
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod apps;
 mod bench;
 mod bridge;
 mod broker;

@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::actors::shared::Shared;
+use crate::domain::app::Accepted;
 use crate::domain::hat::Hat;
-use crate::domain::{Address, Id, Kind, Standing};
+use crate::domain::{Address, Id, Kind, Profile, RegistryView, Standing};
 use crate::store::load;
 use crate::wire::Problem;
 
@@ -35,6 +36,18 @@ pub fn hat(shared: &Shared, id: Id) -> Result<(Address, Hat), Problem> {
     Ok((address, hat))
 }
 
+/// An app's version that the owner has accepted, and whether the published one wants to be accepted anew.
+fn accepted_line(shared: &Shared, app: &Id, accepted: &Accepted) -> Value {
+    let registration = shared.registry.registration(&Address::new(Kind::App, app.clone()));
+    let active = registration.as_ref().is_some_and(|registration| registration.active().is_ok());
+    let published = registration.as_ref().and_then(|registration| registration.profile.as_ref());
+    let outdated = published.and_then(Profile::manifest).map(|manifest| manifest.outdates(&accepted.version));
+    json!({
+        "app": app, "version": accepted.version, "namespaces": accepted.namespaces, "at": accepted.at,
+        "active": active, "needsUpdating": outdated.unwrap_or(false),
+    })
+}
+
 /// Standing, keys, platform, plugs, apps, debits, and how many exchanges are open.
 pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     let Question { hat: id } = question(body)?;
@@ -44,6 +57,7 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     answer["platform"] = json!(hat.platform);
     answer["plugs"] = hat.plugs.keys().map(|plug| json!(plug)).collect();
     answer["apps"] = hat.apps.keys().map(|app| json!(app)).collect();
+    answer["accepted"] = hat.accepted.iter().map(|(app, accepted)| accepted_line(shared, app, accepted)).collect();
     // The rest is told by `debit.list`, page by page.
     let debits = hat.debits.iter().take(DEBITS_SHOWN).map(|(id, debit)| debits::line(id, debit, now));
     answer["debits"] = Value::Array(debits.collect());

@@ -62,7 +62,7 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
         // Refusals alone make a row, but no party.
         let item = match kind {
             Kind::Offer => offers::line(shared, party, terms)?,
-            _ => shared.registry.registration(party).map(|registration| standing::view(party, &registration)),
+            _ => shared.registry.registration(party).map(|registration| standing::line(party, &registration)),
         };
         let Some(item) = item else { continue };
         bytes += item.to_string().len();

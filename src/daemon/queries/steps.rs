@@ -143,6 +143,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::LateReceipt { .. } => "late-receipt",
         Event::Registered { .. } => "registered",
         Event::Approved { .. } => "approved",
+        Event::Seconded { .. } => "approved-by-one",
+        Event::Declined { .. } => "declined",
         Event::Suspended => "suspended",
         Event::Resumed => "resumed",
         Event::Retired => "retired",

@@ -42,7 +42,11 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
     };
     let connected = *connected.ok_or(Reason::NotConnected)?;
     let profile = case.sender.profile.as_ref();
-    if !records.items.iter().all(|r| may_write(profile, &r.endpoint)) {
+    // An owner has accepted one version of an app: a later one may do no more until it is accepted too.
+    let accepted = if from.kind == Kind::App { hat.accepted.get(by) } else { None };
+    let consented =
+        |endpoint: &str| accepted.is_none_or(|version| version.namespaces.iter().any(|n| lies_in(endpoint, n)));
+    if !records.items.iter().all(|r| may_write(profile, &r.endpoint) && consented(&r.endpoint)) {
         return Err(Reason::OutsideNamespace);
     }
     hat.quota(case, 1)?;

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::state::{Claim, ENDED_DEBITS_MAX, Hat};
+use crate::domain::app::Accepted;
 use crate::domain::bundle::Compiled;
 use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
 use crate::domain::entry::Entry;
@@ -51,11 +52,16 @@ impl Hat {
             Event::PlugDisconnected { plug } => {
                 self.plugs.remove(plug);
             }
-            Event::AppSetUp { app } => {
+            Event::AppSetUp { app, version, namespaces } => {
                 self.apps.insert(app.clone(), entry.n);
+                if let Some(version) = version {
+                    let (version, namespaces) = (version.clone(), namespaces.clone());
+                    self.accepted.insert(app.clone(), Accepted { version, namespaces, at: entry.at });
+                }
             }
             Event::AppDisabled { app } => {
                 self.apps.remove(app);
+                self.accepted.remove(app);
             }
             Event::Reported(added) => self.reports.get_or_insert_default().apply(added),
             Event::DebitProposed { debit, terms, offer, claim, until } => {

@@ -44,7 +44,7 @@ impl Hat {
             Action::RevokeKey { key, since } => lifecycle::revoke_key(self, case, *key, *since),
             Action::PlugConnect { plug } => connect::connect(self, case, plug),
             Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
-            Action::AppSetup { app } => apps::set_up(self, case, app),
+            Action::AppSetup { app, version } => apps::set_up(self, case, app, version.as_ref()),
             Action::AppDisable { app } => apps::disable(self, case, app),
             Action::Report(said) => report::report(self, case, said),
             Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
@@ -60,6 +60,8 @@ impl Hat {
             Action::ClaimReleased { offer, claim } => claim::released(self, case, offer, *claim),
             Action::ClaimLapsed { offer, claim } => claim::lapsed(self, case, offer, *claim),
             Action::Approve { .. }
+            | Action::Publish { .. }
+            | Action::Decline { .. }
             | Action::Account { .. }
             | Action::Notice { .. }
             | Action::NoticeTold { .. }

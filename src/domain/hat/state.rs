@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::app::Accepted;
 use crate::domain::debit::Debit;
 use crate::domain::event::Opened;
 use crate::domain::exchange::Open;
@@ -85,6 +86,9 @@ pub struct Hat {
     pub plugs: BTreeMap<Id, u64>,
     /// Apps set up, each with the number of the entry that did it.
     pub apps: BTreeMap<Id, u64>,
+    /// Of each app set up: the version that the owner accepted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accepted: BTreeMap<Id, Accepted>,
     // Boxed: a map has room for eleven even when it holds one, and there are many HATs.
     /// Data debits.
     pub debits: BTreeMap<Id, Box<Debit>>,

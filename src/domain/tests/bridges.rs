@@ -69,7 +69,7 @@ fn a_hat_without_any_key_or_without_who_carries_is_refused() {
 fn what_its_bridge_says_counts_as_the_owners_and_the_ledger_names_the_bridge() {
     let mut w = world();
     w.must(CAT, BRIDGE, Action::PlugConnect { plug: id("facebook") });
-    w.must(CAT, BRIDGE, Action::AppSetup { app: id("notables") });
+    w.must(CAT, BRIDGE, Action::AppSetup { app: id("notables"), version: None });
     let terms = terms("org:acme", &["facebook/feed"]);
     w.must(CAT, "org:acme", Action::DebitPropose { debit: id("d9"), terms });
     w.must(CAT, BRIDGE, Action::DebitEnable { debit: id("d9"), revision: None });

@@ -156,7 +156,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
             own(Action::DebitDisable { debit: debit(), at_period_end })
         }
         20 => own(Action::PlugConnect { plug: id("facebook") }),
-        21 => own(Action::AppSetup { app: id("notables") }),
+        21 => own(Action::AppSetup { app: id("notables"), version: None }),
         22 if bits & 1 == 0 => own(Action::PlugDisconnect { plug: id("facebook") }),
         22 => own(Action::AppDisable { app: id("notables") }),
         23 if bits < 64 => to_party("operator:root", Action::Suspend),

@@ -163,7 +163,7 @@ impl<'e> Reading<'e> {
             Event::PlugDisconnected { plug } => {
                 self.connected.remove(&(who, Address::new(Kind::Plug, plug.clone())));
             }
-            Event::AppSetUp { app } => {
+            Event::AppSetUp { app, .. } => {
                 self.connected.insert((who, Address::new(Kind::App, app.clone())));
             }
             Event::AppDisabled { app } => {

@@ -1,5 +1,6 @@
 //! Tests of the core: plain ones for each reason, and laws over random histories.
 
+mod apps;
 mod bridges;
 mod bundles;
 mod claims;

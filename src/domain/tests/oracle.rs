@@ -33,7 +33,7 @@ fn connected(entries: &[Entry], end: usize, hat: &Address, party: &Address) -> b
     newest(entries, end, hat, |entry| match &entry.event {
         Event::PlugConnected { plug } if party.kind == Kind::Plug => (*plug == party.id).then_some(true),
         Event::PlugDisconnected { plug } if party.kind == Kind::Plug => (*plug == party.id).then_some(false),
-        Event::AppSetUp { app } if party.kind == Kind::App => (*app == party.id).then_some(true),
+        Event::AppSetUp { app, .. } if party.kind == Kind::App => (*app == party.id).then_some(true),
         Event::AppDisabled { app } if party.kind == Kind::App => (*app == party.id).then_some(false),
         _ => None,
     })

@@ -106,7 +106,7 @@ fn not_permitted() {
         (BOB, "org:acme", Action::RevokeKey { key: k, since }),
         (BOB, "org:acme", Action::PlugConnect { plug: plug.clone() }),
         (BOB, PLUG, Action::PlugDisconnect { plug }),
-        (BOB, "app:notables", Action::AppSetup { app: id("notables") }),
+        (BOB, "app:notables", Action::AppSetup { app: id("notables"), version: None }),
         (BOB, ROOT, Action::AppDisable { app: id("notables") }),
         (BOB, "org:other", propose("org:acme")),
         (BOB, PLUG, propose(PLUG)),

@@ -185,7 +185,8 @@ impl World {
         }
         let plug = Profile::Plug { name: name.clone(), namespace: "facebook".into() };
         w.approved("plug:facebook", plug);
-        let app = Profile::App { name: name.clone(), version: "1".into(), namespaces: vec!["rumpel".into()] };
+        let app =
+            Profile::App { name: name.clone(), version: "1".into(), namespaces: vec!["rumpel".into()], manifest: None };
         w.approved("app:notables", app);
         for org in ["org:acme", "org:other"] {
             w.approved(org, Profile::Org { name: name.clone() });
@@ -194,7 +195,7 @@ impl World {
         let plug = id("facebook");
         w.must(bob, bob, Action::PlugConnect { plug });
         let app = id("notables");
-        w.must(bob, bob, Action::AppSetup { app });
+        w.must(bob, bob, Action::AppSetup { app, version: None });
         w.debit("d1", "org:acme", terms("org:acme", &["facebook/feed"]));
         w
     }

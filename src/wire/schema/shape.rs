@@ -38,6 +38,14 @@ pub enum Shape {
     Plug,
     /// What an app says of itself.
     App,
+    /// A key and an app's manifest.
+    Manifest,
+    /// A key, and the version that it brought.
+    Publish,
+    /// A key, and why not.
+    Decline,
+    /// Which version of an app is accepted.
+    Version,
     /// A key and an instant.
     Revoke,
     /// Which revision of a debit is accepted.
@@ -65,6 +73,30 @@ fn object(required: &[&str], properties: Value) -> Value {
         "required": required,
         "properties": properties,
         "additionalProperties": false,
+    })
+}
+
+fn version() -> Value {
+    json!({"type": "string", "maxLength": 128, "description": "of an app's manifest, like 1.4.0"})
+}
+
+/// A whole manifest, as short as one can be.
+fn manifest_example() -> Value {
+    let picture = || json!({"normal": "https://notables.example/logo.png"});
+    json!({
+        "id": "notables",
+        "kind": {"kind": "App", "url": "https://notables.example"},
+        "info": {
+            "version": "1.1.4", "name": "Notables", "headline": "Notes that are yours",
+            "description": {"text": "Write notes and keep them in your HAT."},
+            "termsUrl": "https://notables.example/terms", "dataUsePurpose": "To show your notes",
+            "supportContact": "help@notables.example",
+            "graphics": {"banner": picture(), "logo": picture(), "screenshots": []},
+        },
+        "developer": {"id": "makers", "name": "Makers of notes", "url": "https://makers.example"},
+        "permissions": {"rolesGranted": [{"role": "namespacewrite", "detail": "rumpel"}]},
+        "setup": {"kind": "External", "url": "https://notables.example", "validRedirectUris": []},
+        "status": {"kind": "Internal", "compatibility": "1.0.0", "versionReleaseDate": "2026-01-02T03:04:05Z"},
     })
 }
 
@@ -257,6 +289,10 @@ impl Shape {
                     "namespaces": {"type": "array", "maxItems": NAMESPACES_MAX, "items": namespace()},
                 }),
             ),
+            Shape::Manifest => object(&["key", "manifest"], json!({"key": key(), "manifest": {"type": "object"}})),
+            Shape::Publish => object(&["key"], json!({"key": key(), "version": version()})),
+            Shape::Decline => object(&["key", "why"], json!({"key": key(), "why": text(256)})),
+            Shape::Version => object(&[], json!({"version": version()})),
             Shape::Revoke => object(&["key", "since"], json!({"key": key(), "since": time()})),
             Shape::Enable => object(&[], json!({"revision": {"type": "integer", "minimum": 0, "maximum": u32::MAX}})),
             Shape::Disable => {
@@ -324,6 +360,10 @@ impl Shape {
             Shape::App => {
                 json!({"key": key_example(), "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]})
             }
+            Shape::Manifest => json!({"key": key_example(), "manifest": manifest_example()}),
+            Shape::Publish => json!({"key": key_example(), "version": "1.1.4"}),
+            Shape::Decline => json!({"key": key_example(), "why": "the privacy policy cannot be reached"}),
+            Shape::Version => json!({"version": "1.1.4"}),
             Shape::Revoke => json!({"key": key_example(), "since": "2026-01-31T12:00:00Z"}),
             Shape::Enable => json!({"revision": 2}),
             Shape::Disable => json!({"atPeriodEnd": true}),

@@ -44,6 +44,13 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (Kind::App, "register") => {
             json!({"key": key, "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]}).to_string()
         }
+        (Kind::App, "version") => {
+            let mut manifest: serde_json::Value =
+                serde_json::from_str(include_str!("../../domain/app/notables.json")).expect("a manifest");
+            manifest["id"] = json!("some.id");
+            json!({"key": key, "manifest": manifest}).to_string()
+        }
+        (_, "decline") => json!({"key": key, "why": "no privacy policy"}).to_string(),
         (_, "pin-key") => json!({"publicKey": include_str!("../../domain/tests/pin.pem")}).to_string(),
         (_, "notice") => r#"{"message":"Closed on Sunday","target":{"withAnyRole":["hatuser"]}}"#.into(),
         (_, "entrust") => r#"{"transport":"http","bridge":"dex.test"}"#.into(),

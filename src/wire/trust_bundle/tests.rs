@@ -31,7 +31,12 @@ fn party(address: &str, standing: Standing, profile: Profile, keys: Vec<KeyRecor
 
 fn parties() -> Vec<Party> {
     let plug = Profile::Plug { name: "F".into(), namespace: "facebook".into() };
-    let app = Profile::App { name: "N".into(), version: "1.0.0".into(), namespaces: vec!["notes".into(), "x".into()] };
+    let app = Profile::App {
+        name: "N".into(),
+        version: "1.0.0".into(),
+        namespaces: vec!["notes".into(), "x".into()],
+        manifest: None,
+    };
     let ended = T0.plus(DAY / 2).0;
     vec![
         party("plug:facebook", Standing::Active, plug.clone(), vec![record(1, 5, Some(ended)), record(2, ended, None)]),
