@@ -22,17 +22,18 @@ fn program(bundle: &Value) -> Program {
 
 /// Whether the data of one record passes; and what becomes of it.
 fn one(case: &Value, query: Value) -> Option<String> {
-    let data = case.get("raw").map_or_else(|| case["data"].to_string(), |raw| raw.as_str().unwrap().to_owned());
+    let data =
+        case.get("raw").map_or_else(|| case["data"].to_string(), |raw| raw.as_str().expect("as written").to_owned());
     let body = Bytes::from(format!("{{\"endpoint\":\"a/b\",\"data\":{data}}}"));
-    let records = Records::parse(body, 1).unwrap();
-    let taken = program(&json!({ "p": { "endpoints": [query] } })).take(&records, BYTES).unwrap();
-    taken.map(|taken| String::from_utf8(taken.body.to_vec()).unwrap())
+    let records = Records::parse(body, 1).expect("as written");
+    let taken = program(&json!({ "p": { "endpoints": [query] } })).take(&records, BYTES).expect("as written");
+    taken.map(|taken| String::from_utf8(taken.body.to_vec()).expect("as written"))
 }
 
 fn mapping(case: &Value, name: &str) {
     let body = one(case, json!({ "endpoint": "a/b", "mapping": case["mapping"] })).expect("nothing is filtered");
     if let Some(expected) = case.get("raw_expected") {
-        assert!(body.contains(expected.as_str().unwrap()), "{name}: {body}");
+        assert!(body.contains(expected.as_str().expect("as written")), "{name}: {body}");
         return;
     }
     let got: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{name}: {e}: {body}"));
@@ -40,12 +41,13 @@ fn mapping(case: &Value, name: &str) {
 }
 
 fn values(case: &Value, name: &str) {
-    let number = |key: &str| case.get(key).map(|n| usize::try_from(n.as_u64().unwrap()).unwrap());
+    let number =
+        |key: &str| case.get(key).map(|n| usize::try_from(n.as_u64().expect("as written")).expect("as written"));
     let values =
         program(&case["bundle"]).values(&records(&case["records"]), number("skip").unwrap_or(0), number("take"), BYTES);
     let parse = |row: &String| serde_json::from_str::<Value>(row).unwrap_or_else(|e| panic!("{name}: {e}: {row}"));
     let got: serde_json::Map<String, Value> =
-        values.unwrap().iter().map(|(p, rows)| (p.to_string(), rows.iter().map(parse).collect())).collect();
+        values.expect("as written").iter().map(|(p, rows)| (p.to_string(), rows.iter().map(parse).collect())).collect();
     assert_eq!(Value::Object(got), case["values"], "{name}");
 }
 
@@ -54,20 +56,20 @@ fn run(case: &Value) {
     let has = |key: &str| case.get(key).is_some();
     if has("refused") {
         let fault = Bundle::read(&case["bundle"]).expect_err(name);
-        assert!(fault.at.starts_with(case["refused"].as_str().unwrap()), "{name}: {fault}");
-        assert!(fault.why.contains(case["why"].as_str().unwrap()), "{name}: {fault}");
+        assert!(fault.at.starts_with(case["refused"].as_str().expect("as written")), "{name}: {fault}");
+        assert!(fault.why.contains(case["why"].as_str().expect("as written")), "{name}: {fault}");
     } else if has("mapping") {
         mapping(case, name);
     } else if has("passes") {
         let passed = one(case, json!({ "endpoint": "a/b", "filters": case["filters"] })).is_some();
         assert_eq!(json!(passed), case["passes"], "{name}");
     } else if has("taken") {
-        let taken = program(&case["bundle"]).take(&records(&case["records"]), BYTES).unwrap();
-        let got = taken.as_ref().map_or(Value::Null, |taken| serde_json::from_slice(&taken.body).unwrap());
+        let taken = program(&case["bundle"]).take(&records(&case["records"]), BYTES).expect("as written");
+        let got = taken.as_ref().map_or(Value::Null, |taken| serde_json::from_slice(&taken.body).expect("as written"));
         assert_eq!(got, case["taken"], "{name}");
         assert_eq!(taken.map_or(0, |taken| taken.count) as usize, got.as_array().map_or(0, Vec::len), "{name}");
     } else if has("truth") {
-        let truth = program(&case["conditions"]).conditions(&records(&case["records"]), BYTES).unwrap();
+        let truth = program(&case["conditions"]).conditions(&records(&case["records"]), BYTES).expect("as written");
         assert_eq!(json!(truth), case["truth"], "{name}");
     } else {
         assert!(has("values"), "{name}: says nothing of what is expected");
@@ -80,10 +82,10 @@ fn every_case_comes_out_as_written() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bundles");
     let mut count = 0;
     let mut wrong = Vec::new();
-    for file in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
-        let file: Value = serde_json::from_str(&text).unwrap();
-        for case in file["cases"].as_array().unwrap() {
+    for file in fs::read_dir(folder).expect("as written") {
+        let text = fs::read_to_string(file.expect("as written").path()).expect("as written");
+        let file: Value = serde_json::from_str(&text).expect("as written");
+        for case in file["cases"].as_array().expect("as written") {
             if std::panic::catch_unwind(|| run(case)).is_err() {
                 wrong.push(case["name"].to_string());
             }
@@ -98,17 +100,19 @@ fn every_case_comes_out_as_written() {
 #[test]
 fn bundles_survive_being_written() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bundles");
-    for file in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
-        let file: Value = serde_json::from_str(&text).unwrap();
-        for case in file["cases"].as_array().unwrap() {
+    for file in fs::read_dir(folder).expect("as written") {
+        let text = fs::read_to_string(file.expect("as written").path()).expect("as written");
+        let file: Value = serde_json::from_str(&text).expect("as written");
+        for case in file["cases"].as_array().expect("as written") {
             let Some(properties) = case.get("bundle").filter(|_| case.get("refused").is_none()) else {
                 continue;
             };
-            let bundle = Bundle::read(&json!({ "name": "case", "bundle": properties })).unwrap();
-            let again: Bundle = serde_json::from_str(&serde_json::to_string(&bundle).unwrap()).unwrap();
+            let bundle = Bundle::read(&json!({ "name": "case", "bundle": properties })).expect("as written");
+            let again: Bundle =
+                serde_json::from_str(&serde_json::to_string(&bundle).expect("as written")).expect("as written");
             assert_eq!(again, bundle);
-            let again: Bundle = rmp_serde::from_slice(&rmp_serde::to_vec_named(&bundle).unwrap()).unwrap();
+            let again: Bundle =
+                rmp_serde::from_slice(&rmp_serde::to_vec_named(&bundle).expect("as written")).expect("as written");
             assert_eq!(again, bundle);
         }
     }

@@ -24,17 +24,17 @@ struct Postgres {
 impl Postgres {
     fn start() -> Self {
         let programs = programs();
-        let folder = tempfile::Builder::new().prefix("dex-pg").tempdir_in("/tmp").unwrap();
+        let folder = tempfile::Builder::new().prefix("dex-pg").tempdir_in("/tmp").expect("as it must be");
         let path = folder.path();
         own(path);
         let data = path.join("data");
         let mut init = as_user(&programs.join("initdb"));
         init.args(["--locale=C", "--encoding=UTF8", "--auth=trust", "--username=judge", "--no-sync", "-D"]).arg(&data);
-        let made = init.output().unwrap();
+        let made = init.output().expect("as it must be");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut server = as_user(&programs.join("postgres"));
         server.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "timezone=UTC", "-k"]);
-        let server = server.arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = server.arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("as it must be");
         let postgres = Postgres { folder, programs, server };
         let ready = (0..200).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -48,13 +48,13 @@ impl Postgres {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "judge", "-d", "postgres", "-h"]);
         psql.arg(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = psql.spawn().unwrap();
-        let mut input = child.stdin.take().unwrap();
+        let mut child = psql.spawn().expect("as it must be");
+        let mut input = child.stdin.take().expect("as it must be");
         let sql = sql.to_owned();
         let writer = std::thread::spawn(move || input.write_all(sql.as_bytes()));
-        let done = child.wait_with_output().unwrap();
+        let done = child.wait_with_output().expect("as it must be");
         // A database that is not ready reads nothing.
-        let _ = writer.join().unwrap();
+        let _ = writer.join().expect("as it must be");
         if !done.status.success() {
             out.extend(done.stderr);
             return false;
@@ -67,7 +67,7 @@ impl Postgres {
     fn ask(&self, statements: &[String]) -> Vec<String> {
         let mut out = Vec::new();
         assert!(self.psql(&statements.join(";\n"), &mut out), "{}", String::from_utf8_lossy(&out));
-        let lines: Vec<String> = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
+        let lines: Vec<String> = String::from_utf8(out).expect("as it must be").lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), statements.len());
         lines
     }
@@ -112,7 +112,7 @@ fn as_user(program: &Path) -> Command {
 
 fn own(folder: &Path) {
     if is_root() {
-        let done = Command::new("chown").arg("postgres:postgres").arg(folder).status().unwrap();
+        let done = Command::new("chown").arg("postgres:postgres").arg(folder).status().expect("as it must be");
         assert!(done.success());
     }
 }
@@ -127,7 +127,7 @@ fn passes(data: &Value, filter: &Value) -> bool {
     let bundle = Bundle::read(&json!({ "name": "b", "bundle": { "p": { "endpoints": [query] } } }));
     let program = Program::compile(&bundle.unwrap_or_else(|fault| panic!("{filter}: {fault}")));
     let body = Bytes::from(json!({ "endpoint": "a/b", "data": data }).to_string());
-    program.take(&Records::parse(body, 1).unwrap(), 1 << 20).unwrap().is_some()
+    program.take(&Records::parse(body, 1).expect("as it must be"), 1 << 20).expect("as it must be").is_some()
 }
 
 fn scalar() -> impl Strategy<Value = Value> {
@@ -161,12 +161,14 @@ fn part_of(value: &Value, seed: u64) -> Value {
     match value {
         Value::Array(items) => {
             let kept = items.iter().enumerate().filter(|(n, _)| seed >> (n % 60) & 1 == 1);
-            kept.map(|(n, item)| part_of(item, seed.rotate_right(u32::try_from(n).unwrap() + 7))).rev().collect()
+            kept.map(|(n, item)| part_of(item, seed.rotate_right(u32::try_from(n).expect("as it must be") + 7)))
+                .rev()
+                .collect()
         }
         Value::Object(members) => {
             let kept = members.iter().enumerate().filter(|(n, _)| seed >> (n % 60 + 1) & 1 == 1);
             kept.map(|(n, (key, value))| {
-                (key.clone(), part_of(value, seed.rotate_right(u32::try_from(n).unwrap() + 3)))
+                (key.clone(), part_of(value, seed.rotate_right(u32::try_from(n).expect("as it must be") + 3)))
             })
             .collect()
         }
@@ -177,7 +179,7 @@ fn part_of(value: &Value, seed: u64) -> Value {
 fn generate<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Value> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[23; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+    (0..count).map(|_| strategy.new_tree(&mut runner).expect("as it must be").current()).collect()
 }
 
 /// Compares the two judges on each case; `sql` says whether the field `d` of the data meets the filter.
@@ -266,12 +268,12 @@ fn parts_of_times_and_words_are_postgresqls() {
     let mut told = Vec::new();
     for (n, (seconds, millis)) in generate(&times, 1000).into_iter().enumerate() {
         let part = parts[n % parts.len()];
-        let at = jiff::Timestamp::from_millisecond(seconds * 1000 + millis).unwrap().to_string();
+        let at = jiff::Timestamp::from_millisecond(seconds * 1000 + millis).expect("as it must be").to_string();
         statements.push(format!("select extract({part} from '{at}'::timestamptz)"));
         told.push((part, at));
     }
     for ((part, at), answer) in told.iter().zip(postgres.ask(&statements)) {
-        let number: Value = serde_json::from_str(&answer).unwrap();
+        let number: Value = serde_json::from_str(&answer).expect("as it must be");
         let transformation = json!({ "transformation": "datetimeExtract", "part": part });
         let filter = json!({ "field": "d", "transformation": transformation, "operator": { "operator": "contains", "value": number } });
         assert!(passes(&json!({ "d": at }), &filter), "{part} of {at} is {answer} to PostgreSQL");
