@@ -20,6 +20,7 @@ mod examples;
 mod exchanges;
 mod explain;
 mod gateway;
+mod gateway_applications;
 mod gateway_load;
 mod gateway_offers;
 mod gateway_original;

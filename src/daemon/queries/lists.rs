@@ -26,11 +26,14 @@ struct Question {
     /// Of offers: with their terms.
     #[serde(default)]
     terms: bool,
+    /// Of apps: with their manifests.
+    #[serde(default)]
+    manifests: bool,
 }
 
 /// `{items: […], next?}`: `next` is the `after` of the next page.
 pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
-    let Question { after, limit, terms } = question(body)?;
+    let Question { after, limit, terms, manifests } = question(body)?;
     let limit = limit.unwrap_or(PAGE_MAX);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
@@ -62,7 +65,9 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
         // Refusals alone make a row, but no party.
         let item = match kind {
             Kind::Offer => offers::line(shared, party, terms)?,
-            _ => shared.registry.registration(party).map(|registration| standing::line(party, &registration)),
+            _ => shared.registry.registration(party).map(|registration| {
+                if manifests { standing::view(party, &registration) } else { standing::line(party, &registration) }
+            }),
         };
         let Some(item) = item else { continue };
         bytes += item.to_string().len();

@@ -1,5 +1,6 @@
 //! Calls of the original DEX, on its paths and in its shapes.
 
+mod applications;
 mod claims;
 mod describe;
 pub mod hats;
@@ -17,6 +18,13 @@ use super::endpoint::Endpoint;
 
 /// The calls.
 pub fn endpoints() -> Vec<Endpoint> {
-    let parts = [stats::endpoints(), offers::endpoints(), claims::endpoints(), hats::endpoints(), plugs::endpoints()];
+    let parts = [
+        stats::endpoints(),
+        offers::endpoints(),
+        claims::endpoints(),
+        hats::endpoints(),
+        plugs::endpoints(),
+        applications::endpoints(),
+    ];
     parts.into_iter().flatten().collect()
 }
