@@ -124,6 +124,30 @@ async fn applications_are_registered_published_and_told_as_by_the_original() {
     assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
 }
 
+#[tokio::test]
+async fn notices_are_posted_as_with_the_original() {
+    let gateway = Gateway::start();
+    Cast::new(gateway.exchange.client().await, 0).await;
+    gateway.hat("bob.example.net").await;
+    let admin = gateway.account("root", &["Master"]).await;
+    let ann = gateway.account("ann", &["ViewDataPlugs"]).await;
+    let target = json!({ "withHatAddress": ["bob.example.net"] });
+    let notice = json!({ "message": "Closed on Sunday", "dateCreated": 1, "target": target });
+    let post = |token: Option<&str>, body: Value| {
+        let (gateway, token) = (&gateway, token.map(str::to_owned));
+        async move { gateway.call(Method::POST, "/api/notices", token.as_deref(), Some(body)).await }
+    };
+    refused(&post(None, notice.clone()).await, 401, "no token");
+    refused(&post(Some(&ann), notice.clone()).await, 403, "speaks for nobody");
+    refused(&post(Some(&admin), json!({ "message": 1 })).await, 400, "rubbish");
+    refused(&post(Some(&admin), json!({ "message": "x", "target": { "withFriends": [] } })).await, 400, "no target");
+    let (status, told) = post(Some(&admin), notice).await;
+    assert_eq!((status, &told["message"], &told["target"]), (200, &json!("Closed on Sunday"), &target), "{told}");
+    assert!(told["id"].as_i64().is_some_and(|id| id > 0) && told["dateCreated"].is_string(), "{told}");
+    let (_, listed) = gateway.get("/api/v1/notices", Some(&hat_token("bob.example.net"))).await;
+    assert_eq!(listed["items"][0]["message"], "Closed on Sunday", "{listed}");
+}
+
 /// Former versions are told as their makers wrote them.
 trait AsWritten {
     fn with_published(self, published: bool) -> Value;

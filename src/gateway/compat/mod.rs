@@ -4,6 +4,7 @@ mod applications;
 mod claims;
 mod describe;
 pub mod hats;
+mod notices;
 mod offer;
 mod offers;
 mod plugs;
@@ -25,6 +26,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         hats::endpoints(),
         plugs::endpoints(),
         applications::endpoints(),
+        notices::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }
