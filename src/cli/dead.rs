@@ -3,24 +3,28 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::domain::time::SECOND;
-use crate::domain::{Entry, Event, Timestamp};
+use crate::wire::dead;
 
 use super::args::Globals;
 use super::fail::Failure;
 use super::folder::Folder;
-use super::{ledger, out};
+use super::{ledger, link, out};
 
 /// What can be done with dead letters.
 #[derive(Debug, Subcommand)]
 pub enum DeadVerb {
-    /// List the dead letters of a state folder, and how many messages were refused before their senders were authenticated
-    #[command(after_help = "Example:\n  dex dead list /var/lib/dex --from 100000 --json")]
+    /// List dead letters, and how many messages were refused before their senders were authenticated
+    #[command(
+        after_help = "Examples:\n  dex dead list /var/lib/dex --from 100000 --json\n  dex dead list --running --json"
+    )]
     List {
         #[command(flatten)]
         folder: Folder,
+        /// Ask the running exchange instead of reading its folder
+        #[arg(long, conflicts_with_all = ["dir", "config", "dex_key", "verifier"])]
+        running: bool,
         /// First leaf to look at
         #[arg(long, value_name = "LEAF", default_value_t = 0)]
         from: u64,
@@ -30,39 +34,32 @@ pub enum DeadVerb {
 /// Runs the verb.
 ///
 /// # Errors
-/// [`Failure`] when the folder cannot be read, or entries in it are damaged.
+/// [`Failure`] when the folder cannot be read, entries in it are damaged, or nobody answers.
 pub fn run(globals: &Globals, verb: &DeadVerb) -> Result<ExitCode, Failure> {
-    let DeadVerb::List { folder, from } = verb;
+    let DeadVerb::List { folder, running, from } = verb;
+    if *running {
+        let question = if *from > 0 { json!({ "after": from - 1 }) } else { json!({}) };
+        return link::wait(link::pages(globals, "dead.list", question, u64::MAX, |row| show(globals, row)));
+    }
     for stored in ledger::open(globals, folder)?.scan(*from) {
         let stored = stored.map_err(|error| Failure::Finding(error.to_string()))?;
-        let entry = ledger::entry(&stored)?;
-        let Event::DeadLetter { subject, sequence, body, reason } = &entry.event else {
-            refused(globals, &entry, stored.leaf)?;
-            continue;
-        };
-        if globals.json {
-            out::json(&json!({
-                "kind": "dead-letter", "leaf": stored.leaf, "at": entry.at, "lane": entry.entity.id, "subject": subject,
-                "sequence": sequence, "body": body, "reason": reason,
-            }))?;
-        } else {
-            out::line(format_args!(
-                "{}  leaf {}  {reason}  {subject}  sequence {sequence}  body {body}",
-                entry.at, stored.leaf
-            ))?;
+        if let Some(row) = dead::row(stored.leaf, &ledger::entry(&stored)?) {
+            show(globals, &row)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Messages whose senders were not authenticated: one entry for each reason and second.
-fn refused(globals: &Globals, entry: &Entry, leaf: u64) -> Result<(), Failure> {
-    let Event::RefusedUnauthenticated { reason, count, second } = &entry.event else { return Ok(()) };
-    let at = Timestamp(second.saturating_mul(SECOND));
+fn show(globals: &Globals, row: &Value) -> Result<(), Failure> {
     if globals.json {
-        return out::json(&json!({
-            "kind": "refused", "leaf": leaf, "at": at, "lane": entry.entity.id, "reason": reason, "count": count,
-        }));
+        return out::json(row);
     }
-    out::line(format_args!("{at}  leaf {leaf}  {reason}  {count} refused before their senders were authenticated"))
+    let of = |name: &str| out::plain(&row[name]);
+    if row["kind"] == "dead-letter" {
+        let (subject, sequence, body) = (of("subject"), of("sequence"), of("body"));
+        let line = format!("{}  leaf {}  {}  {subject}", of("at"), of("leaf"), of("reason"));
+        return out::line(format_args!("{line}  sequence {sequence}  body {body}"));
+    }
+    let line = format!("{}  leaf {}  {}  {}", of("at"), of("leaf"), of("reason"), of("count"));
+    out::line(format_args!("{line} refused before their senders were authenticated"))
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 mod bundle;
+mod dead;
 mod debits;
 mod explain;
 mod hats;
@@ -63,6 +64,7 @@ enum Call {
     DebitList,
     Checkpoint,
     Proof,
+    Dead,
     Summary,
     Reported,
     Catalogue,
@@ -71,7 +73,7 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 24] = [
+const CALLS: [(&str, Call); 25] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -91,6 +93,7 @@ const CALLS: [(&str, Call); 24] = [
     ("debit.list", Call::DebitList),
     ("ledger.checkpoint", Call::Checkpoint),
     ("ledger.proof", Call::Proof),
+    ("dead.list", Call::Dead),
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
     ("stats.catalogue", Call::Catalogue),
@@ -212,6 +215,7 @@ fn reply(
         Call::DebitList => debits::list(shared, body),
         Call::Checkpoint => proofs::checkpoint(shared, body),
         Call::Proof => proofs::proof(shared, body),
+        Call::Dead => dead::list(shared, body),
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use dex::actors::shared::FaultHook;
-use dex::client::keys;
+use dex::client::{Client, keys};
 use dex::daemon::Extras;
 use dex::domain::{Action, Address, Event, Reason, Status};
 use dex::wire::{MessageOptions, Outgoing, Signer, message_id_v7, outgoing};
 use futures_util::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::cast::{Cast, RECORD, address};
 use crate::support::exchange::Exchange;
@@ -168,6 +168,7 @@ async fn rubbish_is_refused_answered_counted_and_ledgered() {
     }
     let credit = cast.plug.credit(&cast.hat(0), RECORD).await.expect("it takes work as ever");
     assert_eq!(credit.outcome.status, Status::Accepted);
+    let told = told(&exchange.client().await).await;
     exchange.stop();
 
     let mut ledgered: BTreeMap<&str, u64> = BTreeMap::new();
@@ -178,8 +179,23 @@ async fn rubbish_is_refused_answered_counted_and_ledgered() {
     }
     assert_eq!(ledgered, wanted);
     let listed = dead_list(&exchange.path("state"));
+    assert_eq!(told, listed, "the running exchange tells the same as its folder");
     let sum: u64 = listed.iter().filter(|row| row["kind"] == "refused").filter_map(|row| row["count"].as_u64()).sum();
     assert_eq!(sum, wanted.values().sum::<u64>());
+}
+
+/// What the running exchange tells, page by page.
+async fn told(client: &Client) -> Vec<Value> {
+    let mut told = Vec::new();
+    let mut question = json!({ "limit": 3 });
+    loop {
+        let page = client.query("dead.list", question.to_string().into_bytes()).await.expect("answered");
+        told.extend(page["items"].as_array().expect("items").iter().cloned());
+        match page.get("next") {
+            Some(next) => question["after"] = next.clone(),
+            None => return told,
+        }
+    }
 }
 
 /// `dex dead list` of a state folder.
