@@ -76,14 +76,22 @@ pub fn view(party: &Address, registration: &Registration) -> Value {
     view
 }
 
-/// The same for a list: without manifests, which are long.
-pub fn line(party: &Address, registration: &Registration) -> Value {
+/// The same for a list: without manifests, which are long; or with `one`, the published one or else the first that
+/// waits.
+pub fn line(party: &Address, registration: &Registration, one: bool) -> Value {
     let mut view = view(party, registration);
-    let waits = view["pending"].as_array_mut().into_iter().flatten().filter_map(|waits| waits.get_mut("profile"));
-    let waits: Vec<&mut Value> = waits.collect();
-    for profile in waits {
-        profile.as_object_mut().and_then(|profile| profile.remove("manifest"));
+    let mut left = usize::from(one);
+    let mut keep = |profile: &mut Value| {
+        if let Some(profile) = profile.as_object_mut().filter(|profile| profile.contains_key("manifest")) {
+            if left == 0 {
+                profile.remove("manifest");
+            }
+            left = left.saturating_sub(1);
+        }
+    };
+    keep(&mut view["profile"]);
+    for waits in view["pending"].as_array_mut().into_iter().flatten() {
+        keep(&mut waits["profile"]);
     }
-    view["profile"].as_object_mut().and_then(|profile| profile.remove("manifest"));
     view
 }

@@ -65,9 +65,9 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
         // Refusals alone make a row, but no party.
         let item = match kind {
             Kind::Offer => offers::line(shared, party, terms)?,
-            _ => shared.registry.registration(party).map(|registration| {
-                if manifests { standing::view(party, &registration) } else { standing::line(party, &registration) }
-            }),
+            _ => {
+                shared.registry.registration(party).map(|registration| standing::line(party, &registration, manifests))
+            }
         };
         let Some(item) = item else { continue };
         bytes += item.to_string().len();

@@ -11,8 +11,8 @@ use crate::domain::bundle::Bundle;
 use crate::domain::event::DebitTerms;
 use crate::domain::id::{Address, Id, Kind};
 
-/// Most bytes of a manifest as compact JSON.
-pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of a manifest as compact JSON: the published one and eight that wait fit in one answer of 512 KiB.
+pub const MANIFEST_BYTES_MAX: usize = 48 * 1024;
 /// Most elements of each of its lists.
 const LIST_MAX: usize = 64;
 /// Seconds of a period of the debit that follows from it: 30 days.
