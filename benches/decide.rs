@@ -88,7 +88,7 @@ fn folded<E: Entity>(entity: &Address, events: Vec<Event>, fold: impl Fn(&mut E,
 fn decide(c: &mut Criterion) {
     let hat = address("hat:bob.hubat.net");
     let plug = address("plug:facebook");
-    let profile = Profile::Plug { name: "Facebook".into(), namespace: "facebook".into() };
+    let profile = Profile::Plug { name: "Facebook".into(), namespace: "facebook".into(), manifest: None };
     let registered = folded::<dex::domain::Plug>(
         &plug,
         vec![

@@ -128,7 +128,7 @@ impl Outbox {
     async fn outward_again(&mut self, entries: &[Arc<Sealed>]) {
         let mut told: Vec<Told> = Vec::new();
         let tree_size = self.shared.reader.tree_size();
-        let (mut deliveries, mut requests) = (0, 0);
+        let (mut deliveries, mut requests, mut connections) = (0, 0, 0);
         for sealed in entries {
             for effect in effects_of(&sealed.entry) {
                 match effect {
@@ -152,11 +152,20 @@ impl Outbox {
                         self.recall_request(sealed, &to, delivery).await;
                         requests += 1;
                     }
+                    Effect::Connection { to, said } => {
+                        self.connection(sealed, &to, &said).await;
+                        connections += 1;
+                    }
                     Effect::Request(_) | Effect::RecallRequest { .. } | Effect::Send { .. } | Effect::Close { .. } => {}
                 }
             }
         }
-        let counts = [("delivery", deliveries), ("request", requests), ("outcome", told.len() as u64)];
+        let counts = [
+            ("connection", connections),
+            ("delivery", deliveries),
+            ("request", requests),
+            ("outcome", told.len() as u64),
+        ];
         self.tell(told).await;
         for (what, count) in counts {
             Healed { what, count }.emit();

@@ -14,6 +14,7 @@ use super::heal::Healing;
 use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Opened;
+use crate::domain::plug::Connection;
 use crate::domain::{Address, Cause, Digest, Effect, Event, Kind, MessageId, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
 use crate::nats::publish::PublishError;
@@ -163,6 +164,7 @@ impl Outbox {
                     self.request(&opened).await;
                 }
                 Effect::RecallRequest { to, delivery, .. } => self.recall_request(sealed, &to, delivery).await,
+                Effect::Connection { to, said } => self.connection(sealed, &to, &said).await,
                 Effect::Send { to, action, body, number } => {
                     let id = self.effect_id(sealed, number);
                     self.message(&to, &action, &body, id).await;
@@ -192,6 +194,12 @@ impl Outbox {
             body.into(),
         );
         self.send(Published::Message, out, None).await;
+    }
+
+    pub(super) async fn connection(&mut self, sealed: &Sealed, to: &Address, said: &Connection) {
+        let id = self.effect_id(sealed, 0);
+        let out = outgoing::connection(self.shared.voice(), &self.shared.origin, to, id, said);
+        self.send(Published::Connection, out, None).await;
     }
 
     pub(super) async fn recall_request(&mut self, sealed: &Sealed, to: &Address, delivery: Uuid) {

@@ -38,7 +38,7 @@ pub enum AppVerb {
         #[arg(long = "namespace", value_name = "NAMESPACE")]
         namespaces: Vec<String>,
     },
-    /// Bring a further version, which waits while the published one stays in force; bring it again to change it
+    /// Bring a further version, which waits while the published one stays in force; bring a higher one to change what it may do
     #[command(after_help = "Example:\n  dex app version notables @manifest.json --key notables.key")]
     Version {
         /// Its id

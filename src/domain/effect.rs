@@ -9,6 +9,7 @@ use super::bytes::Digest;
 use super::entry::Entry;
 use super::event::{Closed, Direction, Event, HatClaim, Opened, Part};
 use super::id::{Address, Id, Kind, MessageId};
+use super::plug::{Connection, ConnectionState};
 use super::time::Timestamp;
 use super::verdict::{Reason, Status};
 
@@ -53,6 +54,8 @@ pub enum Effect {
     Request(Opened),
     /// Ask the recipient to give a delivery back.
     RecallRequest { to: Address, exchange: MessageId, delivery: Uuid },
+    /// Tell a plug or a HAT how the two stand to each other.
+    Connection { to: Address, said: Connection },
     /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
     Send { to: Address, action: String, body: serde_json::Value, number: u16 },
     /// The exchange with this delivery, or this notice, is final: its content and deadline are dropped.
@@ -64,7 +67,7 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
     Some(match event {
         Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
         // Asked of somebody else; the answer follows.
-        Event::RecallRequested { .. } | Event::Claimed { .. } => (Status::Accepted, None),
+        Event::RecallRequested { .. } | Event::Claimed { .. } | Event::PlugAsked { .. } => (Status::Accepted, None),
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
         // Waits for another operator.
         Event::Seconded { .. } => (Status::Pending, Some(Reason::NotApproved)),
@@ -141,14 +144,14 @@ fn finals(effects: &mut Vec<Effect>, closed: &Closed, status: Status, reason: Op
     effects.push(Effect::Close { delivery: closed.delivery });
 }
 
-/// The final outcome of a claim, which its offer answered.
-fn claim_outcome(entry: &Entry, claim: MessageId, status: Status, reason: Option<Reason>) -> Effect {
-    // The claim had no content; what answers it stands for its digest.
+/// The final outcome of what `to` asked for, which somebody else answered.
+fn answered(entry: &Entry, to: Address, asked: MessageId, status: Status, reason: Option<Reason>) -> Effect {
+    // What was asked had no content; what answers it stands for its digest.
     let digest_in = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
     Effect::Outcome {
-        to: entry.entity.clone(),
+        to,
         outcome: Outcome {
-            exchange: claim,
+            exchange: asked,
             status,
             reason,
             parts: Vec::new(),
@@ -160,6 +163,11 @@ fn claim_outcome(entry: &Entry, claim: MessageId, status: Status, reason: Option
         },
         first: false,
     }
+}
+
+fn connection(entry: &Entry, plug: &Id, state: ConnectionState) -> Connection {
+    let (hat, plug) = (entry.entity.id.clone(), plug.clone());
+    Connection { hat, plug, state, at: entry.at, n: entry.n, until: None }
 }
 
 /// How an exchange leaves for its recipient.
@@ -278,11 +286,33 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         Event::OfferLapsed { claims } => effects.extend(to_claimers(entry, "claim-lapsed", claims)),
         Event::NoticeEnded { notice } => effects.push(Effect::Close { delivery: *notice }),
         Event::DebitProposed { claim: Some(claim), .. } => {
-            effects.push(claim_outcome(entry, *claim, Status::Settled, None))
+            effects.push(answered(entry, entry.entity.clone(), *claim, Status::Settled, None))
         }
         Event::ClaimRefused { claim, .. } => {
             let reason = Some(Reason::OfferFull);
-            effects.push(claim_outcome(entry, *claim, Status::Rejected, reason));
+            effects.push(answered(entry, entry.entity.clone(), *claim, Status::Rejected, reason));
+        }
+        Event::PlugAsked { plug, until } => {
+            let mut said = connection(entry, plug, ConnectionState::Connecting);
+            said.until = Some(*until);
+            effects.push(Effect::Connection { to: entry.entity.clone(), said });
+        }
+        Event::PlugConnected { plug, asked } => {
+            let to = Address::new(Kind::Plug, plug.clone());
+            effects.extend(asked.map(|asked| answered(entry, to.clone(), asked, Status::Settled, None)));
+            effects.push(Effect::Connection { to, said: connection(entry, plug, ConnectionState::Connected) });
+        }
+        Event::PlugDisconnected { plug } => {
+            let to = Address::new(Kind::Plug, plug.clone());
+            effects.push(Effect::Connection { to, said: connection(entry, plug, ConnectionState::Disconnected) });
+        }
+        Event::PlugUnanswered { plug, asked, declined } => {
+            let (status, reason) = match declined {
+                true => (Status::Rejected, Reason::RefusedByRecipient),
+                false => (Status::Expired, Reason::DeadlinePassed),
+            };
+            let to = Address::new(Kind::Plug, plug.clone());
+            effects.push(answered(entry, to, *asked, status, Some(reason)));
         }
         _ => {}
     }

@@ -226,8 +226,17 @@ pub enum Event {
     AccountChanged { account: SmolStr, roles: Vec<SmolStr>, approved: bool },
     /// The configuration declares these keys for an operator.
     OperatorDeclared { keys: Vec<Key> },
+    /// A plug wants to be connected; the owner is asked.
+    PlugAsked { plug: Id, until: Timestamp },
+    /// The owner did not want what the plug asked for, or has not answered in time.
+    PlugUnanswered { plug: Id, asked: MessageId, declined: bool },
     /// A plug was connected to the HAT.
-    PlugConnected { plug: Id },
+    PlugConnected {
+        plug: Id,
+        /// The plug's wish that this answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<MessageId>,
+    },
     /// It was disconnected.
     PlugDisconnected { plug: Id },
     /// An app was set up on the HAT, or another version of it accepted.
@@ -366,6 +375,9 @@ impl Event {
                 | Event::ClaimLapsed { .. }
                 | Event::ClaimWithdrawn { .. }
                 | Event::Approved { key: None }
+                | Event::PlugAsked { .. }
+                | Event::PlugUnanswered { .. }
+                | Event::PlugConnected { .. }
                 | Event::OfferReserved { .. }
                 | Event::OfferConfirmed { .. }
                 | Event::OfferSatisfied

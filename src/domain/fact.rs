@@ -69,7 +69,7 @@ impl AsOf {
             Event::Registered { by, .. } if entry.entity.kind == Kind::Hat && by.kind == Kind::Platform => {
                 self.platform = Some(by.id.clone());
             }
-            Event::PlugConnected { plug } => {
+            Event::PlugConnected { plug, .. } => {
                 self.plugs.insert(plug.clone(), entry.n);
             }
             Event::PlugDisconnected { plug } => {
@@ -98,7 +98,7 @@ mod tests {
 
     fn life() -> Vec<Entry> {
         let (first, second) = (Key([1; 32]), Key([2; 32]));
-        let profile = Profile::Plug { name: "Facebook".into(), namespace: "facebook".into() };
+        let profile = Profile::Plug { name: "Facebook".into(), namespace: "facebook".into(), manifest: None };
         let by = "plug:facebook".parse().expect("an address");
         vec![
             entry(1, 10, Event::Registered { key: Some(first), profile, by }),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
-use super::app::{VERSIONS_MAX, Version};
+use super::app::{Manifest, VERSIONS_MAX, Version};
 use super::bytes::Key;
 use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Known};
@@ -118,7 +118,7 @@ fn register(own: &Registration, case: &Case<'_>, key: Option<Key>, profile: &Pro
     if !is_of_kind(profile, case.ctx.entity.kind) {
         return Err(Reason::Malformed);
     }
-    follows(own, profile)?;
+    follows(own, key, profile)?;
     let same = approved && in_force && own.profile.as_ref() == Some(profile);
     if same || waits.is_some_and(|pending| pending.profile == *profile) {
         return Err(Reason::AlreadyExists);
@@ -236,21 +236,30 @@ fn is_own_app(case: &Case<'_>) -> bool {
 }
 
 /// That an app's next manifest follows those that were published: a higher version than all of them; or the last one
-/// again, changed in nothing that decides what it may do.
-fn follows(own: &Registration, profile: &Profile) -> Result<(), Reason> {
+/// again, or the one that waits with this key, changed in nothing that decides what it may do.
+fn follows(own: &Registration, key: Key, profile: &Profile) -> Result<(), Reason> {
     let Profile::App { version, manifest: Some(manifest), .. } = profile else {
         // What once had a manifest keeps having one.
         let had = own.profile.as_ref().is_some_and(|profile| profile.manifest().is_some());
         return if had && matches!(profile, Profile::App { .. }) { Err(Reason::WrongState) } else { Ok(()) };
     };
+    let alike = |held: &Manifest| {
+        (&held.permissions, &held.kind, &held.status) == (&manifest.permissions, &manifest.kind, &manifest.status)
+    };
+    // Who looks at a version that waits and then publishes it by its number gets what was looked at.
+    let waiting = own.pending.get(&key).map(|pending| &pending.profile);
+    if let Some(Profile::App { version: waits, manifest: held, .. }) = waiting
+        && waits == version
+        && !held.as_deref().is_some_and(alike)
+    {
+        return Err(Reason::WrongState);
+    }
     let number = |text: &SmolStr| text.parse::<Version>().ok();
     let last = own.versions.last();
     if last.is_some_and(|last| last.version == *version) {
         let held = own.profile.as_ref().and_then(Profile::manifest);
-        let same = held.is_none_or(|held| {
-            (&held.permissions, &held.kind, &held.status) == (&manifest.permissions, &manifest.kind, &manifest.status)
-        });
-        return if same { Ok(()) } else { Err(Reason::WrongState) };
+        // Brought without a manifest it was accepted for its namespaces alone.
+        return if held.is_some_and(|held| alike(held)) { Ok(()) } else { Err(Reason::WrongState) };
     }
     if own.versions.len() >= VERSIONS_MAX {
         return Err(Reason::OverQuota);
@@ -264,6 +273,10 @@ pub(crate) fn suspend(own: &Registration, case: &Case<'_>, guardian: bool) -> Re
     permit(guardian)?;
     case.sender_approved()?;
     match own.active() {
+        // An operator's word over the party's own: from then on only an operator resumes it.
+        Err(Reason::Suspended) if own.suspended_itself && case.is_operator() => {
+            Ok(vec![Draft::caused(Event::Suspended).on(operator_basis(case))])
+        }
         Ok(_) => Ok(vec![Draft::caused(Event::Suspended).on(operator_basis(case))]),
         Err(Reason::Suspended | Reason::NotApproved) => Err(Reason::WrongState),
         Err(reason) => Err(reason),

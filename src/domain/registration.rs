@@ -13,6 +13,7 @@ use super::entry::Entry;
 use super::event::Event;
 use super::id::{Address, Id, Kind};
 use super::pin::Pin;
+use super::plug;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -83,8 +84,13 @@ pub enum Profile {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bridge: Option<Id>,
     },
-    /// A plug and the namespace that it may write.
-    Plug { name: SmolStr, namespace: SmolStr },
+    /// A plug, the namespace that it may write, and its whole manifest when it brought one.
+    Plug {
+        name: SmolStr,
+        namespace: SmolStr,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<Arc<plug::Manifest>>,
+    },
     /// An app, the namespaces that it may write, and its whole manifest when it brought one.
     App {
         name: SmolStr,
@@ -159,6 +165,14 @@ impl Profile {
     pub fn manifest(&self) -> Option<&Arc<Manifest>> {
         match self {
             Profile::App { manifest, .. } => manifest.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A plug's manifest.
+    pub fn plug_manifest(&self) -> Option<&Arc<plug::Manifest>> {
+        match self {
+            Profile::Plug { manifest, .. } => manifest.as_ref(),
             _ => None,
         }
     }

@@ -73,7 +73,7 @@ pub async fn run(drive: Arc<Drive>, client: Client, mut inbox: Inbox) {
                     tokio::spawn(release(Arc::clone(&drive), client.clone(), request));
                 }
             }
-            Ok(Item::Notice(_) | Item::Other { .. }) => {}
+            Ok(Item::Notice(_) | Item::Connection(_) | Item::Other { .. }) => {}
             Err(error) => drive.tally.stray(error.to_string()),
         }
     }

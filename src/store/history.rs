@@ -108,7 +108,7 @@ mod tests {
         let plug = |text: &str| crate::domain::Id::new(text).expect("an id");
         [
             toy::entry(1, 1, toy::registered(1), Some(hat(1))),
-            toy::entry(1, 2, Event::PlugConnected { plug: plug("facebook") }, Some(hat(1))),
+            toy::entry(1, 2, Event::PlugConnected { plug: plug("facebook"), asked: None }, Some(hat(1))),
             toy::entry(2, 1, toy::registered(1), Some(hat(2))),
             toy::entry(1, 3, toy::event_opened(&toy::opened(1, 3)), Some(hat(1))),
             toy::entry(1, 4, Event::Suspended, Some(hat(1))),

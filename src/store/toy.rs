@@ -122,7 +122,7 @@ pub fn closed(opened: &Opened) -> Box<Closed> {
 pub fn registered(n: u64) -> Event {
     Event::Registered {
         key: Some(Key([7; 32])),
-        profile: Profile::Plug { name: format!("name {n}").into(), namespace: "facebook".into() },
+        profile: Profile::Plug { name: format!("name {n}").into(), namespace: "facebook".into(), manifest: None },
         by: acme(),
     }
 }

@@ -24,6 +24,7 @@ pub struct PathMetrics {
     requests: Counter,
     others: Counter,
     notices: Counter,
+    connections: Counter,
 }
 
 /// What is published.
@@ -39,12 +40,20 @@ pub enum Published {
     Message,
     /// A notice for one HAT.
     Notice,
+    /// How a plug and a HAT stand to each other.
+    Connection,
 }
 
 impl Published {
     /// The closed set of label values.
-    pub const ALL: [Published; 5] =
-        [Published::Delivery, Published::Outcomes, Published::Request, Published::Message, Published::Notice];
+    pub const ALL: [Published; 6] = [
+        Published::Delivery,
+        Published::Outcomes,
+        Published::Request,
+        Published::Message,
+        Published::Notice,
+        Published::Connection,
+    ];
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +63,7 @@ impl Published {
             Published::Request => "request",
             Published::Message => "message",
             Published::Notice => "notice",
+            Published::Connection => "connection",
         }
     }
 }
@@ -73,6 +83,7 @@ impl PathMetrics {
             requests: published(Published::Request),
             others: published(Published::Message),
             notices: published(Published::Notice),
+            connections: published(Published::Connection),
         }
     }
 
@@ -89,6 +100,7 @@ impl PathMetrics {
             Published::Request => self.requests.increment(1),
             Published::Message => self.others.increment(1),
             Published::Notice => self.notices.increment(1),
+            Published::Connection => self.connections.increment(1),
         }
     }
 }

@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 use crate::domain::app::Manifest;
 use crate::domain::command::{PullAsk, Receipt};
 use crate::domain::event::{DebitTerms, HatClaim, OfferTerms};
+use crate::domain::plug;
 use crate::domain::records::RecordsError;
 use crate::domain::{
     Action, Address, Id, Key, Kind, Limits, MessageId, Pin, Profile, Reason, Records, Timestamp, Transport,
@@ -106,6 +107,7 @@ struct PlugRegister {
     key: Key,
     name: SmolStr,
     namespace: SmolStr,
+    manifest: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -230,9 +232,10 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
         }
         (Kind::Hat, "report") => Ok(Action::Report(report::read(body)?)),
         (Kind::Plug, "register") => {
-            let b: PlugRegister = json(body)?;
-            let (name, namespace) = (b.name, b.namespace);
-            register(b.key, Profile::Plug { name, namespace })
+            let PlugRegister { key, name, namespace, manifest } = json(body)?;
+            let manifest = manifest.map(|manifest| plug::Manifest::read(&manifest)).transpose();
+            let manifest = manifest.map_err(|fault| malformed(fault.to_string()))?.map(Arc::new);
+            register(key, Profile::Plug { name, namespace, manifest })
         }
         (Kind::App, "register" | "version") => app(to, verb, body),
         (Kind::App, "publish") => {
@@ -366,7 +369,7 @@ fn check(action: &Action) -> Result<(), String> {
                     form::carried(*transport, bridge.is_some() && public_key.is_some())
                 }
                 Profile::Operator => Ok(()),
-                Profile::Plug { name, namespace } => {
+                Profile::Plug { name, namespace, .. } => {
                     form::name("name", name)?;
                     form::namespace("namespace", namespace)
                 }

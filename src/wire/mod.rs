@@ -37,7 +37,7 @@ pub use message_id::{effect_id, message_id_v7};
 pub use outcome::{Leaf, OutcomeOut, Proof};
 pub use outgoing::{MessageOptions, Outgoing, Said};
 pub use problem::Problem;
-pub use received::{Delivery, Noticed, RecallRequest, ReceivedError, Request};
+pub use received::{Connected, Delivery, Noticed, RecallRequest, ReceivedError, Request};
 pub use sign::Signer;
 pub use trace_context::TraceContext;
 pub use verify::{KnownKeys, is_weak, verify, verify_batch, verify_batch_of};

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::command::PullAsk;
 use crate::domain::event::{Authority, Opened};
+use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Kind, MessageId, Timestamp};
 
 use super::header::{self, HeaderList};
@@ -182,6 +183,20 @@ pub fn notice<'a>(
     headers.push((header::DEADLINE, said.expires.to_string()));
     headers.push((header::SOURCE, said.from.to_string()));
     from_exchange(signer, origin, subject::notice(to), headers, body.into())
+}
+
+/// Tells `to` how a plug and a HAT stand to each other. `id` is the same one each time that it is sent.
+pub fn connection<'a>(
+    signer: impl Into<Option<&'a Signer>>,
+    origin: &str,
+    to: &Address,
+    id: MessageId,
+    said: &Connection,
+) -> Outgoing {
+    let signer = signer.into();
+    let body = serde_json::to_vec(said).expect("ids and times are JSON");
+    let headers = speaker(signer, origin, id.0);
+    from_exchange(signer, origin, subject::connection(to), headers, body.into())
 }
 
 /// The exchange's own mark in its output stream: effects of all leaves below `through` were stored before it. The same

@@ -155,7 +155,7 @@ mod tests {
             party: "plug:fitbit".parse().expect("address"),
             approved: true,
             standing: Standing::Active,
-            profile: Some(Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() }),
+            profile: Some(Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into(), manifest: None }),
             keys: vec![],
         };
         assert_eq!(

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::command::PullAsk;
 use crate::domain::event::Authority;
+use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Id, Key, Kind, MessageId, Signature, Timestamp};
 
 use super::header::{self, HeaderSource};
@@ -275,6 +276,31 @@ pub fn notice<'t, H: HeaderSource>(
     let (signed, rest) = signed(subject, headers, body, origin, trust.into())?;
     verified(rest.as_ref())?;
     Ok(Noticed { id: signed.id, said: json(body)? })
+}
+
+/// How a plug and a HAT stand to each other, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected {
+    /// The message's id.
+    pub id: Uuid,
+    /// What it tells.
+    pub said: Connection,
+}
+
+/// Reads and verifies a message on `dex.v1.out.<kind>.<id>.connection`.
+///
+/// # Errors
+/// [`ReceivedError`].
+pub fn connection<'t, H: HeaderSource>(
+    subject: &str,
+    headers: &H,
+    body: &Bytes,
+    origin: &str,
+    trust: impl Into<Trust<'t>>,
+) -> Result<Connected, ReceivedError> {
+    let (signed, rest) = signed(subject, headers, body, origin, trust.into())?;
+    verified(rest.as_ref())?;
+    Ok(Connected { id: signed.id, said: json(body)? })
 }
 
 /// Reads a message on `dex.v1.out.<kind>.<id>.outcome` (an array) or an answer to `Dex-Reply` (one

@@ -109,6 +109,7 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",
         (_, "recall") => "who sent that exchange",
+        (_, "plug-connect") => "the HAT; or the plug, which asks its owner",
         (Kind::Hat, "register") => "the platform of its domain, an operator, or a bridge that asked at its address",
         (Kind::Hat, "pin-key" | "entrust") => "the HAT, its platform or the operator",
         (_, "account") => "the bridge itself or the operator",

@@ -132,6 +132,11 @@ pub fn notice(to: &Address) -> String {
     under(OUT_PREFIX, to, &["notice"])
 }
 
+/// Where a plug or a HAT is told how the two stand to each other.
+pub fn connection(to: &Address) -> String {
+    under(OUT_PREFIX, to, &["connection"])
+}
+
 /// Where the exchange marks, for itself, how far its output stream goes.
 pub fn mark(origin: &Address) -> String {
     under(OUT_PREFIX, origin, &["mark"])

@@ -157,7 +157,11 @@ impl Exchange {
         for n in 0..25 {
             let mut registration = Registration {
                 standing: if n == 3 { Standing::Suspended } else { Standing::Active },
-                profile: Some(Profile::Plug { name: "A plug".into(), namespace: format!("plug-{n}").into() }),
+                profile: Some(Profile::Plug {
+                    name: "A plug".into(),
+                    namespace: format!("plug-{n}").into(),
+                    manifest: None,
+                }),
                 standing_n: 2,
                 ..Registration::default()
             };

@@ -108,7 +108,7 @@ impl Worker {
             Item::Request(request) => self.pull(&request).await,
             Item::Recall(recall) => self.recall(recall).await,
             // Nobody over there reads them.
-            Item::Outcomes(_) | Item::Notice(_) | Item::Other { .. } => {}
+            Item::Outcomes(_) | Item::Notice(_) | Item::Connection(_) | Item::Other { .. } => {}
         }
     }
 

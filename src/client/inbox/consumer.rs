@@ -330,6 +330,8 @@ impl Pump {
             "outcome" => received::outcomes(&message.payload).map(Item::Outcomes),
             "notice" => received::notice(place, &headers, &message.payload, origin, keys)
                 .map(|notice| Item::Notice(Box::new(notice))),
+            "connection" => received::connection(place, &headers, &message.payload, origin, keys)
+                .map(|told| Item::Connection(Box::new(told))),
             _ => Ok(Item::Other { subject: place.to_owned(), body: message.payload.clone() }),
         };
         // What is not acknowledged here is brought again, which does no harm.

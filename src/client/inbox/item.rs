@@ -21,6 +21,8 @@ pub enum Item {
     Outcomes(Vec<OutcomeOut>),
     /// A notice, verified. May repeat: apply by its id.
     Notice(Box<wire::Noticed>),
+    /// How a plug and a HAT stand to each other, verified. May repeat and overtake: the higher `n` of a pair holds.
+    Connection(Box<wire::Connected>),
     /// Anything else that the exchange tells.
     Other {
         /// The subject it came on.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::actors::shared::Shared;
 use crate::domain::app::Accepted;
 use crate::domain::hat::Hat;
+use crate::domain::plug;
 use crate::domain::{Address, Id, Kind, Profile, RegistryView, Standing};
 use crate::store::load;
 use crate::wire::Problem;
@@ -56,6 +57,8 @@ pub fn show(shared: &Shared, body: &[u8]) -> Answer {
     let mut answer = standing::view(&address, &hat.registration);
     answer["platform"] = json!(hat.platform);
     answer["plugs"] = hat.plugs.keys().map(|plug| json!(plug)).collect();
+    let line = |(plug, asked): (&Id, &plug::Asked)| json!({ "plug": plug, "at": asked.at, "until": asked.until });
+    answer["connecting"] = hat.connecting.iter().map(line).collect();
     answer["apps"] = hat.apps.keys().map(|app| json!(app)).collect();
     answer["accepted"] = hat.accepted.iter().map(|(app, accepted)| accepted_line(shared, app, accepted)).collect();
     // The rest is told by `debit.list`, page by page.

@@ -151,6 +151,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::KeyRotated { .. } => "key-rotated",
         Event::KeyRevoked { .. } => "key-revoked",
         Event::OperatorDeclared { .. } => "operator-declared",
+        Event::PlugAsked { .. } => "plug-asked",
+        Event::PlugUnanswered { .. } => "plug-unanswered",
         Event::PlugConnected { .. } => "plug-connected",
         Event::PlugDisconnected { .. } => "plug-disconnected",
         Event::AppSetUp { .. } => "app-set-up",

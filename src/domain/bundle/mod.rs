@@ -40,6 +40,8 @@ pub const PARTS_MAX: usize = 64;
 pub const QUERIES_MAX: usize = 256;
 /// Most filters of one endpoint query.
 pub const FILTERS_MAX: usize = 32;
+/// Most searches (`find`) of a whole bundle: each takes a text apart into words.
+pub const SEARCHES_MAX: usize = 8;
 /// Most destinations of one endpoint query's mapping, nested ones too.
 pub const TARGETS_MAX: usize = 512;
 /// How deep a mapping, a path and a filter's value may go.

@@ -9,7 +9,7 @@ use super::mapping::{Mapping, Target};
 use super::time_part::Part;
 use super::{
     Bundle, DEPTH_MAX, EndpointQuery, FILTERS_MAX, LIMIT_MAX, Ordering, PARTS_MAX, PATH_BYTES_MAX, PropertyQuery,
-    QUERIES_MAX, TARGETS_MAX, VALUE_BYTES_MAX, compile, path, words,
+    QUERIES_MAX, SEARCHES_MAX, TARGETS_MAX, VALUE_BYTES_MAX, compile, path, words,
 };
 use crate::domain::records::is_endpoint;
 
@@ -80,6 +80,13 @@ pub(super) fn bundle(root: At<'_>, value: &Value) -> Read<Bundle> {
                 .refuse(format!("a property's name is 1 to {PROPERTY_BYTES_MAX} bytes without control characters"));
         }
         read.bundle.insert(key.into(), property(&at, value, &mut queries)?);
+    }
+    let queries = read.bundle.values().flat_map(|property| &property.endpoints);
+    let queries = queries.flat_map(|query| std::iter::once(query).chain(&query.links));
+    let searches = queries.flat_map(|query| &query.filters);
+    let searches = searches.filter(|filter| matches!(filter.operator, Operator::Find { .. })).count();
+    if searches > SEARCHES_MAX {
+        return at.refuse(format!("has {searches} filters that search (find), more than {SEARCHES_MAX}"));
     }
     Ok(read)
 }

@@ -1,8 +1,13 @@
 //! The HAT lets records out to every active data debit that selects any of them.
+//!
+//! What goes to all debits has been evaluated for none of them, whoever brings it: the exchange filters and maps each
+//! record itself. A debit with conditions takes no part: whether they hold is the HAT's to find out, for that debit, and
+//! to say with a `release` that names it or an answer to a pull.
 
 use super::check::{self, Case, permit};
 use super::delivery_id::part_id;
-use super::release::{begin, take, under};
+use super::release::{begin, stream, under};
+use crate::domain::bundle::TooLarge;
 use crate::domain::entity::Draft;
 use crate::domain::event::{Event, Part};
 use crate::domain::hat::Hat;
@@ -16,6 +21,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
     let deadline = check::deadline(case);
     let mut parts = Vec::new();
     let mut opened = Vec::new();
+    let mut too_large = false;
     for (id, debit) in &hat.debits {
         // A debit not in force, or whose client is not, takes no part.
         if debit.in_force(case.at()).is_err() {
@@ -24,8 +30,17 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         let Ok((under, revision)) = under(case, id, debit) else {
             continue;
         };
-        let Some(selected) = take(case, revision, records)? else {
+        if revision.terms.conditions.is_some() {
             continue;
+        }
+        // One client's mapping that makes too much of it does not keep it from the others.
+        let selected = match stream(case, revision, records) {
+            Ok(Some(selected)) => selected,
+            Ok(None) => continue,
+            Err(TooLarge) => {
+                too_large = true;
+                continue;
+            }
         };
         if parts.len() >= case.ctx.limits.active_debits_per_hat {
             return Err(Reason::OverQuota);
@@ -45,7 +60,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
     hat.quota(case, parts.len())?;
     hat.may_hold(case, opened.iter().filter(|draft| matches!(draft.event, Event::Held { .. })).count())?;
     if parts.is_empty() {
-        return Err(Reason::NothingSelected);
+        return Err(if too_large { Reason::TooLarge } else { Reason::NothingSelected });
     }
     let fanned = Event::Fanned { digest: case.cause.body, count: records.count(), parts };
     let mut drafts = Vec::with_capacity(1 + opened.len());

@@ -81,18 +81,23 @@ pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result
     Ok((under, revision))
 }
 
-/// What the revision's bundle selects of a body, which may not become larger than a body may be.
+/// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself.
+pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, TooLarge> {
+    revision.program.of(&revision.terms.bundle).take(records, case.ctx.limits.body_bytes)
+}
+
+/// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may be.
 ///
 /// A bridge brings what the HAT itself has made of the bundle: only what the bundle names passes. Otherwise records
 /// that stream out are filtered and mapped one by one; an answer to a pull is ordered and limited too, and depends on
 /// the debit's conditions.
-pub(crate) fn take(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, Reason> {
+fn take(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, Reason> {
     let most = case.ctx.limits.body_bytes;
     let bundle = &revision.terms.bundle;
     let taken = if case.is_bridge() {
         revision.program.of_evaluated(bundle).take(records, most)
     } else if case.command.pull.is_none() {
-        revision.program.of(bundle).take(records, most)
+        stream(case, revision, records)
     } else if conditions_hold(revision, records, most)? {
         revision.program.of(bundle).answer(records, most)
     } else {

@@ -10,6 +10,7 @@ use crate::domain::entry::Entry;
 use crate::domain::event::{DebitTerms, Event};
 use crate::domain::exchange::Open;
 use crate::domain::id::{Id, Kind, MessageId};
+use crate::domain::plug::Asked;
 use crate::domain::time::Timestamp;
 
 impl Hat {
@@ -46,7 +47,15 @@ impl Hat {
                     open.recalled = true;
                 }
             }
-            Event::PlugConnected { plug } => {
+            Event::PlugAsked { plug, until } => {
+                let id = entry.cause.as_ref().map_or(MessageId(Uuid::nil()), |cause| cause.id);
+                self.connecting.insert(plug.clone(), Asked { id, at: entry.at, until: *until });
+            }
+            Event::PlugUnanswered { plug, .. } => {
+                self.connecting.remove(plug);
+            }
+            Event::PlugConnected { plug, .. } => {
+                self.connecting.remove(plug);
                 self.plugs.insert(plug.clone(), entry.n);
             }
             Event::PlugDisconnected { plug } => {
@@ -122,6 +131,7 @@ impl Hat {
                     | Event::Fanned { .. }
                     | Event::Rejected { .. }
                     | Event::DebitProposed { .. }
+                    | Event::PlugAsked { .. }
                     | Event::Claimed { .. }
                     | Event::Reported(_)
             )

@@ -1,4 +1,4 @@
-//! Plugs on a HAT: connected and disconnected by its owner.
+//! Plugs on a HAT: they may ask; they are connected and disconnected by its owner.
 
 use super::state::Hat;
 use crate::domain::entity::Draft;
@@ -6,6 +6,7 @@ use crate::domain::entry::Basis;
 use crate::domain::event::Event;
 use crate::domain::exchange::check::{self, Case, permit};
 use crate::domain::id::{Address, Id, Kind};
+use crate::domain::plug::{CONNECTING_FOR, CONNECTING_MAX};
 use crate::domain::verdict::Reason;
 
 /// What the owner's connecting of `party` rests on.
@@ -33,21 +34,45 @@ pub(super) fn admit(
     Ok(basis)
 }
 
-/// Decides `hat.<hat>.plug-connect.<plug>`.
+/// Decides `hat.<hat>.plug-connect.<plug>`: the owner connects it, or the plug itself asks for that.
 pub(super) fn connect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
     let party = Address::new(Kind::Plug, plug.clone());
+    if case.speaks_for(&party) {
+        return ask(hat, case, plug);
+    }
     let basis = admit(hat, case, party, &hat.plugs)?;
-    let plug = plug.clone();
-    Ok(vec![Draft::caused(Event::PlugConnected { plug }).on(basis)])
+    let asked = hat.connecting.get(plug).map(|asked| asked.id);
+    Ok(vec![Draft::caused(Event::PlugConnected { plug: plug.clone(), asked }).on(basis)])
 }
 
-/// Decides `hat.<hat>.plug-disconnect.<plug>`.
+/// The plug asks; the owner has time to answer.
+fn ask(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
+    hat.registration.active()?;
+    let n = case.sender_approved()?;
+    hat.quota(case, 0)?;
+    if hat.plugs.contains_key(plug) || hat.connecting.contains_key(plug) {
+        return Err(Reason::AlreadyExists);
+    }
+    if hat.connecting.len() >= CONNECTING_MAX {
+        return Err(Reason::RecipientOverQuota);
+    }
+    let mut basis = vec![Basis { entity: case.from().clone(), n }];
+    if case.key_n != Some(n) {
+        basis.extend(case.key_basis());
+    }
+    let until = case.at().plus(CONNECTING_FOR);
+    Ok(vec![Draft::caused(Event::PlugAsked { plug: plug.clone(), until }).on(basis)])
+}
+
+/// Decides `hat.<hat>.plug-disconnect.<plug>`: the owner ends the connection, or declines what the plug asks for.
 pub(super) fn disconnect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
     permit(case.is_owner())?;
     hat.not_retired()?;
-    if !hat.plugs.contains_key(plug) {
-        return Err(Reason::NotConnected);
-    }
+    let asked = hat.connecting.get(plug).map(|asked| asked.id);
     let plug = plug.clone();
+    if !hat.plugs.contains_key(&plug) {
+        let asked = asked.ok_or(Reason::NotConnected)?;
+        return Ok(vec![Draft::caused(Event::PlugUnanswered { plug, asked, declined: true })]);
+    }
     Ok(vec![Draft::caused(Event::PlugDisconnected { plug })])
 }

@@ -103,6 +103,7 @@ impl Entity for Hat {
     }
 
     fn wake(&self) -> Option<Timestamp> {
-        self.debits.values().filter_map(|debit| debit.next_turn()).min()
+        let turns = self.debits.values().filter_map(|debit| debit.next_turn());
+        turns.chain(self.connecting.values().map(|asked| asked.until)).min()
     }
 }

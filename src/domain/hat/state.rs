@@ -11,6 +11,7 @@ use crate::domain::event::Opened;
 use crate::domain::exchange::Open;
 use crate::domain::exchange::check::Case;
 use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::plug;
 use crate::domain::registration::{Registration, Standing};
 use crate::domain::report::Reports;
 use crate::domain::time::{SECOND, Timestamp};
@@ -84,6 +85,9 @@ pub struct Hat {
     pub platform: Option<Id>,
     /// Connected plugs, each with the number of the entry that connected it.
     pub plugs: BTreeMap<Id, u64>,
+    /// Plugs that want to be connected and wait for the owner; at most [`CONNECTING_MAX`](plug::CONNECTING_MAX).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connecting: BTreeMap<Id, plug::Asked>,
     /// Apps set up, each with the number of the entry that did it.
     pub apps: BTreeMap<Id, u64>,
     /// Of each app set up: the version that the owner accepted.

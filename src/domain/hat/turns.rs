@@ -1,4 +1,4 @@
-//! What the clock alone does to data debits: periods roll over, debits end.
+//! What the clock alone does: periods of data debits roll over, debits end, plugs' wishes lapse.
 
 use super::state::Hat;
 use crate::domain::debit::Debit;
@@ -48,5 +48,9 @@ pub(super) fn wake(hat: &Hat, now: Timestamp) -> Decision {
             break;
         }
     }
+    let lapsed = hat.connecting.iter().filter(|(_, asked)| asked.until <= now);
+    drafts.extend(lapsed.map(|(plug, asked)| {
+        Draft::further(Event::PlugUnanswered { plug: plug.clone(), asked: asked.id, declined: false })
+    }));
     if drafts.is_empty() { Decision::Nothing } else { Decision::Record(drafts) }
 }

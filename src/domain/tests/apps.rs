@@ -114,7 +114,24 @@ fn an_app_suspends_itself_but_does_not_undo_the_operator() {
     w.must(APP, ROOT, Action::Suspend);
     assert_eq!(w.refuses(APP, APP, Action::Resume), Reason::NotPermitted);
     w.must(APP, ROOT, Action::Resume);
+    // Nor by having been first.
+    w.must(APP, APP, Action::Suspend);
+    w.must(APP, ROOT, Action::Suspend);
+    assert_eq!(w.refuses(APP, APP, Action::Resume), Reason::NotPermitted);
+    assert_eq!(w.refuses(APP, ROOT, Action::Suspend), Reason::WrongState);
+    w.must(APP, ROOT, Action::Resume);
     assert_eq!(w.refuses("plug:facebook", "plug:facebook", Action::Suspend), Reason::NotPermitted);
+}
+
+/// An operator who has read one manifest does not publish another under its number.
+#[test]
+fn what_waits_does_not_change_under_its_number() {
+    let mut w = world();
+    w.must(APP, APP, bring("2.0.0", &["rumpel"]));
+    assert_eq!(w.refuses(APP, APP, bring("2.0.0", &["health", "rumpel"])), Reason::WrongState);
+    w.must(APP, APP, bring("2.0.1", &["health", "rumpel"]));
+    assert_eq!(w.refuses(APP, ROOT, publish("2.0.0")), Reason::NotFound);
+    w.must(APP, ROOT, publish("2.0.1"));
 }
 
 #[test]

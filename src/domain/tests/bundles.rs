@@ -138,3 +138,43 @@ fn linked_records_stay_behind() {
     w.must(BOB, BOB, Action::Release { debit: id("d1"), records });
     assert_eq!(content(&w), json!([{ "endpoint": "facebook/feed", "data": { "i": 1 } }]));
 }
+
+/// What goes to every debit was evaluated for none, so a bridge's `data` is filtered and mapped like the HAT's own.
+#[test]
+fn what_a_bridge_fans_out_is_filtered_too() {
+    let mut w = World::new();
+    w.debit("d9", "org:acme", asked());
+    w.local(&a(BRIDGE), Action::OperatorDeclare { keys: vec![key(BRIDGE)] });
+    w.must(BOB, ROOT, Action::Entrust { transport: Transport::Nats, bridge: Some(id("dex.test")) });
+    assert_eq!(w.refuses(BOB, BRIDGE, Action::Data { records: numbers(&[1, 12]) }), Reason::NothingSelected);
+    w.must(BOB, BRIDGE, Action::Data { records: numbers(&[1, 5]) });
+    assert_eq!(seen(&w), [5]);
+}
+
+/// Whether conditions hold can't be told by what goes to everybody.
+#[test]
+fn a_debit_with_conditions_takes_no_part_in_a_fan_out() {
+    let mut w = World::new();
+    let adult = bundle(json!({ "adult": { "endpoints": [{ "endpoint": "rumpel/age" }] } }));
+    w.debit("d9", "org:acme", DebitTerms { conditions: Some(adult), ..asked() });
+    assert_eq!(w.refuses(BOB, BOB, Action::Data { records: numbers(&[5]) }), Reason::NothingSelected);
+    w.must(BOB, BOB, Action::Release { debit: id("d9"), records: numbers(&[5]) });
+    assert_eq!(seen(&w), [5]);
+}
+
+#[test]
+fn one_client_s_mapping_does_not_keep_records_from_the_others() {
+    let mut w = World::new();
+    let many: serde_json::Map<String, Value> = (0..40).map(|n| (format!("k{n}"), json!("n"))).collect();
+    let property = json!({ "endpoints": [{ "endpoint": "rumpel/a", "mapping": many }] });
+    w.debit("d8", "org:acme", DebitTerms::new(a("org:acme"), "research", bundle(json!({ "p": property })), 3600));
+    w.limits.body_bytes = 2000;
+    let list = json!([{ "endpoint": "rumpel/a", "data": { "n": "x".repeat(100), "number": 1 } }]);
+    let records = || Records::parse(list.to_string().into(), 10).expect("records");
+    assert_eq!(w.refuses(BOB, BOB, Action::Data { records: records() }), Reason::TooLarge);
+    let plain =
+        bundle(json!({ "p": { "endpoints": [{ "endpoint": "rumpel/a", "mapping": { "number": "number" } }] } }));
+    w.debit("d9", "org:acme", DebitTerms::new(a("org:acme"), "research", plain, 3600));
+    w.must(BOB, BOB, Action::Data { records: records() });
+    assert_eq!(seen(&w), [1]);
+}

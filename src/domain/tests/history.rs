@@ -155,6 +155,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
             let at_period_end = bits & 1 != 0;
             own(Action::DebitDisable { debit: debit(), at_period_end })
         }
+        20 if bits & 3 == 3 => by("plug:facebook", Action::PlugConnect { plug: id("facebook") }),
         20 => own(Action::PlugConnect { plug: id("facebook") }),
         21 => own(Action::AppSetup { app: id("notables"), version: None }),
         22 if bits & 1 == 0 => own(Action::PlugDisconnect { plug: id("facebook") }),

@@ -99,6 +99,7 @@ proptest! {
             let ends = matches!(entry.event, Event::Settled(_) | Event::Disputed { .. }
                 | Event::Expired(_) | Event::Recalled(_) | Event::Dropped { .. });
             let answers = matches!(entry.event, Event::ClaimRefused { .. }
+                | Event::PlugConnected { asked: Some(_), .. } | Event::PlugUnanswered { .. }
                 | Event::DebitProposed { claim: Some(_), .. } | Event::Released(_));
             prop_assert_eq!(told(false), usize::from(ends || answers));
             let closes = effects.iter().filter(|e| matches!(e, Effect::Close { .. })).count();
@@ -156,6 +157,7 @@ fn the_histories_reach_every_state() {
         "Retired",
         "KeyRotated",
         "KeyRevoked",
+        "PlugAsked",
         "PlugConnected",
         "PlugDisconnected",
         "AppSetUp",

@@ -157,7 +157,7 @@ impl<'e> Reading<'e> {
                 let held = self.keys.entry(who).or_default().iter_mut().filter(|held| held.0 == *key);
                 held.for_each(|held| held.2 = held.2.min(*since));
             }
-            Event::PlugConnected { plug } => {
+            Event::PlugConnected { plug, .. } => {
                 self.connected.insert((who, Address::new(Kind::Plug, plug.clone())));
             }
             Event::PlugDisconnected { plug } => {

@@ -18,6 +18,7 @@ mod oracle;
 mod order;
 mod pending;
 mod periods;
+mod plugs;
 mod reasons;
 mod registry;
 mod reports;

@@ -31,7 +31,7 @@ fn in_force(entries: &[Entry], end: usize, party: &Address) -> bool {
 
 fn connected(entries: &[Entry], end: usize, hat: &Address, party: &Address) -> bool {
     newest(entries, end, hat, |entry| match &entry.event {
-        Event::PlugConnected { plug } if party.kind == Kind::Plug => (*plug == party.id).then_some(true),
+        Event::PlugConnected { plug, .. } if party.kind == Kind::Plug => (*plug == party.id).then_some(true),
         Event::PlugDisconnected { plug } if party.kind == Kind::Plug => (*plug == party.id).then_some(false),
         Event::AppSetUp { app, .. } if party.kind == Kind::App => (*app == party.id).then_some(true),
         Event::AppDisabled { app } if party.kind == Kind::App => (*app == party.id).then_some(false),

@@ -161,7 +161,7 @@ fn not_permitted() {
 #[test]
 fn not_approved_and_not_connected() {
     let mut w = World::new();
-    let profile = Profile::Plug { name: "n".into(), namespace: "x".into() };
+    let profile = Profile::Plug { name: "n".into(), namespace: "x".into(), manifest: None };
     w.register("plug:new", "plug:new", profile);
     let credit = || Action::Credit { by: id("new"), records: records(&["x/y"]) };
     assert_eq!(w.refuses(BOB, "plug:new", credit()), Reason::NotApproved);
@@ -254,7 +254,7 @@ fn quotas() {
     let propose = Action::DebitPropose { debit: id("d2"), terms: terms("org:acme", &["x/y"]) };
     assert_eq!(w.refuses(BOB, "org:acme", propose), Reason::RecipientOverQuota);
     w.limits.connections_per_hat = 1;
-    w.approved("plug:b", Profile::Plug { name: "n".into(), namespace: "b".into() });
+    w.approved("plug:b", Profile::Plug { name: "n".into(), namespace: "b".into(), manifest: None });
     assert_eq!(w.refuses(BOB, BOB, Action::PlugConnect { plug: id("b") }), Reason::OverQuota);
 }
 

@@ -183,7 +183,7 @@ impl World {
         for hat in ["hat:bob.hubat.net", "hat:eve.hubat.net"] {
             w.register(hat, "platform:hubat.net", Profile::HAT);
         }
-        let plug = Profile::Plug { name: name.clone(), namespace: "facebook".into() };
+        let plug = Profile::Plug { name: name.clone(), namespace: "facebook".into(), manifest: None };
         w.approved("plug:facebook", plug);
         let app =
             Profile::App { name: name.clone(), version: "1".into(), namespaces: vec!["rumpel".into()], manifest: None };

@@ -67,7 +67,7 @@ pub async fn run(load: Arc<Load>, client: Client, mut inbox: Inbox) {
                     });
                 }
             }
-            Ok(Item::Notice(_) | Item::Other { .. }) => {}
+            Ok(Item::Notice(_) | Item::Connection(_) | Item::Other { .. }) => {}
             Err(error) => load.witness.stray(error.to_string()),
         }
     }

@@ -80,6 +80,15 @@ fn version() -> Value {
     json!({"type": "string", "maxLength": 128, "description": "of an app's manifest, like 1.4.0"})
 }
 
+/// A plug's manifest, as short as one can be.
+fn plug_example() -> Value {
+    json!({
+        "description": "Reads a person's own posts into their HAT.",
+        "url": "https://facebook.plug.example",
+        "endpoints": [{"name": "feed", "fields": {"from.name": "direct", "message": "special"}}],
+    })
+}
+
 /// A whole manifest, as short as one can be.
 fn manifest_example() -> Value {
     let picture = || json!({"normal": "https://notables.example/logo.png"});
@@ -278,7 +287,7 @@ impl Shape {
             Shape::KeyName => object(&["key", "name"], json!({"key": key(), "name": text(128)})),
             Shape::Plug => object(
                 &["key", "name", "namespace"],
-                json!({"key": key(), "name": text(128), "namespace": namespace()}),
+                json!({"key": key(), "name": text(128), "namespace": namespace(), "manifest": {"type": "object"}}),
             ),
             Shape::App => object(
                 &["key", "name", "version", "namespaces"],
@@ -356,7 +365,12 @@ impl Shape {
             }),
             Shape::Account => json!({"account": "acme", "roles": ["createDataOffers"], "approved": true}),
             Shape::KeyName => json!({"key": key_example(), "name": "Acme Research"}),
-            Shape::Plug => json!({"key": key_example(), "name": "Fitbit", "namespace": "fitbit"}),
+            Shape::Plug => json!({
+                "key": key_example(),
+                "name": "Facebook plug",
+                "namespace": "facebook",
+                "manifest": plug_example(),
+            }),
             Shape::App => {
                 json!({"key": key_example(), "name": "Notables", "version": "1.0.0", "namespaces": ["rumpel"]})
             }

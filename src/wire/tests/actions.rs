@@ -126,7 +126,7 @@ fn bodies_become_the_domain_s_actions() {
         read("plug:fitbit", "register", None, &body_of(Kind::Plug, "register")),
         Ok(Action::Register {
             key: Some(key),
-            profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into() }
+            profile: Profile::Plug { name: "Fitbit".into(), namespace: "fitbit".into(), manifest: None }
         })
     );
     assert_eq!(

@@ -30,7 +30,7 @@ fn party(address: &str, standing: Standing, profile: Profile, keys: Vec<KeyRecor
 }
 
 fn parties() -> Vec<Party> {
-    let plug = Profile::Plug { name: "F".into(), namespace: "facebook".into() };
+    let plug = Profile::Plug { name: "F".into(), namespace: "facebook".into(), manifest: None };
     let app = Profile::App {
         name: "N".into(),
         version: "1.0.0".into(),

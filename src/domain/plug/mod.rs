@@ -1,13 +1,20 @@
-//! A plug: its registration. What it may write, and whether it is approved, is read from there by the HATs.
+//! A plug: its registration, with its manifest. What it may write, and whether it is approved, is read from there by
+//! the HATs.
+
+mod connection;
+mod manifest;
+
+pub use connection::{Asked, CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
+pub use manifest::{Class, ENDPOINTS_MAX, EndpointOf, Manifest, ManifestFault};
 
 use serde::{Deserialize, Serialize};
 
-use super::command::Command;
-use super::entity::{Context, Decision, Entity, Known};
-use super::entry::Entry;
-use super::notice::Notices;
-use super::party;
-use super::registration::Registration;
+use crate::domain::command::Command;
+use crate::domain::entity::{Context, Decision, Entity, Known};
+use crate::domain::entry::Entry;
+use crate::domain::notice::Notices;
+use crate::domain::party;
+use crate::domain::registration::Registration;
 
 /// The state: one registration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
