@@ -38,6 +38,7 @@ mod nats_streams;
 mod notices;
 mod offers;
 mod queries;
+mod query_schemas;
 mod recovery;
 
 mod rounds;
