@@ -32,6 +32,8 @@ struct World {
     /// A settled credit, a refused one, one that was asked back, a disputed one, a fan-out, a pull.
     exchanges: Vec<Value>,
     notice: Value,
+    /// A time before which a key was revoked later.
+    before: Value,
     _daemon: Inside,
     ground: Ground,
 }
@@ -80,7 +82,8 @@ impl World {
             Arc::new(|command| assert!(!matches!(command.action, Action::Retire), "as the test wants"));
         let daemon = Inside::start(ground.config(""), Extras { fault: Some(fault), ..Extras::default() });
         let cast = Cast::new(ground.client().await, 6).await;
-        let mut world = World { cast, exchanges: Vec::new(), notice: Value::Null, _daemon: daemon, ground };
+        let mut world =
+            World { cast, exchanges: Vec::new(), notice: Value::Null, before: Value::Null, _daemon: daemon, ground };
         world.parties().await;
         world.debits().await;
         world.offers().await;
@@ -90,7 +93,7 @@ impl World {
     }
 
     /// A HAT over HTTP, a bridge, an app with a manifest and a version that waits, an org that waits, a replaced key.
-    async fn parties(&self) {
+    async fn parties(&mut self) {
         let operator = &self.cast.operator;
         let order = |to: &str, action: &[&str], body: Value| Order::new(&address(to), action, body.to_string());
         for (party, approved) in [("bridge:carrier", true), ("org:waits", false)] {
@@ -105,6 +108,8 @@ impl World {
         }
         let bob = json!({ "publicKey": HAT_PUBLIC, "transport": "http", "bridge": "carrier" });
         operator.send(order("hat:bob.example.net", &["register"], bob)).await.expect("registered");
+        let pinned = order("hat:h2.hubat.net", &["pin-key"], json!({ "publicKey": HAT_PUBLIC }));
+        self.cast.hats[2].send(pinned).await.expect("pinned");
         let key = keys::generate();
         let public = key.public();
         let mut manifest: Value = serde_json::from_str(MANIFEST).expect("JSON");
@@ -117,8 +122,16 @@ impl World {
         let brought = json!({ "key": public, "manifest": manifest });
         own.send(order(&app, &["version"], brought)).await.expect("a version that waits");
         self.cast.hats[0].app_setup(&address(&app).id).await.expect("set up");
+        let hat = &self.cast.hats[5];
+        let old = hat.key().expect("it signs");
         let next = keys::generate();
-        self.cast.hats[5].rotate_key(&next.public()).await.expect("rotated");
+        let public = next.public();
+        let at = dex::client::ids::now();
+        self.before = json!(at);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        hat.rotate_key(&public).await.expect("rotated");
+        let hat = hat.speaking(hat.party().clone(), next);
+        hat.revoke_key(hat.party(), &old, at).await.expect("revoked");
     }
 
     /// On `h0`: one with filters that was amended, one that ended, one that waits; on `h1`: one that is on.
@@ -212,7 +225,8 @@ impl World {
             let mut report: Value = serde_json::from_str(REPORT).expect("JSON");
             report[0]["logEntry"] = json!(hat.party().to_string());
             let order = Order::new(hat.party(), &["report"], report.to_string());
-            hat.send(order).await.expect("reported");
+            let told = hat.send(order).await.expect("reported");
+            self.exchanges.push(json!(told.outcome.exchange));
         }
         let mut target = Target { with_hat_address: vec![self.cast.hat(0)], ..Target::default() };
         target.with_any_role = vec!["plug:facebook".into()];
@@ -222,7 +236,7 @@ impl World {
             let posted = self.cast.operator.post_notice(&notice).await.expect("posted");
             self.notice = json!(posted.outcome.delivery);
         }
-        let dead = self.cast.hats[5].send(Order::retire(&self.cast.hat(5))).await;
+        let dead = self.cast.hats[3].send(Order::retire(&self.cast.hat(3))).await;
         assert!(dead.is_err(), "{dead:?}");
         let nats = async_nats::connect(self.ground.broker.url()).await.expect("connects");
         nats.publish("dex.v1.in.hat.h0_hubat_net.data", "no form".into()).await.expect("published");
@@ -250,14 +264,18 @@ impl World {
             }
             "trust.verify" => {
                 let mut all = vec![json!({ "party": "plug:facebook" }), json!({ "party": "org:nobody" })];
-                all.extend(["org:waits", "app:notables", "dex:dex.test"].map(|party| json!({ "party": party })));
-                all.extend(["plug:facebook", "hat:h0.hubat.net", "hat:h5.hubat.net"].map(proof));
+                all.push(json!({ "party": "hat:h5.hubat.net", "at": self.before }));
+                all.extend(
+                    ["hat:bob.example.net", "org:waits", "app:notables", "dex:dex.test"]
+                        .map(|party| json!({ "party": party })),
+                );
+                all.extend(["org:acme", "plug:facebook", "hat:h0.hubat.net", "hat:h5.hubat.net"].map(proof));
                 all
             }
             "trust.bundle" => vec![json!({}), json!({ "ifNoneMatch": digest })],
             "hat.show" => [of_hats(), vec![json!({ "hat": "bob.example.net" })]].concat(),
-            "app.list" => vec![json!({}), json!({ "manifests": true })],
-            "offer.list" => vec![json!({}), json!({ "terms": true })],
+            "app.list" => vec![json!({}), json!({ "manifests": true }), json!({ "limit": 1 })],
+            "offer.list" => vec![json!({}), json!({ "terms": true }), json!({ "limit": 1 })],
             "offer.show" => vec![json!({ "offer": "steps" }), json!({ "offer": "draft" })],
             "offer.claims" => vec![json!({ "offer": "steps", "keys": true }), json!({ "offer": "steps", "limit": 1 })],
             "debit.show" => {
@@ -274,7 +292,8 @@ impl World {
                 json!({ "roles": ["plug:facebook"], "email": "ann@example.net" }),
             ],
             "notice.show" => vec![json!({ "notice": self.notice })],
-            "plug.list" | "platform.list" | "org.list" | "bridge.list" | "dead.list" | "hat.list" => {
+            "plug.list" | "platform.list" | "org.list" | "bridge.list" | "dead.list" | "stats.catalogue"
+            | "hat.list" => {
                 vec![json!({}), json!({ "limit": 1 })]
             }
             _ => vec![json!({})],
@@ -330,14 +349,27 @@ fn published(info: &Value, query: &str) -> (Value, Value) {
     (of("schema.request"), of("schema.response"))
 }
 
-/// Fields that this world brings about in no answer.
-const UNSEEN: [&str; 0] = [];
+/// Whether this world brings a field about in no answer: two operators' approval, parties of a kind that have no such
+/// registration waiting or no such key, traces cut short, late receipts and releases that answer a pull, what only a signed message is told of itself,
+/// terms that an offer left out, more parties than one.
+fn may_miss(field: &str) -> bool {
+    let anywhere = ["approvedBy", ".pending.", ".keys.until", ".next", "toldEnd"];
+    let of_one = [
+        "exchange.explain.basis",
+        "exchange.trace.truncated",
+        "exchange.trace.steps.verdict",
+        "exchange.trace.steps.pull",
+    ];
+    let of_one = of_one.iter().any(|one| field.starts_with(one));
+    of_one || field.contains(".terms.debit.") || anywhere.iter().any(|part| field.contains(part))
+}
 
 #[tokio::test]
 async fn every_answer_is_as_its_published_schema_says_and_every_other_is_refused() {
     let world = World::new().await;
     let nats = async_nats::connect(world.ground.broker.url()).await.expect("connects");
     let info = nats.request("$SRV.INFO.dex", "".into()).await.expect("discovered").payload;
+    println!("$SRV.INFO has {} bytes", info.len());
     assert!(info.len() <= INFO_BYTES_MAX, "$SRV.INFO has {} bytes", info.len());
     let info: Value = serde_json::from_slice(&info).expect("JSON");
     assert_eq!(info["endpoints"].as_array().map(Vec::len), Some(schema::QUERIES.len()));
@@ -379,8 +411,8 @@ async fn every_answer_is_as_its_published_schema_says_and_every_other_is_refused
             assert!(found.is_some(), "{query} with {what} is taken");
         }
     }
-    let expected: BTreeSet<String> = UNSEEN.iter().map(|it| (*it).to_owned()).collect();
-    assert_eq!(unseen, expected, "each field that is published was answered");
+    unseen.retain(|field| !may_miss(field));
+    assert!(unseen.is_empty(), "published, but never answered: {unseen:?}");
 }
 
 #[tokio::test]

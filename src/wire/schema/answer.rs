@@ -107,12 +107,9 @@ pub(super) fn party_address() -> Value {
     address("hat|plug|app|org|platform|bridge|operator|offer|lane|dex")
 }
 
-/// An entry by its entity and number, with its leaf once that is known.
-fn basis(leaf: Value) -> Value {
-    match leaf {
-        Value::Null => answer(json!({"entity": party_address(), "n": count()}), json!({"leaf": count()})),
-        leaf => answer(json!({"entity": party_address(), "n": count(), "leaf": leaf}), json!({})),
-    }
+/// An entry by its entity and number.
+fn entry() -> Value {
+    answer(json!({"entity": party_address(), "n": count()}), json!({}))
 }
 
 /// A connected party, with the entry that connected it.

@@ -69,7 +69,7 @@ pub fn query(name: &str) -> Option<QuerySchema> {
 
 /// Question, answer and an example of the question; a test walks all names.
 fn shapes(name: &str) -> Option<(Value, Value, Value)> {
-    let list = |kind: Kind| (question::list(kind), answer::party_list(), json!({"limit": 100}));
+    let list = |kind: Kind| (question::list(kind), answer::party_list(kind), json!({"limit": 100}));
     let hat = || json!({"hat": "bob.hubat.net"});
     Some(match name {
         "health" => (question::nothing(), answer::health(), json!({})),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, array, basis, count, counts, digest, flag, or_null, party_address, string, time, uuid};
+use super::{answer, array, count, counts, digest, entry, flag, or_null, party_address, string, time, uuid};
 use crate::domain::{Reason, Status};
 
 fn status() -> Value {
@@ -28,7 +28,7 @@ fn step() -> Value {
         json!({"leaf": count(), "at": time(), "entity": party_address(), "n": count(), "event": string()}),
         json!({
             "status": status(), "reason": reason(), "message": uuid(), "from": party_address(), "subject": string(),
-            "basis": array(basis(Value::Null)), "exchange": uuid(), "parent": uuid(), "pull": uuid(),
+            "basis": array(entry()), "exchange": uuid(), "parent": uuid(), "pull": uuid(),
             "direction": {"enum": ["credit", "release", "pull"]}, "authority": string(), "to": party_address(),
             "delivery": uuid(), "deadline": time(), "openedAt": time(), "digestIn": digest(), "digestOut": digest(),
             "countIn": count(), "countOut": count(), "bytesIn": count(), "bytesOut": count(),
@@ -43,10 +43,11 @@ pub fn explain() -> Value {
     let mut verdicts: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
     verdicts.extend(["unknown", "repeat", "nothing"]);
     let check = answer(json!({"rule": string(), "passed": or_null(flag()), "detail": or_null(string())}), json!({}));
+    let located = answer(json!({"entity": party_address(), "n": count(), "leaf": or_null(count())}), json!({}));
     answer(
         json!({"verdict": {"enum": verdicts}, "refused": flag(), "checks": array(check), "at": time()}),
         json!({
-            "reason": reason(), "detail": string(), "hint": string(), "basis": array(basis(or_null(count()))),
+            "reason": reason(), "detail": string(), "hint": string(), "basis": array(located),
         }),
     )
 }

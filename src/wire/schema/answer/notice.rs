@@ -1,4 +1,4 @@
-//! Notices.
+//! Answers about notices: those that stand, and how far each was told.
 
 use serde_json::{Value, json};
 

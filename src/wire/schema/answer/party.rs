@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::debit;
-use super::{answer, array, basis, connected, count, digest, flag, key, or_null, page, party_address, string, time};
+use super::{answer, array, connected, count, digest, entry, flag, key, or_null, page, party_address, string, time};
+use crate::domain::Kind;
 use crate::wire::schema::shape::id;
 
 /// `trust.verify`.
@@ -20,12 +21,17 @@ pub fn verify() -> Value {
         "treeSize": count(),
         "checkpoint": string(),
     });
-    with(view(), json!({"at": time()}), more)
+    let mut view = view(None);
+    view["properties"]["basis"] = with(entry(), json!({}), json!({"leaf": count()}));
+    let held = &mut view["properties"]["keys"]["items"];
+    held["properties"]["leaf"] = count();
+    *held = with(held.take(), json!({"inForce": flag()}), json!({}));
+    with(view, json!({"at": time()}), more)
 }
 
 /// `platform.list`, `hat.list`, `plug.list`, `app.list`, `org.list`, `bridge.list`.
-pub fn party_list() -> Value {
-    page(view(), id())
+pub fn party_list(kind: Kind) -> Value {
+    page(view(Some(kind)), id())
 }
 
 /// `hat.show`.
@@ -48,20 +54,22 @@ pub fn hat_show() -> Value {
         "openExchanges": count(),
         "entries": count(),
     });
-    with(view(), always, json!({}))
+    with(view(Some(Kind::Hat)), always, json!({}))
 }
 
-/// A registration: standing, keys, what it says of itself.
-fn view() -> Value {
-    let held = answer(
-        json!({"key": key(), "from": time(), "n": count()}),
-        json!({"until": time(), "leaf": count(), "inForce": flag()}),
-    );
+/// A registration of a party of this kind, or of any: standing, keys, what it says of itself.
+fn view(kind: Option<Kind>) -> Value {
+    let profile = || kind.map_or_else(any_profile, profile);
+    let held = answer(json!({"key": key(), "from": time(), "n": count()}), json!({"until": time()}));
     let pending = answer(json!({"key": key(), "fingerprint": string(), "profile": profile(), "at": time()}), json!({}));
     let version = answer(
         json!({"version": string(), "at": time(), "registered": count(), "n": count()}),
         json!({"digest": digest()}),
     );
+    let mut sometimes = json!({"approvedBy": answer(json!({"operator": party_address(), "key": key()}), json!({}))});
+    if kind.is_none_or(|kind| kind == Kind::App) {
+        sometimes["versions"] = array(version);
+    }
     answer(
         json!({
             "party": party_address(),
@@ -70,30 +78,33 @@ fn view() -> Value {
             "profile": or_null(profile()),
             "keys": array(held),
             "pending": array(pending),
-            "basis": basis(Value::Null),
+            "basis": entry(),
         }),
-        json!({
-            "versions": array(version),
-            "approvedBy": answer(json!({"operator": party_address(), "key": key()}), json!({})),
-        }),
+        sometimes,
     )
 }
 
 /// What a party says of itself, by its kind.
-fn profile() -> Value {
-    let of = |kinds: &[&str], mut always: Value, sometimes: Value| {
-        always["kind"] = json!({"enum": kinds});
-        answer(always, sometimes)
+fn any_profile() -> Value {
+    let kinds = [Kind::Hat, Kind::Plug, Kind::App, Kind::Org, Kind::Platform, Kind::Bridge, Kind::Operator];
+    json!({"anyOf": kinds.map(profile)})
+}
+
+fn profile(kind: Kind) -> Value {
+    let (mut always, sometimes) = match kind {
+        Kind::Hat => {
+            (json!({}), json!({"publicKey": string(), "transport": {"enum": ["nats", "http"]}, "bridge": id()}))
+        }
+        Kind::Plug => (json!({"name": string(), "namespace": string()}), json!({})),
+        Kind::App => (
+            json!({"name": string(), "version": string(), "namespaces": array(string())}),
+            json!({"manifest": manifest()}),
+        ),
+        Kind::Org | Kind::Platform | Kind::Bridge => (json!({"name": string()}), json!({})),
+        _ => (json!({}), json!({})),
     };
-    let hat = json!({"publicKey": string(), "transport": {"enum": ["nats", "http"]}, "bridge": id()});
-    let app = json!({"name": string(), "version": string(), "namespaces": array(string())});
-    json!({"anyOf": [
-        of(&["hat"], json!({}), hat),
-        of(&["plug"], json!({"name": string(), "namespace": string()}), json!({})),
-        of(&["app"], app, json!({"manifest": manifest()})),
-        of(&["org", "platform", "bridge"], json!({"name": string()}), json!({})),
-        of(&["operator"], json!({}), json!({})),
-    ]})
+    always["kind"] = json!({"enum": [kind.as_str()]});
+    answer(always, sometimes)
 }
 
 /// An app's manifest, in the format of HATs.

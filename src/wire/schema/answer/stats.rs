@@ -1,4 +1,4 @@
-//! Counts.
+//! Answers that count: exchanges, and what HATs have reported.
 
 use serde_json::{Value, json};
 
