@@ -24,10 +24,15 @@ pub fn bundle() -> Value {
         "unchanged": {"enum": [true]}, "digest": digest(), "generation": count(), "expires": time(),
     });
     let held = answer(json!({"key": key(), "fingerprint": string(), "from": time()}), json!({"until": time()}));
+    let role = answer(json!({"role": string()}), json!({"detail": string()}));
+    let rules = json!({
+        "namespaces": array(string()), "domain": string(), "version": string(), "roles": array(role),
+    });
+    let rules = answer(json!({}), rules);
     let party = answer(
         json!({
             "party": super::party_address(), "standing": {"enum": ["active", "suspended", "retired"]},
-            "rules": answer(json!({}), json!({"namespaces": array(string()), "domain": string()})),
+            "rules": rules,
             "keys": array(held),
         }),
         json!({}),
