@@ -59,15 +59,22 @@ pub enum TrustVerb {
         #[arg(long, value_name = "KEY")]
         dex_key: Option<Key>,
     },
-    /// Ask a saved bundle whether a party may write a namespace under a key; exit code 1 when not
+    /// Ask a saved bundle whether a party may write a namespace, or an app has a role, under a key; exit code 1 when not
     #[command(
-        after_help = "Example:\n  dex trust may plug:facebook facebook --with UAB… --bundle bundle.json --dex-key UDX…\n\nNothing is asked of anybody. Which HATs have connected the party, a bundle does not tell."
+        after_help = "Examples:\n  dex trust may plug:facebook facebook --with UAB… --bundle bundle.json --dex-key UDX…\n  dex trust may app:notables --role namespaceread --detail rumpel --with UAC… --bundle bundle.json --dex-key UDX…\n\nOf an app its roles are shown, as its published manifest asks for them. Nothing is asked of anybody. Which HATs have connected the party, a bundle does not tell."
     )]
     May {
         /// The plug or app
         address: Address,
         /// The namespace
-        namespace: String,
+        #[arg(required_unless_present = "role", conflicts_with = "role")]
+        namespace: Option<String>,
+        /// A role of an app instead, such as namespaceread
+        #[arg(long)]
+        role: Option<String>,
+        /// Of what the role is; of anything when not given
+        #[arg(long, requires = "role", conflicts_with = "namespace")]
+        detail: Option<String>,
         /// The public key that it signs with
         #[arg(long, value_name = "KEY")]
         with: Key,
@@ -93,18 +100,37 @@ pub fn run(globals: &Globals, verb: &TrustVerb) -> Result<ExitCode, Failure> {
         TrustVerb::Bundle { out, dex_key } => fetch(globals, out.as_deref(), *dex_key),
         TrustVerb::Show { bundle: Some(file), dex_key } => show(globals, &saved(globals, file, *dex_key)?),
         TrustVerb::Show { bundle: None, dex_key } => show(globals, &asked(globals, *dex_key)?.0),
-        TrustVerb::May { address, namespace, with, bundle, dex_key, at } => {
+        TrustVerb::May { address, namespace, role, detail, with, bundle, dex_key, at } => {
             let bundle = saved(globals, bundle, Some(*dex_key))?;
-            let ruling = bundle.may_write(address, with, namespace, at.unwrap_or_else(ids::now));
-            if globals.json {
-                let reason = if let Ruling::MayNot(reason) = ruling { Some(reason) } else { None };
-                out::json(&json!({ "may": ruling == Ruling::May, "reason": reason, "says": ruling.to_string() }))?;
-            } else {
-                out::line(ruling)?;
-            }
-            Ok(if ruling == Ruling::May { ExitCode::SUCCESS } else { ExitCode::from(super::fail::FINDING) })
+            let at = at.unwrap_or_else(ids::now);
+            let ruling = match role {
+                Some(role) => bundle.may_act(address, with, role, detail.as_deref(), at),
+                None => bundle.may_write(address, with, namespace.as_deref().unwrap_or_default(), at),
+            };
+            may(globals, &bundle, address, ruling)
         }
     }
+}
+
+/// Tells a ruling, and of an app its published version and roles.
+fn may(globals: &Globals, bundle: &TrustBundle, party: &Address, ruling: Ruling) -> Result<ExitCode, Failure> {
+    let rules = bundle.party(party).map(|party| &party.rules);
+    let roles = rules.and_then(|rules| rules.roles.as_ref());
+    if globals.json {
+        let reason = if let Ruling::MayNot(reason) = ruling { Some(reason) } else { None };
+        out::json(&json!({
+            "may": ruling == Ruling::May, "reason": reason, "says": ruling.to_string(),
+            "version": rules.and_then(|rules| rules.version.as_ref()), "roles": roles,
+        }))?;
+    } else {
+        out::line(ruling)?;
+        if let Some(version) = rules.and_then(|rules| rules.version.as_ref()) {
+            let told = roles.map(|roles| roles.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let told = told.map_or_else(|| "not told".to_owned(), |roles| roles.join(", "));
+            out::line(format_args!("version {version}, roles: {told}"))?;
+        }
+    }
+    Ok(if ruling == Ruling::May { ExitCode::SUCCESS } else { ExitCode::from(super::fail::FINDING) })
 }
 
 fn approved(

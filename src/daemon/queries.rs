@@ -21,6 +21,7 @@ mod steps;
 mod trace;
 mod trust;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ use crate::daemon::bundles::Bundles;
 use crate::domain::{Kind, Reason};
 use crate::nats::Link;
 use crate::wire::problem::PROBLEM_TYPE;
-use crate::wire::{Problem, header, subject};
+use crate::wire::{Problem, header, schema, subject};
 
 use ask::Answer;
 use explain::Rate;
@@ -144,10 +145,25 @@ async fn open(link: &Link) -> Result<(Service, Requests), async_nats::Error> {
         .await?;
     let mut requests = SelectAll::new();
     for (name, call) in CALLS {
-        let endpoint = service.endpoint_builder().name(name.replace('.', "-")).add(subject::api(name)).await?;
+        let endpoint = service.endpoint_builder().name(name.replace('.', "-")).metadata(described(name));
+        let endpoint = endpoint.add(subject::api(name)).await?;
         requests.push(endpoint.map(move |request| (call, request)).boxed());
     }
     Ok((service, requests))
+}
+
+/// What `$SRV.INFO` tells of a query: its schemas as compact JSON, under the keys that the protocol names.
+fn described(name: &str) -> HashMap<String, String> {
+    let Some(query) = schema::query(name) else { return HashMap::new() };
+    [
+        ("about", query.about.to_owned()),
+        ("schema.request", query.request.to_string()),
+        ("schema.response", query.answer.to_string()),
+        ("example.request", query.example.to_string()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect()
 }
 
 async fn answer_all(
@@ -257,5 +273,18 @@ async fn respond(
     match request.message.reply.clone() {
         Some(reply) => client.publish_with_headers(reply, headers, body.into()).await,
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_query_is_described_in_the_same_order() {
+        assert_eq!(CALLS.map(|(name, _)| name), schema::QUERIES.map(|(name, _)| name));
+        for (name, _) in CALLS {
+            assert_eq!(described(name).len(), 4, "{name}");
+        }
     }
 }

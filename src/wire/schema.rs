@@ -1,13 +1,21 @@
-//! What each action's body is: who may send it, its JSON Schema and an example. `dex schema` prints it; the tests
-//! hold it against what [`super::body`] reads.
+//! What each action's body is: who may send it, its JSON Schema and an example; and what each query is asked and answers.
+//! `dex schema` prints it; the tests hold it against what [`super::body`] and the daemon read.
 
+mod answer;
+mod bundle;
+mod query;
+mod question;
 mod shape;
 
 use serde_json::{Value, json};
 
 use super::actions::{Object, actions_of, find};
 use crate::domain::Kind;
+pub use query::{QUERIES, QuerySchema, queries, query};
 use shape::Shape;
+
+/// The language of all schemas.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Every kind that has actions.
 pub const KINDS: [Kind; 9] = [
@@ -60,7 +68,7 @@ fn describe(kind: Kind, verb: &str, object: Object) -> ActionSchema {
         Object::Exchange => ".<exchange>".to_owned(),
     };
     let body = shape.schema().map(|mut schema| {
-        schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+        schema["$schema"] = json!(DRAFT);
         schema["title"] = json!(format!("{kind}.{verb}"));
         schema
     });

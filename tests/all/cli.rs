@@ -269,7 +269,7 @@ fn ids_are_read_in_their_one_spelling() {
 }
 
 #[test]
-fn the_schema_of_every_action_is_told_without_an_exchange() {
+fn the_schemas_of_every_action_and_query_are_told_without_an_exchange() {
     let all = dex(&["schema", "--json"]);
     assert!(all.status.success());
     let lines = String::from_utf8(all.stdout).expect("text");
@@ -278,6 +278,19 @@ fn the_schema_of_every_action_is_told_without_an_exchange() {
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
     assert_eq!(one["body"]["required"], serde_json::json!(["key", "name", "namespace"]));
     assert_eq!(one["example"]["namespace"], "fitbit");
+    for line in lines.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(line["action"].is_string() || line["request"]["type"] == "object", "{line}");
+    }
+    let query = dex(&["schema", "hat.show", "--json"]);
+    let query: serde_json::Value = serde_json::from_slice(&query.stdout).expect("JSON");
+    assert_eq!(query["request"]["required"], serde_json::json!(["hat"]));
+    assert_eq!(query["answer"]["properties"]["debitCount"]["type"], "integer");
+    let shown = stdout(&dex(&["schema", "trust.verify"]));
+    assert!(
+        ["dex.v1.api.trust.verify", "question, JSON Schema", "answer, JSON Schema"].iter().all(|it| shown.contains(it))
+    );
+    assert!(stdout(&dex(&["schema"])).contains("ledger.proof"));
     let none = dex(&["schema", "plug.fly"]);
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("dex schema"));

@@ -13,6 +13,7 @@ mod bundles_postgres;
 mod bus_in;
 mod bus_out;
 mod cli;
+mod cli_bridge;
 mod cli_live;
 mod client;
 mod disk;
@@ -38,6 +39,7 @@ mod nats_streams;
 mod notices;
 mod offers;
 mod queries;
+mod query_schemas;
 mod recovery;
 
 mod rounds;

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use dex::client::{Client, ids};
+use dex::client::{Client, Order, ids};
 use dex::domain::{Digest, Reason, Standing};
 use dex::wire::trust_bundle::{Root, Ruling, TrustBundle, check};
 use futures_util::StreamExt;
@@ -171,4 +171,65 @@ async fn the_command_line_saves_it_shows_it_and_asks_it() {
     let (_, strange) = exchange.key("strange");
     let done = dex(words(&format!("trust show --bundle {file} --dex-key {strange} {nobody}"))).await;
     assert_eq!(done.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_roles_of_an_app_are_told_by_the_version_that_is_published() {
+    let exchange = Exchange::start();
+    let operator = exchange.client().await;
+    let (signer, key) = exchange.key("notables");
+    let app = address("app:notables");
+    let mut manifest: Value = serde_json::from_str(include_str!("../../src/domain/app/notables.json")).expect("JSON");
+    manifest["permissions"]["rolesGranted"] =
+        json!([{ "role": "namespacewrite", "detail": "rumpel" }, { "role": "applicationlist" }]);
+    let own = operator.speaking(app.clone(), signer);
+    let bring = async |action: &str, manifest: &Value| {
+        let body = json!({ "key": key, "manifest": manifest }).to_string();
+        own.send(Order::new(&app, &[action], body)).await.expect("brought");
+    };
+    bring("register", &manifest).await;
+    operator.approve(&app, &key).await.expect("published");
+    let mut first = fresh(&operator, 0).await;
+    while first.party(&app).is_none() {
+        first = fresh(&operator, first.generation).await;
+    }
+    assert_eq!(first.may_act(&app, &key, "namespacewrite", Some("rumpel"), ids::now()), Ruling::May);
+
+    // A version that waits changes nothing; once it is published its roles count.
+    manifest["info"]["version"] = json!("9.9.9");
+    manifest["permissions"]["rolesGranted"] = json!([{ "role": "namespaceread", "detail": "rumpel" }]);
+    bring("version", &manifest).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let (waits, _) = operator.trust_bundle().await.expect("a bundle");
+    assert_eq!(waits.party(&app), first.party(&app));
+    operator.approve(&app, &key).await.expect("published");
+    let dex_key = operator.dex_keys()[0].to_string();
+    let file = exchange.path("bundle.json").display().to_string();
+    while fresh(&operator, 0).await.party(&app) == first.party(&app) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let words = |line: String| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    let url = &exchange.nats;
+    let done = dex(words(format!("trust bundle --out {file} --dex-key {dex_key} --url {url}"))).await;
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+
+    let may = async |what: &str| {
+        let asked = format!("trust may app:notables {what} --with {key} --bundle {file} --dex-key {dex_key}");
+        let done = dex(words(asked)).await;
+        let said = [done.stdout, done.stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
+        (done.status.code(), said)
+    };
+    let (code, said) = may("--role namespaceread --detail rumpel").await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("version 9.9.9, roles: namespaceread rumpel\n"), "{said}");
+    let (code, said) = may("--role namespaceread --detail facebook --json").await;
+    let told: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &told["may"], &told["reason"]), (Some(1), &json!(false), &json!("not-permitted")));
+    assert_eq!(told["roles"], json!([{ "role": "namespaceread", "detail": "rumpel" }]));
+    let (code, said) = may("rumpel").await;
+    assert_eq!(code, Some(1), "it may write no more: {said}");
+    assert!(said.contains("outside-namespace"), "{said}");
+    for wrong in ["", "rumpel --role namespaceread", "rumpel --detail x"] {
+        assert_eq!(may(wrong).await.0, Some(2), "{wrong}");
+    }
 }

@@ -31,6 +31,10 @@ pub fn question_within<T: DeserializeOwned>(body: &[u8], most: usize) -> Result<
         return Err(Problem::new(Reason::TooLarge, detail, None));
     }
     let body = if body.is_empty() { b"{}" } else { body };
+    // The reader would take the fields as a list, too.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(malformed("the query is not a JSON object".to_owned()));
+    }
     serde_json::from_slice(body).map_err(|error| malformed(format!("the query: {error}")))
 }
 
@@ -62,6 +66,10 @@ mod tests {
     fn questions_are_read_strictly() {
         assert!(question::<Nothing>(b"").is_ok());
         assert!(question::<Nothing>(b"{}").is_ok());
+        assert!(question::<Nothing>(b" \n{ }").is_ok());
+        for no_object in [&b"[]"[..], b"null", b"1", b" "] {
+            assert_eq!(question::<Nothing>(no_object).expect_err("no object").reason, Reason::Malformed);
+        }
         let problem = question::<Nothing>(br#"{"x":1}"#).expect_err("unknown field");
         assert_eq!(problem.reason, Reason::Malformed);
         let problem = question::<Nothing>(&[b' '; 5000]).expect_err("long");

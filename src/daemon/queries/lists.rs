@@ -24,11 +24,9 @@ struct Question {
     after: Option<Id>,
     limit: Option<usize>,
     /// Of offers: with their terms.
-    #[serde(default)]
-    terms: bool,
+    terms: Option<bool>,
     /// Of apps: with their manifests.
-    #[serde(default)]
-    manifests: bool,
+    manifests: Option<bool>,
 }
 
 /// `{items: […], next?}`: `next` is the `after` of the next page.
@@ -38,6 +36,12 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
     }
+    for (name, given, of) in [("terms", terms, Kind::Offer), ("manifests", manifests, Kind::App)] {
+        if given.is_some() && kind != of {
+            return Err(malformed(format!("{name} is asked of {of}.list only")));
+        }
+    }
+    let (terms, manifests) = (terms == Some(true), manifests == Some(true));
     let wanted = |party: &Address| party.kind == kind && after.as_ref().is_none_or(|after| party.id > *after);
     // The tail first: what a snapshot moves meanwhile is then found in rows.
     let mut parties: BTreeSet<Address> = shared.tail.dirty().into_iter().filter(wanted).collect();

@@ -67,7 +67,7 @@ pub enum Shape {
     Terms,
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
         "required": required,
@@ -76,7 +76,7 @@ fn object(required: &[&str], properties: Value) -> Value {
     })
 }
 
-fn version() -> Value {
+pub(super) fn version() -> Value {
     json!({"type": "string", "maxLength": 128, "description": "of an app's manifest, like 1.4.0"})
 }
 
@@ -90,7 +90,7 @@ fn plug_example() -> Value {
 }
 
 /// A whole manifest, as short as one can be.
-fn manifest_example() -> Value {
+pub(super) fn manifest_example() -> Value {
     let picture = || json!({"normal": "https://notables.example/logo.png"});
     json!({
         "id": "notables",
@@ -109,11 +109,11 @@ fn manifest_example() -> Value {
     })
 }
 
-fn key() -> Value {
+pub(super) fn key() -> Value {
     json!({"type": "string", "pattern": "^U[A-Z2-7]{55}$", "description": "a public user nkey"})
 }
 
-fn pin() -> Value {
+pub(super) fn pin() -> Value {
     json!({
         "type": "string",
         "maxLength": crate::domain::pin::PIN_BYTES_MAX,
@@ -121,7 +121,7 @@ fn pin() -> Value {
     })
 }
 
-fn text(most: usize) -> Value {
+pub(super) fn text(most: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": most})
 }
 
@@ -138,42 +138,31 @@ fn target() -> Value {
     )
 }
 
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({"type": "string", "format": "date-time", "description": "RFC 3339, UTC"})
 }
 
-fn id() -> Value {
+pub(super) fn id() -> Value {
     json!({"type": "string", "pattern": "^[a-z0-9-][a-z0-9.-]{0,126}[a-z0-9-]$|^[a-z0-9-]$"})
 }
 
-fn uuid() -> Value {
+pub(super) fn uuid() -> Value {
     json!({"type": "string", "format": "uuid", "description": "the claim's Dex-Id"})
 }
 
 /// The claim of examples.
-const CLAIM: &str = "0190a0b0-0000-7000-8000-000000000001";
+pub(super) const CLAIM: &str = "0190a0b0-0000-7000-8000-000000000001";
 
-fn address(kinds: &str) -> Value {
+pub(super) fn address(kinds: &str) -> Value {
     json!({"type": "string", "pattern": format!("^({kinds}):[a-z0-9.-]{{1,128}}$")})
 }
 
-fn namespace() -> Value {
+pub(super) fn namespace() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": 64, "description": "the first element of its endpoints"})
 }
 
-fn debit() -> Value {
-    let endpoint = object(&["endpoint"], json!({"endpoint": text(256)}));
-    let property = object(
-        &["endpoints"],
-        json!({"endpoints": {"type": "array", "minItems": 1, "maxItems": 64, "items": endpoint}}),
-    );
-    let bundle = object(
-        &["name", "bundle"],
-        json!({
-            "name": {"type": "string", "pattern": "^[0-9a-zA-Z-]{1,64}$"},
-            "bundle": {"type": "object", "minProperties": 1, "maxProperties": 64, "additionalProperties": property},
-        }),
-    );
+pub(super) fn debit() -> Value {
+    let bundle = super::bundle::bundle();
     let mut conditions = bundle.clone();
     conditions["description"] = json!("what must be found on the HAT, which looks before it releases");
     object(
@@ -205,7 +194,7 @@ fn debit_example() -> Value {
     })
 }
 
-fn key_example() -> Value {
+pub(super) fn key_example() -> Value {
     // Anybody can make it: for the look of it only.
     json!(Signer::from_seed(&[1; 32]).public())
 }

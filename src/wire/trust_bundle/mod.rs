@@ -6,9 +6,12 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::domain::app::Manifest;
 use crate::domain::registration::KeyRecord;
 use crate::domain::{Address, Digest, Key, Kind, Profile, Registration, Signature, Standing, Timestamp};
 
@@ -35,6 +38,19 @@ pub struct Stand {
     pub note: String,
 }
 
+/// Most bytes that the roles of one app may take in a bundle, as JSON; beyond them they are not told.
+pub const ROLES_BYTES_MAX: usize = 8 * 1024;
+
+/// A role that an app asks a HAT for, as its published manifest says it (`permissions.rolesGranted`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Role {
+    /// Its name on the HAT, such as `namespaceread`.
+    pub role: SmolStr,
+    /// Of what: a namespace, an app, a debit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<SmolStr>,
+}
+
 /// What a party may, as far as it is the same for all HATs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rules {
@@ -44,6 +60,13 @@ pub struct Rules {
     /// A platform vouches for the HATs whose name ends in a dot and this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<SmolStr>,
+    /// The version of an app that is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<SmolStr>,
+    /// The roles of that version, in order. Absent when they are not known: in bundles made before they were told, for an
+    /// app without a manifest, and when they would take more than [`ROLES_BYTES_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Role>>,
 }
 
 /// A key of a party. One with an end was replaced, or revoked as of then.
@@ -117,9 +140,14 @@ impl Party {
             return None;
         }
         let rules = match &registration.profile {
-            Some(Profile::Plug { namespace, .. }) => Rules { namespaces: vec![namespace.clone()], domain: None },
-            Some(Profile::App { namespaces, .. }) => Rules { namespaces: namespaces.clone(), domain: None },
-            Some(Profile::Platform { .. }) => Rules { namespaces: Vec::new(), domain: Some(party.id.as_str().into()) },
+            Some(Profile::Plug { namespace, .. }) => Rules { namespaces: vec![namespace.clone()], ..Rules::default() },
+            Some(Profile::App { namespaces, version, manifest, .. }) => Rules {
+                namespaces: namespaces.clone(),
+                version: Some(version.clone()),
+                roles: manifest.as_ref().and_then(|manifest| roles(manifest)),
+                domain: None,
+            },
+            Some(Profile::Platform { .. }) => Rules { domain: Some(party.id.as_str().into()), ..Rules::default() },
             _ => Rules::default(),
         };
         let keys = registration.keys.iter().map(PartyKey::of).collect();
@@ -130,6 +158,25 @@ impl Party {
     fn place(&self) -> (usize, &str) {
         let kind = LISTED.iter().position(|kind| *kind == self.party.kind).unwrap_or(LISTED.len());
         (kind, self.party.id.as_str())
+    }
+}
+
+/// The roles of a manifest, each once; none when they are too long.
+fn roles(manifest: &Manifest) -> Option<Vec<Role>> {
+    let granted = manifest.permissions.roles_granted.iter();
+    let mut roles: Vec<Role> = granted.map(|it| Role { role: it.role.clone(), detail: it.detail.clone() }).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let bytes = serde_json::to_vec(&roles).map_or(usize::MAX, |text| text.len());
+    (bytes <= ROLES_BYTES_MAX).then_some(roles)
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            Some(detail) => write!(f, "{} {detail}", self.role),
+            None => f.write_str(&self.role),
+        }
     }
 }
 

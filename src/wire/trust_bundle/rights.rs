@@ -16,6 +16,8 @@ pub enum Ruling {
     LeftOut,
     /// Parties of this kind are never listed.
     NotCovered,
+    /// The party is listed, but not with its roles.
+    RolesNotTold,
     /// The time lies before the bundle was issued or not before it ends: it says nothing of then.
     OtherTime,
 }
@@ -27,6 +29,7 @@ impl fmt::Display for Ruling {
             Ruling::MayNot(reason) => write!(f, "no: {reason}: {}", reason.explanation()),
             Ruling::LeftOut => f.write_str("not known: the bundle leaves parties out and this one is not in it"),
             Ruling::NotCovered => f.write_str("not known: a bundle lists no parties of this kind"),
+            Ruling::RolesNotTold => f.write_str("not known: the bundle does not tell the roles of this app"),
             Ruling::OtherTime => f.write_str("not known: the bundle says nothing about that time"),
         }
     }
@@ -58,6 +61,25 @@ impl TrustBundle {
         match found.rules.namespaces.iter().any(|own| own == namespace) {
             true => Ruling::May,
             false => Ruling::MayNot(Reason::OutsideNamespace),
+        }
+    }
+
+    /// Whether the published manifest of the app `party`, signing with `key`, asks for this role at `at`, a time that the
+    /// bundle is in force; with a detail only for that one, without one for any. A HAT grants it to
+    /// an app that its owner has set up, in the version that was accepted.
+    pub fn may_act(&self, party: &Address, key: &Key, role: &str, detail: Option<&str>, at: Timestamp) -> Ruling {
+        let found = match self.speaker(party, key, at) {
+            Ok(found) => found,
+            Err(ruling) => return ruling,
+        };
+        if party.kind != Kind::App {
+            return Ruling::MayNot(Reason::NotPermitted);
+        }
+        let Some(roles) = &found.rules.roles else { return Ruling::RolesNotTold };
+        let covers = |own: Option<&str>| detail.is_none_or(|detail| own == Some(detail));
+        match roles.iter().any(|own| own.role == role && covers(own.detail.as_deref())) {
+            true => Ruling::May,
+            false => Ruling::MayNot(Reason::NotPermitted),
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::Reason;
+use crate::domain::app::{Manifest, RoleGranted};
 use crate::domain::time::SECOND;
 use crate::wire::Signer;
 use crate::wire::canonical::canonical;
@@ -120,6 +121,78 @@ fn a_right_is_told_offline() {
     let cut = made(most).bundle;
     let app = "app:notables".parse().expect("an address");
     assert_eq!(cut.may_write(&app, &Key([4; 32]), "x", T0), Ruling::LeftOut);
+}
+
+/// `app:rumpel` with a manifest that asks for these roles.
+fn rumpel(granted: &[(&str, Option<&str>)]) -> Party {
+    let mut manifest: Manifest =
+        serde_json::from_str(include_str!("../../domain/app/notables.json")).expect("a manifest");
+    let role =
+        |(role, detail): &(&str, Option<&str>)| RoleGranted { role: (*role).into(), detail: detail.map(Into::into) };
+    manifest.permissions.roles_granted = granted.iter().map(role).collect();
+    let app = Profile::App {
+        name: "R".into(),
+        version: "1.1.4".into(),
+        namespaces: manifest.namespaces(),
+        manifest: Some(manifest.into()),
+    };
+    party("app:rumpel", Standing::Active, app, vec![record(9, 5, None)])
+}
+
+#[test]
+fn roles_of_an_app_are_told_offline() {
+    let asked = [
+        ("namespacewrite", Some("rumpel")),
+        ("namespaceread", Some("facebook")),
+        ("namespaceread", Some("rumpel")),
+        ("applicationlist", None),
+        ("applicationlist", None),
+    ];
+    let mut all = parties();
+    all.push(rumpel(&asked));
+    let made = make(&signer(), "dex.test", 9, T0, T0.plus(DAY), stand(), all, 1 << 19);
+    let bundle = open(&made.bytes, T0).expect("good");
+    let rumpel: Address = "app:rumpel".parse().expect("an address");
+    let rules = &bundle.party(&rumpel).expect("listed").rules;
+    assert_eq!(rules.version.as_deref(), Some("1.1.4"));
+    let told: Vec<String> = rules.roles.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(told, ["applicationlist", "namespaceread facebook", "namespaceread rumpel", "namespacewrite rumpel"]);
+    let may = |party: &str, key: u8, role: &str, detail: Option<&str>, at: Timestamp| {
+        bundle.may_act(&party.parse().expect("an address"), &Key([key; 32]), role, detail, at)
+    };
+    let refused = Ruling::MayNot(Reason::NotPermitted);
+    assert_eq!(may("app:rumpel", 9, "namespaceread", Some("facebook"), T0), Ruling::May);
+    assert_eq!(may("app:rumpel", 9, "namespaceread", None, T0), Ruling::May);
+    assert_eq!(may("app:rumpel", 9, "namespaceread", Some("fitbit"), T0), refused);
+    assert_eq!(may("app:rumpel", 9, "namespacewrite", Some("facebook"), T0), refused);
+    assert_eq!(may("app:rumpel", 9, "applicationlist", None, T0), Ruling::May);
+    assert_eq!(may("app:rumpel", 9, "applicationlist", Some("notables"), T0), refused);
+    assert_eq!(may("app:rumpel", 9, "datadebit", None, T0), refused);
+    assert_eq!(may("app:rumpel", 8, "namespaceread", None, T0), Ruling::MayNot(Reason::BadSignature));
+    assert_eq!(may("app:rumpel", 9, "namespaceread", None, T0.plus(DAY)), Ruling::OtherTime);
+    assert_eq!(may("app:notables", 4, "namespaceread", None, T0), Ruling::RolesNotTold, "it has no manifest");
+    assert_eq!(may("plug:facebook", 1, "namespacewrite", Some("facebook"), T0), refused, "plugs have none");
+}
+
+#[test]
+fn roles_that_would_crowd_out_others_are_not_told() {
+    let long = "x".repeat(ROLES_BYTES_MAX);
+    assert_eq!(rumpel(&[("managefiles", Some(&long))]).rules.roles, None);
+    let short = &long[..ROLES_BYTES_MAX - 64];
+    assert_eq!(rumpel(&[("managefiles", Some(short))]).rules.roles.map(|roles| roles.len()), Some(1));
+    assert_eq!(rumpel(&[]).rules.roles, Some(vec![]), "asking for none is told");
+}
+
+#[test]
+fn a_bundle_that_was_signed_before_roles_were_told_is_still_good() {
+    let bytes = include_bytes!("../../../tests/data/trust-bundle-before-roles.json");
+    let old = open(bytes, T0).expect("good");
+    let notables: Address = "app:notables".parse().expect("an address");
+    let key = Key([4; 32]);
+    assert_eq!(old.may_write(&notables, &key, "notes", T0), Ruling::May);
+    assert_eq!(old.may_act(&notables, &key, "namespacewrite", Some("notes"), T0), Ruling::RolesNotTold);
+    // And nothing of it is written in another way than it was then.
+    assert_eq!(make(&signer(), "dex.test", 9, T0, T0.plus(DAY), stand(), old.parties, 1 << 19).bytes, bytes);
 }
 
 #[test]

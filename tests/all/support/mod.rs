@@ -10,4 +10,5 @@ pub mod ledger;
 pub mod losses;
 pub mod nats_server;
 pub mod prometheus;
+pub mod schema;
 pub mod web;
