@@ -106,7 +106,7 @@ fn decide(c: &mut Criterion) {
                 profile: Profile::HAT,
                 by: address("platform:hubat.net"),
             },
-            Event::PlugConnected { plug: id("facebook") },
+            Event::PlugConnected { plug: id("facebook"), asked: None },
         ],
         Entity::apply,
     );

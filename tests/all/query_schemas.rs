@@ -353,7 +353,7 @@ fn published(info: &Value, query: &str) -> (Value, Value) {
 /// registration waiting or no such key, traces cut short, late receipts and releases that answer a pull, what only a signed message is told of itself,
 /// terms that an offer left out, more parties than one.
 fn may_miss(field: &str) -> bool {
-    let anywhere = ["approvedBy", ".pending.", ".keys.until", ".next", "toldEnd"];
+    let anywhere = ["approvedBy", ".pending.", ".keys.until", ".next", "toldEnd", ".connecting.", ".manifest"];
     let of_one = [
         "exchange.explain.basis",
         "exchange.trace.truncated",

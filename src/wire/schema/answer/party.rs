@@ -43,9 +43,11 @@ pub fn hat_show() -> Value {
         }),
         json!({}),
     );
+    let waiting = answer(json!({"plug": id(), "at": time(), "until": time()}), json!({}));
     let always = json!({
         "platform": or_null(id()),
         "plugs": array(id()),
+        "connecting": array(waiting),
         "apps": array(id()),
         "accepted": array(accepted),
         "debits": array(debit::line()),
@@ -95,7 +97,7 @@ fn profile(kind: Kind) -> Value {
         Kind::Hat => {
             (json!({}), json!({"publicKey": string(), "transport": {"enum": ["nats", "http"]}, "bridge": id()}))
         }
-        Kind::Plug => (json!({"name": string(), "namespace": string()}), json!({})),
+        Kind::Plug => (json!({"name": string(), "namespace": string()}), json!({"manifest": {"type": "object"}})),
         Kind::App => (
             json!({"name": string(), "version": string(), "namespaces": array(string())}),
             json!({"manifest": manifest()}),
