@@ -17,6 +17,11 @@ const REDELIVER_MAX: usize = 500;
 impl Outbox {
     /// Sends open deliveries again whose time has come.
     pub async fn redeliver(&mut self) {
+        self.ready_again().await;
+        self.leave().await;
+    }
+
+    async fn ready_again(&mut self) {
         let now = self.shared.clock.now();
         for _ in 0..REDELIVER_MAX {
             let Some(&(next, delivery)) = self.due.first() else { return };
@@ -79,7 +84,7 @@ impl Outbox {
                 self.tell_only(&sealed).await;
                 continue;
             }
-            self.publish(Publish {
+            self.publish(vec![Publish {
                 lane: self.shared.partition_of(&sealed.entry.entity),
                 contents: vec![None],
                 sealed: vec![sealed],
@@ -87,7 +92,7 @@ impl Outbox {
                 refusals: Vec::new(),
                 tree_size,
                 checkpoint: Arc::clone(&checkpoint),
-            })
+            }])
             .await;
         }
     }

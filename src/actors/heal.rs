@@ -149,6 +149,7 @@ impl Outbox {
                         requests += 1;
                     }
                     Effect::RecallRequest { to, delivery, .. } if self.items.contains_key(&delivery) => {
+                        self.leave().await;
                         self.recall_request(sealed, &to, delivery).await;
                         requests += 1;
                     }
@@ -166,6 +167,7 @@ impl Outbox {
             ("request", requests),
             ("outcome", told.len() as u64),
         ];
+        self.leave().await;
         self.tell(told).await;
         for (what, count) in counts {
             Healed { what, count }.emit();

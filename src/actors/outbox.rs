@@ -22,6 +22,8 @@ use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::Published;
 use crate::telemetry::events::EffectFailed;
+use crate::wire::outgoing::Unsigned;
+use crate::wire::together::TOGETHER_MAX;
 use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
 
 /// Most bytes of outcomes in one message, by a generous estimate: well under the broker's largest payload.
@@ -57,6 +59,8 @@ pub struct Outbox {
     pub(super) marks: mpsc::Sender<Mark>,
     pub(super) last: (Ticket, Ticket),
     pub(super) healing: Healing,
+    /// Deliveries that leave under one signature, with how long each is of use. Fewer than [`TOGETHER_MAX`].
+    pub(super) leaving: Vec<(Unsigned, Duration)>,
 }
 
 /// An outcome with its place in the ledger, on its way to a party.
@@ -83,6 +87,7 @@ impl Outbox {
             marks,
             last: (0, 0),
             healing: Healing::default(),
+            leaving: Vec::new(),
         };
         for (delivery, leaf, spool) in open {
             outbox.keep(delivery, leaf, spool);
@@ -98,25 +103,34 @@ impl Outbox {
         self.due.insert((next, delivery));
     }
 
-    /// Publishes one share of a commit.
-    pub async fn publish(&mut self, publish: Publish) {
+    /// Publishes shares of commits.
+    pub async fn publish(&mut self, shares: Vec<Publish>) {
         let mut told: Vec<Told> = Vec::new();
+        for share in &shares {
+            self.share(share, &mut told).await;
+        }
+        self.leave().await;
+        self.tell(told).await;
+        for share in &shares {
+            if let (Some(first), Some(last)) = (share.sealed.first(), share.sealed.last()) {
+                let mark = Mark { tickets: self.last, from: first.leaf, to: last.leaf + 1 };
+                // The follower ends only with this arbiter.
+                drop(self.marks.send(mark).await);
+            }
+        }
+    }
+
+    async fn share(&mut self, publish: &Publish, told: &mut Vec<Told>) {
         for (number, sealed) in publish.sealed.iter().enumerate() {
             let content = publish.contents.get(number).cloned().flatten();
-            self.effects(sealed, content, &publish, &mut told).await;
+            self.effects(sealed, content, publish, told).await;
         }
         for repeat in &publish.repeats {
-            self.repeat(repeat, &publish, &mut told).await;
+            self.repeat(repeat, publish, told).await;
         }
         for refusal in &publish.refusals {
             let problem = Problem::new(refusal.reason, refusal.detail.clone(), refusal.id);
             self.plain(outgoing::reply_problem(&refusal.reply, &problem)).await;
-        }
-        self.tell(told).await;
-        if let (Some(first), Some(last)) = (publish.sealed.first(), publish.sealed.last()) {
-            let mark = Mark { tickets: self.last, from: first.leaf, to: last.leaf + 1 };
-            // The follower ends only with this arbiter.
-            drop(self.marks.send(mark).await);
         }
     }
 
@@ -163,7 +177,11 @@ impl Outbox {
                     self.keep(opened.delivery, sealed.leaf, None);
                     self.request(&opened).await;
                 }
-                Effect::RecallRequest { to, delivery, .. } => self.recall_request(sealed, &to, delivery).await,
+                Effect::RecallRequest { to, delivery, .. } => {
+                    // After the delivery itself, which may be of the same commit.
+                    self.leave().await;
+                    self.recall_request(sealed, &to, delivery).await;
+                }
                 Effect::Connection { to, said } => self.connection(sealed, &to, &said).await,
                 Effect::Send { to, action, body, number } => {
                     let id = self.effect_id(sealed, number);
@@ -228,11 +246,24 @@ impl Outbox {
         self.shared.spool.read(spool).map_err(|error| error.to_string())
     }
 
+    /// Makes a delivery ready; it goes with the next [`Outbox::leave`], or at once when as many are ready as share a
+    /// signature.
     pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
         let receipt_to = self.receipt_to(entity, &opened.to, lane);
-        let out = outgoing::delivery(self.shared.voice(), &self.shared.origin, opened, &receipt_to, content);
-        let ttl = self.until(opened.deadline);
-        self.send(Published::Delivery, out, Some(ttl)).await;
+        let out = outgoing::unsigned_delivery(self.shared.voice(), &self.shared.origin, opened, &receipt_to, content);
+        self.leaving.push((out, self.until(opened.deadline)));
+        if self.leaving.len() >= TOGETHER_MAX {
+            self.leave().await;
+        }
+    }
+
+    /// Signs the deliveries that are ready, together, and sends them in their order.
+    pub(super) async fn leave(&mut self) {
+        let (unsigned, ttls): (Vec<Unsigned>, Vec<Duration>) = self.leaving.drain(..).unzip();
+        let signed = outgoing::sign_together(self.shared.voice(), &self.shared.origin, unsigned);
+        for (out, ttl) in signed.into_iter().zip(ttls) {
+            self.send(Published::Delivery, out, Some(ttl)).await;
+        }
     }
 
     /// Where `to` answers about an exchange of `entity`: the HAT itself at its own address, everybody

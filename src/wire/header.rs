@@ -8,6 +8,8 @@ pub const FROM: &str = "Dex-From";
 pub const KEY: &str = "Dex-Key";
 /// The signature.
 pub const SIG: &str = "Dex-Sig";
+/// On what the exchange signs together with others: the way to the root that the signature is over.
+pub const PATH: &str = "Dex-Path";
 /// Settle by then or expire.
 pub const DEADLINE: &str = "Dex-Deadline";
 /// Where a waiting caller wants the first outcome.

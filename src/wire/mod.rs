@@ -24,6 +24,7 @@ pub mod sign;
 pub mod signed_text;
 pub mod standing;
 pub mod subject;
+pub mod together;
 pub mod trace_context;
 pub mod trust_bundle;
 pub mod verify;

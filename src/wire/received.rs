@@ -1,5 +1,7 @@
 //! The recipient's side: reads and verifies what the exchange sends.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use rand::{CryptoRng, RngCore};
 use serde::Deserialize;
@@ -14,6 +16,7 @@ use super::header::{self, HeaderSource};
 use super::outcome::OutcomeOut;
 use super::outgoing::Said;
 use super::signed_text::{self, Fields, OutFields};
+use super::together::Path;
 use super::{subject, verify};
 
 /// Whose word the exchange's messages are taken on.
@@ -163,17 +166,27 @@ pub fn deliveries<'t, H: HeaderSource, R: RngCore + CryptoRng>(
     let trust = trust.into();
     let read: Vec<_> =
         came.into_iter().map(|(subject, headers, body)| read_delivery(subject, headers, body, origin, trust)).collect();
-    let items: Vec<verify::Item<'_>> = read
+    // What was signed together is checked once.
+    let mut places: HashMap<verify::Item<'_>, usize> = HashMap::with_capacity(read.len());
+    let mut items: Vec<verify::Item<'_>> = Vec::with_capacity(read.len());
+    let of: Vec<Option<usize>> = read
         .iter()
-        .filter_map(|read| read.as_ref().ok()?.1.as_ref())
-        .map(|(key, signature, text)| (*key, *signature, text.as_slice()))
+        .map(|read| {
+            let (key, signature, text) = read.as_ref().ok()?.1.as_ref()?;
+            let item = (*key, *signature, text.as_slice());
+            Some(*places.entry(item).or_insert_with(|| {
+                items.push(item);
+                items.len() - 1
+            }))
+        })
         .collect();
-    let mut verdicts = verify::verify_batch(&items, rng).into_iter();
-    drop(items);
+    let verdicts = verify::verify_batch(&items, rng);
+    drop((places, items));
     read.into_iter()
-        .map(|read| match read? {
-            (_, Some(_)) if !verdicts.next().unwrap_or(false) => Err(ReceivedError::Signature),
-            (delivery, _) => Ok(delivery),
+        .zip(of)
+        .map(|(read, place)| match (read, place) {
+            (Ok(_), Some(place)) if !verdicts[place] => Err(ReceivedError::Signature),
+            (read, _) => read.map(|(delivery, _)| delivery),
         })
         .collect()
 }
@@ -361,6 +374,10 @@ fn signed<'a, H: HeaderSource>(
             let signature: Signature = parsed(header::SIG, text(header::SIG)?)?;
             let mut signed_text = Vec::new();
             signed_text::write_out(&mut signed_text, &fields, &out);
+            if let Some(path) = one(header::PATH)? {
+                let path: Path = parsed(header::PATH, path)?;
+                signed_text = path.root_text(origin, &signed_text).ok_or(ReceivedError::Signature)?;
+            }
             Some((key, signature, signed_text))
         }
     };

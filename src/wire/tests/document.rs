@@ -34,6 +34,7 @@ fn every_word_of_the_protocol_is_in_the_document() {
         header::FROM,
         header::KEY,
         header::SIG,
+        header::PATH,
         header::DEADLINE,
         header::REPLY,
         header::WANT,
