@@ -23,7 +23,7 @@ const fn marks(word: u64, a: u8, b: u8) -> u64 {
 }
 
 /// Where the first mark stands in the block that begins at `at`.
-#[inline]
+#[inline(always)]
 fn in_block(bytes: &[u8], at: usize, marks: impl Fn(u64) -> u64) -> Option<usize> {
     let (words, _) = bytes.get(at..)?.first_chunk::<BLOCK>()?.as_chunks::<8>();
     let mut at = at;
@@ -38,7 +38,7 @@ fn in_block(bytes: &[u8], at: usize, marks: impl Fn(u64) -> u64) -> Option<usize
 }
 
 /// Where the next quote or backslash stands, from `at` on.
-#[inline]
+#[inline(always)]
 fn quote_or_escape(bytes: &[u8], at: usize) -> Option<usize> {
     in_block(bytes, at, |word| marks(word, b'"', b'\\')).or_else(|| far_quote_or_escape(bytes, at))
 }
@@ -106,20 +106,26 @@ impl<'a> Scan<'a> {
     }
 
     /// Steps over a string; whether anything in it is escaped.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Result<bool, Unreadable> {
         let bytes = self.text.as_bytes();
-        let mut at = self.at + 1;
-        let mut escaped = false;
-        loop {
-            at = quote_or_escape(bytes, at).ok_or(Unreadable)?;
-            if bytes[at] == b'"' {
-                self.at = at + 1;
-                return Ok(escaped);
-            }
-            escaped = true;
-            at += 2;
+        let at = quote_or_escape(bytes, self.at + 1).ok_or(Unreadable)?;
+        if bytes[at] == b'"' {
+            self.at = at + 1;
+            return Ok(false);
         }
+        self.escaped_string(at)
+    }
+
+    /// The same for one whose first quote or backslash is the backslash at `at`.
+    #[inline(never)]
+    fn escaped_string(&mut self, mut at: usize) -> Result<bool, Unreadable> {
+        let bytes = self.text.as_bytes();
+        while bytes[at] != b'"' {
+            at = quote_or_escape(bytes, at + 2).ok_or(Unreadable)?;
+        }
+        self.at = at + 1;
+        Ok(true)
     }
 
     /// Steps over a string and gives what it says, borrowed where nothing in it is escaped.
@@ -169,7 +175,7 @@ impl<'a> Scan<'a> {
     ///
     /// # Errors
     /// [`Unreadable`] when none is here.
-    #[inline]
+    #[inline(always)]
     pub fn skip(&mut self) -> Result<(), Unreadable> {
         match self.peek() {
             Some(b'"') => self.string().map(|_| ()),
