@@ -177,6 +177,9 @@ impl Mutator<'_> {
         for _ in 0..self.few() {
             self.change(&mut records);
         }
+        if self.rng.gen_bool(0.5) {
+            self.multiply(&mut records);
+        }
         if self.rng.gen_bool(0.7) {
             meet(&mut records, &bundle, self.rng);
         }
@@ -188,6 +191,20 @@ impl Mutator<'_> {
             self.bytes(&mut records);
         }
         (bundle, records)
+    }
+
+    /// More records of about the same look: of many the layout is expected.
+    fn multiply(&mut self, records: &mut Value) {
+        let Some(items) = records.as_array_mut().filter(|items| !items.is_empty()) else { return };
+        for _ in 0..12 {
+            let mut more = self.one(&items.clone());
+            if self.rng.gen_bool(0.3)
+                && let Some(data) = more.get_mut("data")
+            {
+                self.change(data);
+            }
+            items.push(more);
+        }
     }
 
     fn one<T: Clone>(&mut self, of: &[T]) -> T {

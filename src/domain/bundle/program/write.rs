@@ -69,20 +69,7 @@ fn members(out: &mut Bounded<'_>, members: &[(SmolStr, Out)], found: &[Option<&s
     for (key, member) in members {
         // The first one goes without its comma.
         let key = &key[usize::from(written == 0)..];
-        if let Out::Slot(slot) = member {
-            if let Some(raw) = found.get(*slot).copied().flatten() {
-                out.push_both(key, raw)?;
-                written += 1;
-            }
-            continue;
-        }
-        let before = out.out.len();
-        out.push(key)?;
-        if value(out, member, found)? {
-            written += 1;
-        } else {
-            out.out.truncate(before);
-        }
+        written += usize::from(written_member(out, key, member, found)?);
     }
     Ok(written)
 }
@@ -98,28 +85,38 @@ pub(in super::super) fn object(
     out.push("}")
 }
 
-fn value(out: &mut Bounded<'_>, member: &Out, found: &[Option<&str>]) -> Result<bool, TooLarge> {
+/// Writes a member, key and value, when it is there.
+#[inline]
+fn written_member(out: &mut Bounded<'_>, key: &str, member: &Out, found: &[Option<&str>]) -> Result<bool, TooLarge> {
     let at = |slot: &usize| found.get(*slot).copied().flatten();
     match member {
         Out::Slot(slot) => match at(slot) {
-            Some(raw) => out.push(raw).map(|()| true),
+            Some(raw) => out.push_both(key, raw).map(|()| true),
             None => Ok(false),
         },
         Out::Object(inner) => {
-            out.push("{")?;
+            let before = out.out.len();
+            out.push_both(key, "{")?;
             if members(out, inner, found)? == 0 {
+                out.out.truncate(before);
                 return Ok(false);
             }
             out.push("}").map(|()| true)
         }
         Out::One(slot, shape) => match at(slot) {
-            Some(raw) => shape.write(out, raw, &mut Found::new()).map(|()| true),
+            Some(raw) => {
+                out.push(key)?;
+                shape.write(out, raw, &mut Found::new()).map(|()| true)
+            }
             None => Ok(false),
         },
-        Out::Each(slot, shape) => {
-            let items = at(slot).filter(|raw| raw.starts_with('['));
-            items.map_or(Ok(false), |items| shape.write_each(out, items).map(|()| true))
-        }
+        Out::Each(slot, shape) => match at(slot).filter(|raw| raw.starts_with('[')) {
+            Some(items) => {
+                out.push(key)?;
+                shape.write_each(out, items).map(|()| true)
+            }
+            None => Ok(false),
+        },
     }
 }
 
