@@ -4,7 +4,7 @@
 //! Compared is one bundle (five endpoints, of each two filters and ten mapped fields) over records of 1 KB that all pass,
 //! so that each is filtered, mapped and written out. Each side holds the records in its own form, read and checked before:
 //! PostgreSQL in a table of `jsonb`, analysed, with an index on the endpoint and all of it in its buffers; the exchange as
-//! JSON text with the records' places. PostgreSQL answers a prepared statement over its own socket to `pgbench`, which
+//! JSON text with the records' places, in bodies of a size that messages may have. PostgreSQL answers a prepared statement over its own socket to `pgbench`, which
 //! reads the rows and throws them away; it may use no second core, as the exchange uses none. The two sides take turns,
 //! and each side's best round counts. The rows that PostgreSQL gives are checked to be those of the exchange.
 //!
@@ -21,7 +21,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use dex::domain::bundle::Program;
-use dex::domain::records::Records;
+use dex::domain::records::{RecordSpan, Records};
 use serde_json::Value;
 
 #[allow(dead_code)]
@@ -32,6 +32,8 @@ mod spending;
 use postgres::{Postgres, quoted};
 
 const RECORDS: usize = 4000;
+/// Records of one body: as many as a message may carry of this size.
+const BODY: usize = 400;
 const ROUNDS: usize = 7;
 /// How many times as fast as PostgreSQL the exchange is at least.
 const RATIO: f64 = 20.0;
@@ -109,7 +111,7 @@ fn ways() -> Vec<(&'static str, String)> {
 
 fn fill(postgres: &Postgres, records: &Records) {
     let text = records.text();
-    let row = |item: &dex::domain::records::RecordSpan| {
+    let row = |item: &RecordSpan| {
         let view = item.view(text);
         let id = view.record_id.expect("each has an id").trim_matches('"');
         format!("({}, {}, {})", quoted(view.endpoint), quoted(id), quoted(view.data))
@@ -145,6 +147,16 @@ fn agree(postgres: &Postgres, sql: &str, taken: &[u8]) {
         let (source, data) = &theirs[record["recordId"].as_str().expect("an id")];
         assert_eq!((source.as_str(), data), (record["endpoint"].as_str().expect("a text"), &record["data"]));
     }
+}
+
+/// The records in bodies as they come in messages.
+fn bodies(records: &Records) -> Vec<Records> {
+    let text = records.text();
+    let body = |items: &[RecordSpan]| {
+        let wholes: Vec<&str> = items.iter().map(|item| item.view(text).whole).collect();
+        Records::parse(format!("[{}]", wholes.join(",")).into(), BODY).expect("records")
+    };
+    records.items.chunks(BODY).map(body).collect()
 }
 
 /// How long a prepared statement takes till all its rows are read, over `times` times.
@@ -184,11 +196,20 @@ fn main() {
     for (_, sql) in &ways {
         agree(&postgres, sql, &taken.body);
     }
+    let bodies = bodies(&records);
     let (mut take, mut parse) = (Duration::MAX, Duration::MAX);
     let mut theirs = vec![Duration::MAX; ways.len()];
     for _ in 0..ROUNDS {
-        take = take.min(timed(20, || drop(black_box(program.take(black_box(&records), usize::MAX)))));
-        parse = parse.min(timed(5, || drop(black_box(Records::parse(black_box(records.body.clone()), RECORDS)))));
+        take = take.min(timed(20, || {
+            for body in &bodies {
+                drop(black_box(program.take(black_box(body), usize::MAX)));
+            }
+        }));
+        parse = parse.min(timed(5, || {
+            for body in &bodies {
+                drop(black_box(Records::parse(black_box(body.body.clone()), BODY)));
+            }
+        }));
         for ((_, sql), best) in ways.iter().zip(&mut theirs) {
             *best = (*best).min(latency(&postgres, sql, 8));
         }
