@@ -8,6 +8,8 @@ PYTHON ?= python3
 SECONDS ?=
 # Kills of a soak.
 ROUNDS ?= 200
+# Length of fuzzing in minutes.
+MINUTES ?= 10
 
 export DEX_NATS_SERVER := $(shell tools/nats-server-path)
 export CARGO_TERM_COLOR ?= auto
@@ -43,6 +45,10 @@ bench: nats-server ## Measures each step of the path, then an exchange end to en
 	cargo bench
 	cargo build --release --bin dex
 	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex bench
+
+.PHONY: fuzz
+fuzz: ## Runs mutated bundles over mutated records for MINUTES (10), beside a second evaluator
+	DEX_FUZZ_MINUTES=$(MINUTES) cargo test --test all -- --ignored --exact --nocapture bundle_fuzz::fuzzing_for_minutes
 
 .PHONY: fmt
 fmt: ## Formats the code

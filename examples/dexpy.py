@@ -5,6 +5,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 SIGNED_IN = ["Dex-Id", "Dex-From", "Dex-Key", "Dex-Deadline", "Dex-Reply", "Dex-Want", "Dex-Pull"]
 SIGNED_OUT = ["Dex-Source", "Dex-Count", "Dex-Receipt-To", "Dex-Authority"]
+SIGNED_WHEN_THERE = ["Dex-Digest-In"]  # has a line only when it is there
 
 
 class Refused(Exception):
@@ -116,7 +117,8 @@ class Party:
 
 def signed_text(version, origin, subject, headers, body, more=()):
     lines = [version, origin, subject, *(headers.get(name, "") for name in SIGNED_IN), hashlib.sha256(body).hexdigest()]
-    return "\n".join(lines + [headers.get(name, "") for name in more]).encode()
+    lines += [headers.get(name, "") for name in more]
+    return "\n".join(lines + [headers[name] for name in SIGNED_WHEN_THERE if more and name in headers]).encode()
 
 
 def root(leaf, path):

@@ -62,12 +62,22 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PullAsk {
-    /// Only records newer than this.
+    /// Only records newer than this: by their `sourceTimestamp`; of one without it only the HAT knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Without the first so many records of the answer, up to 1,000,000. The exchange leaves them out, not the HAT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
     /// At most this many records, 1 to 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+impl PullAsk {
+    /// Whether all that the debit selects is asked for.
+    pub fn is_everything(&self) -> bool {
+        *self == PullAsk::default()
+    }
 }
 
 /// Body of a receipt.

@@ -76,6 +76,9 @@ pub struct Opened {
     /// For a pull: what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// For a pull: how many of the first records are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
     /// For a pull: at most how many records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

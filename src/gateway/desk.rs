@@ -42,7 +42,8 @@ fn told(delivery: &Delivery) -> Result<Value, Fault> {
     let records: Value = serde_json::from_slice(delivery.records())
         .map_err(|error| Fault::internal("the content of a delivery", &error))?;
     Ok(json!({
-        "delivery": delivery.id, "source": delivery.source, "digest": delivery.digest, "count": delivery.count,
+        "delivery": delivery.id, "source": delivery.source, "digest": delivery.digest,
+        "digestIn": delivery.digest_in, "count": delivery.count,
         "records": records,
     }))
 }

@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 use crate::domain::app::Manifest;
 use crate::domain::command::{PullAsk, Receipt};
 use crate::domain::event::{DebitTerms, HatClaim, OfferTerms};
+use crate::domain::exchange::pull::bounded;
 use crate::domain::plug;
 use crate::domain::records::RecordsError;
 use crate::domain::{
@@ -395,12 +396,7 @@ fn check(action: &Action) -> Result<(), String> {
             form::debit(terms)
         }
         Action::OfferRegister { terms } => form::offer(terms),
-        Action::Pull { ask, .. } => match ask.limit {
-            Some(n) if !(1..=form::PULL_RECORDS_MAX).contains(&n) => {
-                Err(format!("limit is not 1 to {}", form::PULL_RECORDS_MAX))
-            }
-            _ => Ok(()),
-        },
+        Action::Pull { ask, .. } => bounded(ask),
         Action::Receipt(receipt) => match &receipt.reason {
             Some(reason) => form::text("reason", reason),
             None => Ok(()),

@@ -24,8 +24,6 @@ pub const ROLES_MAX: usize = 64;
 pub const BUNDLE_PARTS_MAX: usize = 64;
 /// Longest period of a debit in seconds: 100 years.
 pub const PERIOD_SECONDS_MAX: u32 = 3_155_760_000;
-/// Most records that a pull asks for.
-pub const PULL_RECORDS_MAX: u32 = 10_000;
 
 /// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters.
 ///

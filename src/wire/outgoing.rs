@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::command::PullAsk;
 use crate::domain::event::{Authority, Opened};
+use crate::domain::exchange::pull::ask_body;
 use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Kind, MessageId, Timestamp};
 
@@ -133,6 +133,9 @@ pub fn unsigned_delivery<'a>(
     let mut headers = exchange_headers(signer, origin, opened);
     headers.push((header::COUNT, opened.count_out.to_string()));
     headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
+    if opened.digest_in != opened.digest_out {
+        headers.push((header::DIGEST_IN, opened.digest_in.to_string()));
+    }
     if let Some(pull) = opened.pull {
         headers.push((header::PULL, pull.to_string()));
     }
@@ -143,8 +146,7 @@ pub fn unsigned_delivery<'a>(
 /// Asks the HAT for a release under the debit of a pull. `Dex-Pull` is what its release repeats.
 pub fn request<'a>(signer: impl Into<Option<&'a Signer>>, origin: &str, opened: &Opened) -> Outgoing {
     let signer = signer.into();
-    let ask = PullAsk { since: opened.since, limit: opened.limit };
-    let body = serde_json::to_vec(&ask).expect("a time and a number are JSON");
+    let body = ask_body(&opened.ask());
     let mut headers = exchange_headers(signer, origin, opened);
     headers.push((header::PULL, opened.exchange.to_string()));
     let subject = subject::request(&opened.to);
@@ -311,6 +313,7 @@ impl Unsigned {
                 count: line(header::COUNT),
                 receipt_to: line(header::RECEIPT_TO),
                 authority: line(header::AUTHORITY),
+                digest_in: line(header::DIGEST_IN),
             };
             signed_text::write_out(&mut text, &fields(&message, origin, digest), &out);
         }

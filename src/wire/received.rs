@@ -80,6 +80,8 @@ pub struct Delivery {
     pub source: Address,
     /// SHA-256 of the body.
     pub digest: Digest,
+    /// SHA-256 of the body that was sent: the same one unless a debit's bundle made another of it.
+    pub digest_in: Digest,
     /// Number of records.
     pub count: u32,
     /// The subject to publish the receipt on.
@@ -204,6 +206,10 @@ fn read_delivery<H: HeaderSource>(
         from: signed.from,
         source: parsed(header::SOURCE, signed.out.source)?,
         digest: signed.digest,
+        digest_in: match optional(signed.out.digest_in) {
+            Some(text) => parsed(header::DIGEST_IN, text)?,
+            None => signed.digest,
+        },
         count: parsed(header::COUNT, signed.out.count)?,
         receipt_to: receipt_subject(signed.out.receipt_to)?,
         authority: authority(signed.out.authority)?,
@@ -359,6 +365,7 @@ fn signed<'a, H: HeaderSource>(
         count: text(header::COUNT)?,
         receipt_to: text(header::RECEIPT_TO)?,
         authority: text(header::AUTHORITY)?,
+        digest_in: text(header::DIGEST_IN)?,
     };
     let digest: Digest = parsed(header::DIGEST, text(header::DIGEST)?)?;
     if digest != fields.body {

@@ -59,7 +59,13 @@ async fn offers_are_registered_listed_and_moved_on_as_by_the_original() {
     };
     refused(&post(None, registration("feeds", 2)).await, 401, "no token");
     refused(&post(Some(&ben), registration("feeds", 2)).await, 403, "without the role");
+    // What a HAT would pass over, and so give away more than is asked for.
+    let find = json!([{ "field": "x", "operator": { "operator": "find", "search": "london" } }]);
+    let find = json!({ "name": "feed", "bundle": { "feed": { "endpoints": [{ "endpoint": "facebook/feed", "filters": find }] } } });
     for (field, bad) in [
+        ("requiredData", find.clone()),
+        ("dataConditions", find),
+        ("dataConditions", json!({ "name": "feed", "bundle": {} })),
         ("starts", json!("soon")),
         ("expires", json!(0)),
         ("requiredMaxUser", json!(-1)),

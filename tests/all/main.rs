@@ -8,6 +8,7 @@ mod apps;
 mod bench;
 mod bridge;
 mod broker;
+mod bundle_fuzz;
 mod bundles;
 mod bundles_postgres;
 mod bus_in;

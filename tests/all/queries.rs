@@ -66,6 +66,7 @@ fn exchange() -> Vec<Entry> {
         delivery,
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline: Timestamp(3_600_000_000_000),
         digest_in: Digest::of(b"in"),

@@ -72,6 +72,7 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
         delivery,
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline,
         digest_in: case.cause.body,

@@ -1,5 +1,6 @@
 //! The life of one exchange on a HAT: checked, opened, and ended by a receipt, a recall or its deadline.
 
+pub(crate) mod answer;
 pub mod check;
 pub mod credit;
 pub mod deadline;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::bytes::Digest;
+use crate::domain::command::PullAsk;
 use crate::domain::event::{Closed, Direction, Opened};
 use crate::domain::id::{Address, MessageId};
 use crate::domain::time::Timestamp;
@@ -33,6 +34,9 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// Whether its sender wants it back.
     pub recalled: bool,
+    /// For a pull: what is asked.
+    #[serde(default, skip_serializing_if = "PullAsk::is_everything")]
+    pub ask: PullAsk,
 }
 
 impl Open {
@@ -50,6 +54,7 @@ impl Open {
             bytes: opened.bytes_out,
             opened_at: at,
             recalled: false,
+            ask: opened.ask(),
         }
     }
 

@@ -1,9 +1,11 @@
 //! The HAT lets records out under one data debit.
 
+use super::answer::answer;
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
-use crate::domain::bundle::{Program, Taken, TooLarge};
+use crate::domain::bundle::{Taken, TooLarge};
 use crate::domain::bytes::Digest;
+use crate::domain::command::PullAsk;
 use crate::domain::debit::{Debit, Revision};
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
@@ -59,6 +61,7 @@ impl Under<'_> {
             delivery: delivery_id(key, self.client, from, exchange, Some(self.debit)),
             pull: case.command.pull,
             since: None,
+            skip: None,
             limit: None,
             deadline,
             digest_in: case.cause.body,
@@ -86,33 +89,24 @@ pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) ->
     revision.program.of(&revision.terms.bundle).take(records, case.ctx.limits.body_bytes)
 }
 
-/// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may be.
+/// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may
+/// be. `asked` is what the pull asks for that it answers.
 ///
 /// A bridge brings what the HAT itself has made of the bundle: only what the bundle names passes. Otherwise records
 /// that stream out are filtered and mapped one by one; an answer to a pull is ordered and limited too, and depends on
 /// the debit's conditions.
-fn take(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, Reason> {
+fn take(
+    case: &Case<'_>,
+    revision: &Revision,
+    records: &Records,
+    asked: Option<&PullAsk>,
+) -> Result<Option<Taken>, TooLarge> {
     let most = case.ctx.limits.body_bytes;
-    let bundle = &revision.terms.bundle;
-    let taken = if case.is_bridge() {
-        revision.program.of_evaluated(bundle).take(records, most)
-    } else if case.command.pull.is_none() {
-        stream(case, revision, records)
-    } else if conditions_hold(revision, records, most)? {
-        revision.program.of(bundle).answer(records, most)
-    } else {
-        Ok(None)
-    };
-    taken.map_err(|TooLarge| Reason::TooLarge)
-}
-
-/// Whether each property of the debit's conditions finds a record among those that the HAT brings.
-fn conditions_hold(revision: &Revision, records: &Records, most: usize) -> Result<bool, Reason> {
-    let Some(conditions) = &revision.terms.conditions else {
-        return Ok(true);
-    };
-    let found = Program::compile(conditions).conditions(records, most).map_err(|TooLarge| Reason::TooLarge)?;
-    Ok(found.values().all(|found| *found))
+    match asked {
+        Some(ask) => answer(revision, records, ask, case.is_bridge(), most),
+        None if case.is_bridge() => revision.program.of_evaluated(&revision.terms.bundle).take(records, most),
+        None => stream(case, revision, records),
+    }
 }
 
 /// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
@@ -135,19 +129,20 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
             // Open exchanges of other directions never have this id: it names recipient and sender.
             let open = hat.open.get(&request).filter(|open| case.at() < open.deadline);
             let open = open.filter(|_| !hat.held.contains_key(&request));
-            Some(open.ok_or(Reason::NotFound)?.close(request))
+            Some((request, open.ok_or(Reason::NotFound)?))
         }
         None => None,
     };
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
-    let selected = take(case, revision, records)?.ok_or(Reason::NothingSelected)?;
+    let selected = take(case, revision, records, answered.map(|(_, open)| &open.ask));
+    let selected = selected.map_err(|TooLarge| Reason::TooLarge)?.ok_or(Reason::NothingSelected)?;
     let deadline = check::deadline(case)?;
     let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
     hat.free(opened.delivery)?;
     hat.may_hold(case, usize::from(held))?;
     let mut drafts = Vec::with_capacity(2);
     drafts.push(Draft { event: begin(opened, held), basis: under.basis(case), content: Some(body), with_cause: true });
-    drafts.extend(answered.map(|pull| Draft::further(Event::Settled(pull))));
+    drafts.extend(answered.map(|(request, open)| Draft::further(Event::Settled(open.close(request)))));
     Ok(drafts)
 }

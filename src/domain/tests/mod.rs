@@ -7,6 +7,7 @@ mod claims;
 mod debits;
 mod exchanges;
 mod explain;
+mod hat_debits;
 mod history;
 mod ids;
 mod keys;

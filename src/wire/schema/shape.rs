@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::exchange::pull::{PULL_RECORDS_MAX, PULL_SKIP_MAX};
 use crate::domain::notice;
 use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
-use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX, ROLES_MAX};
+use crate::wire::form::{NAMESPACES_MAX, ROLES_MAX};
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +240,7 @@ impl Shape {
                 &[],
                 json!({
                     "since": time(),
+                    "skip": {"type": "integer", "minimum": 0, "maximum": PULL_SKIP_MAX},
                     "limit": {"type": "integer", "minimum": 1, "maximum": PULL_RECORDS_MAX},
                 }),
             ),

@@ -41,6 +41,7 @@ fn every_word_of_the_protocol_is_in_the_document() {
         header::PULL,
         header::SOURCE,
         header::DIGEST,
+        header::DIGEST_IN,
         header::COUNT,
         header::RECEIPT_TO,
         header::AUTHORITY,

@@ -37,6 +37,7 @@ fn opened(direction: Direction) -> Opened {
         delivery: id(2).0,
         pull: (direction == Direction::Release).then(|| id(3)),
         since: (direction == Direction::Pull).then_some(Timestamp(1_767_225_600_000_000_000)),
+        skip: None,
         limit: (direction == Direction::Pull).then_some(50),
         deadline: Timestamp(1_767_229_200_000_000_000),
         digest_in: Digest::of(CONTENT),
@@ -184,7 +185,7 @@ fn a_request_and_a_recall_read_back() {
         received::request(&message.subject, &message.header_list(), &message.payload, ORIGIN, &keys).expect("genuine");
     assert_eq!((request.pull, request.source), (pulled.exchange, address("org:acme")));
     assert_eq!(request.debit.as_str(), "acme.steps");
-    let ask = PullAsk { since: pulled.since, limit: Some(50) };
+    let ask = PullAsk { since: pulled.since, skip: pulled.skip, limit: Some(50) };
     assert_eq!(request.ask, ask);
 
     let message = outgoing::recall_request(&signer(), ORIGIN, &address("org:acme"), id(4), id(2).0, RECEIPT_TO);

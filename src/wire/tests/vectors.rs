@@ -47,6 +47,7 @@ fn vector(name: &str, seed: u8, signed: impl FnOnce(&Signer) -> Outgoing) -> Val
             count: line(header::COUNT),
             receipt_to: line(header::RECEIPT_TO),
             authority: line(header::AUTHORITY),
+            digest_in: line(header::DIGEST_IN),
         };
         signed_text::write_out(&mut text, &fields, &out);
     } else {
@@ -82,6 +83,7 @@ fn release() -> Opened {
         delivery: id(3).0,
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline: Timestamp(NOW + 3_600_000_000_000),
         digest_in: Digest::of(RECORDS),
@@ -179,6 +181,10 @@ fn signing() -> Value {
         vector("the exchange delivers to an org", 4, |signer| {
             outgoing::delivery(signer, ORIGIN, &release(), "dex.v1.in.lane.k3.receipt", Bytes::from_static(RECORDS))
         }),
+        vector("the exchange delivers what a bundle made of the body that was sent", 5, |signer| {
+            let opened = Opened { digest_in: Digest::of(b"[]"), ..release() };
+            outgoing::delivery(signer, ORIGIN, &opened, "dex.v1.in.lane.k3.receipt", Bytes::from_static(RECORDS))
+        }),
     ];
     json!({
         "about": "Signed messages of protocol dex-v1. Each text is lines joined by LF without a final LF; the signature is Ed25519 over it.",
@@ -212,6 +218,7 @@ fn shared() -> Value {
             count: line(header::COUNT),
             receipt_to: line(header::RECEIPT_TO),
             authority: line(header::AUTHORITY),
+            digest_in: line(header::DIGEST_IN),
         };
         let mut text = Vec::new();
         let digest = Digest::of(&message.payload);

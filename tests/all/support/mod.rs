@@ -9,6 +9,7 @@ pub mod inside;
 pub mod ledger;
 pub mod losses;
 pub mod nats_server;
+pub mod postgres;
 pub mod prometheus;
 pub mod schema;
 pub mod web;
