@@ -1,6 +1,8 @@
 //! What several integration tests share.
 
+pub mod browser;
 pub mod cast;
+pub mod contract;
 pub mod dashboard;
 pub mod exchange;
 pub mod gateway;
@@ -11,4 +13,5 @@ pub mod losses;
 pub mod nats_server;
 pub mod prometheus;
 pub mod schema;
+pub mod shape;
 pub mod web;
