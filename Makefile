@@ -66,8 +66,8 @@ python: ## Makes .tools/venv with what the Python examples and the REST tests ne
 	@tools/make-venv
 
 .PHONY: debian
-debian: ## Installs the Debian packages that tests of the systemd unit and the dashboard need
-	@tools/install-debian systemd prometheus postgresql
+debian: ## Installs the Debian packages that tests of the systemd unit, the dashboard and the docs page need
+	@tools/install-debian systemd prometheus postgresql chromium
 
 .PHONY: clean-tools
 clean-tools: ## Removes .tools/

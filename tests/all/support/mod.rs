@@ -1,6 +1,8 @@
 //! What several integration tests share.
 
+pub mod browser;
 pub mod cast;
+pub mod contract;
 pub mod dashboard;
 pub mod exchange;
 pub mod gateway;
@@ -12,4 +14,5 @@ pub mod nats_server;
 pub mod postgres;
 pub mod prometheus;
 pub mod schema;
+pub mod shape;
 pub mod web;
