@@ -30,15 +30,19 @@ impl Outbox {
             }
             self.due.remove(&(next, delivery));
             let Some(item) = self.items.get_mut(&delivery) else { continue };
-            item.attempts += 1;
-            let first = nanos(self.shared.bounds.redelivery_first);
-            let wait = first.saturating_mul(1 << item.attempts.min(20)).min(nanos(self.shared.bounds.redelivery_max));
-            item.next = now.plus(wait);
+            let wait = nanos(self.shared.bounds.redelivery_first).saturating_mul(1 << (item.attempts + 1).min(20));
+            item.next = now.plus(wait.min(nanos(self.shared.bounds.redelivery_max)));
             self.due.insert((item.next, delivery));
             let (leaf, spool) = (item.leaf, item.spool);
             let Some(sealed) = self.shared.entry(leaf) else { continue };
             // What is held back waits for the entry by which it leaves.
             let Some(opened) = sealed.entry.event.left() else { continue };
+            if !self.may_leave(opened) {
+                continue;
+            }
+            if let Some(item) = self.items.get_mut(&delivery) {
+                item.attempts += 1;
+            }
             Redelivered {}.emit();
             if opened.direction == Direction::Pull {
                 self.request(opened).await;

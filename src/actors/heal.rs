@@ -134,6 +134,9 @@ impl Outbox {
                 match effect {
                     Effect::Outcome { to, outcome, .. } => told.push((to, self.placed(sealed, outcome, tree_size))),
                     Effect::Deliver(opened) => {
+                        if !self.items.contains_key(&opened.delivery) || !self.may_leave(&opened) {
+                            continue;
+                        }
                         let Some(item) = self.items.get(&opened.delivery) else { continue };
                         match self.content(item.spool) {
                             Ok(content) => {
@@ -144,7 +147,7 @@ impl Outbox {
                             Err(detail) => EffectFailed { what: "healing", detail: &detail }.emit(),
                         }
                     }
-                    Effect::Request(opened) if self.items.contains_key(&opened.delivery) => {
+                    Effect::Request(opened) if self.items.contains_key(&opened.delivery) && self.may_leave(&opened) => {
                         self.request(&opened).await;
                         requests += 1;
                     }

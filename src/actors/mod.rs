@@ -20,6 +20,7 @@ mod wakes;
 mod work;
 
 pub mod clock;
+pub mod connections;
 pub mod directory;
 pub mod dispatch;
 pub mod entity;
@@ -29,6 +30,7 @@ pub mod kinds;
 pub mod ledger;
 pub mod notices;
 pub mod outbox;
+mod parked;
 pub mod partition;
 pub mod path;
 pub mod position;

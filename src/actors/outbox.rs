@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::dispatch::{Publish, Repeat};
 use super::heal::Healing;
+use super::parked::Waiting;
 use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Opened;
@@ -37,6 +38,8 @@ pub(super) struct Item {
     pub(super) spool: Option<SpoolRef>,
     pub(super) attempts: u32,
     pub(super) next: Timestamp,
+    /// For whose sake it waits, when it does: it is in `waiting` then and not in `due`.
+    pub(super) parked: Option<Address>,
 }
 
 /// Leaves that count as dispatched once `ticket` is acknowledged.
@@ -56,6 +59,8 @@ pub struct Outbox {
     /// Open exchanges. Bounded by `open_per_hat` over all HATs.
     pub(super) items: HashMap<Uuid, Item>,
     pub(super) due: BTreeSet<(Timestamp, Uuid)>,
+    /// What does not leave for now.
+    pub(super) waiting: Waiting,
     pub(super) marks: mpsc::Sender<Mark>,
     pub(super) last: (Ticket, Ticket),
     pub(super) healing: Healing,
@@ -84,6 +89,7 @@ impl Outbox {
             inward,
             items: HashMap::with_capacity(open.len()),
             due: BTreeSet::new(),
+            waiting: Waiting::default(),
             marks,
             last: (0, 0),
             healing: Healing::default(),
@@ -97,10 +103,18 @@ impl Outbox {
 
     fn keep(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = self.shared.clock.now().plus(nanos(self.shared.bounds.redelivery_first));
-        if let Some(old) = self.items.insert(delivery, Item { leaf, spool, attempts: 0, next }) {
-            self.due.remove(&(old.next, delivery));
+        if let Some(old) = self.items.insert(delivery, Item { leaf, spool, attempts: 0, next, parked: None }) {
+            self.forget(&old, delivery);
         }
         self.due.insert((next, delivery));
+    }
+
+    /// An open exchange has no turn any more.
+    fn forget(&mut self, item: &Item, delivery: Uuid) {
+        self.due.remove(&(item.next, delivery));
+        if let Some(party) = &item.parked {
+            self.waiting.remove(party, delivery);
+        }
     }
 
     /// Publishes shares of commits.
@@ -137,7 +151,7 @@ impl Outbox {
     /// Keeps the place of a content that is held back.
     fn hold(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = Timestamp(i64::MAX);
-        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next });
+        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next, parked: None });
     }
 
     async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
@@ -149,6 +163,7 @@ impl Outbox {
         if let Some(delivery) = kept {
             self.hold(delivery, sealed.leaf, sealed.spool.map(spool_ref));
         }
+        self.unpark(&sealed.entry);
         for effect in effects_of(&sealed.entry) {
             match effect {
                 Effect::Outcome { to, outcome, first } => {
@@ -168,6 +183,9 @@ impl Outbox {
                     let kept = self.items.get(&opened.delivery).and_then(|item| item.spool);
                     let spool = sealed.spool.map(spool_ref).or(kept);
                     self.keep(opened.delivery, sealed.leaf, spool);
+                    if !self.may_leave(&opened) {
+                        continue;
+                    }
                     match content.clone().map_or_else(|| self.content(spool), Ok) {
                         Ok(content) => self.deliver(&sealed.entry.entity, &opened, publish.lane, content).await,
                         Err(detail) => EffectFailed { what: "delivery", detail: &detail }.emit(),
@@ -175,7 +193,9 @@ impl Outbox {
                 }
                 Effect::Request(opened) => {
                     self.keep(opened.delivery, sealed.leaf, None);
-                    self.request(&opened).await;
+                    if self.may_leave(&opened) {
+                        self.request(&opened).await;
+                    }
                 }
                 Effect::RecallRequest { to, delivery, .. } => {
                     // After the delivery itself, which may be of the same commit.
@@ -231,7 +251,7 @@ impl Outbox {
 
     fn close(&mut self, delivery: &Uuid) {
         if let Some(item) = self.items.remove(delivery) {
-            self.due.remove(&(item.next, *delivery));
+            self.forget(&item, *delivery);
             if let Some(spool) = item.spool
                 && let Err(error) = self.shared.spool.release(spool)
             {

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use tokio::sync::Notify;
 
 use super::clock::Clock;
+use super::connections::Connections;
 use super::directory::Directory;
 use super::fatal::Fatal;
 use super::prefix::Prefix;
@@ -94,6 +95,8 @@ pub struct Shared {
     pub registry: Registry,
     /// What HATs report of themselves.
     pub reported: ReportedByHats,
+    /// How many HATs each plug is connected to.
+    pub connections: Connections,
     /// Notices that stand.
     pub notices: super::notices::OpenNotices,
     /// Which entities are live, cold or quarantined.

@@ -207,6 +207,12 @@ fn limits(config: &Config, found: &mut Findings<'_>) {
         "use at least 1",
     );
     found.unless(
+        (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&limits.connecting_again.0),
+        "limits.connecting_again",
+        "is not 1s to 24h",
+        "use 1h",
+    );
+    found.unless(
         (1..=1000).contains(&limits.notices_per_hour),
         "limits.notices_per_hour",
         "is not 1 to 1000",

@@ -180,6 +180,7 @@ fn all_problems_are_told_at_once_with_place_and_key() {
 fn rules_across_keys_are_told() {
     let rules = [
         ("limits.deadline_default", "[limits]\ndeadline_default = \"8d\"\n"),
+        ("limits.connecting_again", "[limits]\nconnecting_again = \"25h\"\n"),
         ("streams.out_max_age", "[streams]\nout_max_age = \"1d\"\n"),
         ("streams.in_max_age", "[streams]\nin_max_age = \"1s\"\n"),
         ("dispatch.redelivery_first", "[dispatch]\nredelivery_first = \"2h\"\n"),

@@ -17,6 +17,7 @@ use super::broker::Broker;
 use super::carry;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
+use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::kinds;
@@ -119,6 +120,7 @@ impl Running {
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
             reported: ReportedByHats::default(),
+            connections: Connections::default(),
             notices: OpenNotices::default(),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
@@ -318,6 +320,7 @@ fn begin(
         shared.registry.set(party, registration);
     }
     shared.reported.begin(&shared.db).context("what HATs have reported")?;
+    shared.connections.begin(&shared.db).context("the connections of plugs")?;
     let open = shared.db.open_rows().context("the open exchanges")?;
     shared.notices.begin(&shared.db, &open).context("the notices")?;
     let mut recent = Vec::new();
@@ -330,6 +333,8 @@ fn begin(
     }
     // The tail may be over its bound after a long run without snapshots; the first one clears it.
     let _ = shared.tail.push(&recent);
+    // The state of a HAT that retired is read with what the tail has of it.
+    recent.iter().for_each(|sealed| shared.connections.fold(&sealed.entry, &shared.db, &shared.tail));
     // The exchange speaks to its own entities too: known like any other party.
     let mut own = Registration { standing: Standing::Active, ..Registration::default() };
     own.keys.push(crate::domain::registration::KeyRecord {

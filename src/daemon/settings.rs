@@ -97,6 +97,7 @@ pub fn limits(config: &Config) -> Limits {
         open_per_hat: limits.open_per_hat,
         messages_per_minute: limits.messages_per_minute,
         claim_lapse: limits.claim_lapse.nanos(),
+        connecting_again: limits.connecting_again.nanos(),
         notices_per_hour: limits.notices_per_hour,
         four_eyes: limits.four_eyes,
         ..Limits::default()

@@ -9,6 +9,7 @@ use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::id::{Address, Id, MessageId};
 use super::notice::{Notice, Told};
 use super::pin::Pin;
+use super::plug::JobReport;
 use super::records::Records;
 use super::registration::{Profile, Transport};
 use super::report::Report;
@@ -140,6 +141,8 @@ pub enum Action {
     Notice { notice: Box<Notice>, body: bytes::Bytes },
     /// `….revoke-key`: not in force from `since` on.
     RevokeKey { key: Key, since: Timestamp },
+    /// `plug.<plug>.report`: how its jobs ended.
+    PlugReport(JobReport),
     /// `hat.<hat>.plug-connect.<plug>`.
     PlugConnect { plug: Id },
     /// `hat.<hat>.plug-disconnect.<plug>`.

@@ -292,7 +292,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             let reason = Some(Reason::OfferFull);
             effects.push(answered(entry, entry.entity.clone(), *claim, Status::Rejected, reason));
         }
-        Event::PlugAsked { plug, until } => {
+        Event::PlugAsked { plug, until, .. } | Event::PlugAskedAgain { plug, until, .. } => {
             let mut said = connection(entry, plug, ConnectionState::Connecting);
             said.until = Some(*until);
             effects.push(Effect::Connection { to: entry.entity.clone(), said });

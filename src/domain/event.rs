@@ -11,6 +11,8 @@ pub use super::debit_terms::DebitTerms;
 use super::id::{Address, Id, MessageId};
 use super::notice::{NoticePosted, Told};
 use super::pin::Pin;
+use super::plug::JobReport;
+use super::plug::health::Standing;
 use super::registration::{Profile, Transport};
 use super::report::Reported;
 use super::time::Timestamp;
@@ -230,7 +232,15 @@ pub enum Event {
     /// The configuration declares these keys for an operator.
     OperatorDeclared { keys: Vec<Key> },
     /// A plug wants to be connected; the owner is asked.
-    PlugAsked { plug: Id, until: Timestamp },
+    PlugAsked {
+        plug: Id,
+        until: Timestamp,
+        /// The owner is asked again after so many nanoseconds, and then after twice as many each time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<i64>,
+    },
+    /// The owner has not answered: it is asked once more, the `times`th time after the first.
+    PlugAskedAgain { plug: Id, until: Timestamp, times: u32 },
     /// The owner did not want what the plug asked for, or has not answered in time.
     PlugUnanswered { plug: Id, asked: MessageId, declined: bool },
     /// A plug was connected to the HAT.
@@ -242,6 +252,10 @@ pub enum Event {
     },
     /// It was disconnected.
     PlugDisconnected { plug: Id },
+    /// The plug reported how its jobs ended, and so it does from then on.
+    PlugReported { report: Box<JobReport>, health: Standing },
+    /// Since then no job of the plug has kept it fresh.
+    PlugStale { since: Timestamp },
     /// An app was set up on the HAT, or another version of it accepted.
     AppSetUp {
         app: Id,
@@ -377,8 +391,11 @@ impl Event {
                 | Event::DebitEnded { .. }
                 | Event::ClaimLapsed { .. }
                 | Event::ClaimWithdrawn { .. }
-                | Event::Approved { key: None }
+                | Event::Approved { .. }
+                | Event::PlugReported { .. }
+                | Event::PlugStale { .. }
                 | Event::PlugAsked { .. }
+                | Event::PlugAskedAgain { .. }
                 | Event::PlugUnanswered { .. }
                 | Event::PlugConnected { .. }
                 | Event::OfferReserved { .. }

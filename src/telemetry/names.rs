@@ -69,6 +69,7 @@ metrics_table! {
     DISK_FULL_TOTAL = "dex_disk_full_total", Counter, None, "Commits that waited for disk space.";
     PUBLISHED_TOTAL = "dex_published_total", Counter, Some("what"), "Messages published, by what they were.";
     REDELIVERIES_TOTAL = "dex_redeliveries_total", Counter, None, "Open deliveries that were sent again.";
+    DELIVERIES_PARKED_TOTAL = "dex_deliveries_parked_total", Counter, None, "Times a delivery or a request was kept back, because its recipient was suspended or had no key in force.";
     PUBLISHING_STALLS_TOTAL = "dex_publishing_stalls_total", Counter, Some("why"), "Times that publishing to DEX_OUT had to wait: the stream full, the broker busy or unreachable.";
     NOTICES_TOTAL = "dex_notices_total", Counter, Some("what"), "Notices that were posted and that ended, and HATs that one was published to, listed for, or passed over for.";
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";

@@ -56,6 +56,18 @@ const PLUG: &[ActionName] = &[
     ("resume", Object::None),
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
+    ("report", Object::None),
+    ("notice", Object::None),
+];
+
+const ORG: &[ActionName] = &[
+    ("register", Object::None),
+    ("approve", Object::None),
+    ("decline", Object::None),
+    ("suspend", Object::None),
+    ("resume", Object::None),
+    ("rotate-key", Object::None),
+    ("revoke-key", Object::None),
     ("notice", Object::None),
 ];
 
@@ -110,7 +122,8 @@ const LANE: &[ActionName] = &[("receipt", Object::None)];
 pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
     match kind {
         Kind::Hat => HAT,
-        Kind::Plug | Kind::Org => PLUG,
+        Kind::Plug => PLUG,
+        Kind::Org => ORG,
         Kind::App => APP,
         Kind::Platform => PLATFORM,
         Kind::Bridge => BRIDGE,

@@ -238,6 +238,7 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
             let manifest = manifest.map_err(|fault| malformed(fault.to_string()))?.map(Arc::new);
             register(key, Profile::Plug { name, namespace, manifest })
         }
+        (Kind::Plug, "report") => Ok(Action::PlugReport(json(body)?)),
         (Kind::App, "register" | "version") => app(to, verb, body),
         (Kind::App, "publish") => {
             let PublishOf { key, version } = json(body)?;
@@ -389,6 +390,7 @@ fn check(action: &Action) -> Result<(), String> {
         }
         Action::RotateKey { key } => form::key(key),
         Action::Decline { why, .. } => form::text("why", why),
+        Action::PlugReport(said) => form::jobs(said),
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
         Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),
@@ -406,6 +408,10 @@ fn check(action: &Action) -> Result<(), String> {
 }
 
 fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
+    // The reader would take the fields as a list, too.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(malformed("the body is not a JSON object".into()));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
         malformed(form::not_taken(&error).unwrap_or_else(|| format!("the body: {error}")))

@@ -248,6 +248,18 @@ async fn claims_are_confirmed_by_owners_and_what_they_deliver_is_read_by_the_off
     }
     assert_eq!(gateway.get(read_other, Some(&other)).await.0, 401, "after its close");
     assert_eq!(gateway.get(read, Some(&fresh)).await.0, 200, "it reached its minimum");
+
+    // While its owner is suspended nobody reads what was delivered before, by the token or by the account.
+    let operator = gateway.exchange.client().await;
+    let shown = operator.query("offer.show", json!({ "offer": "feeds" }).to_string()).await.expect("told");
+    let owner = address(shown["owner"].as_str().expect("an address"));
+    operator.suspend(&owner).await.expect("suspended");
+    assert_eq!(gateway.get(read, Some(&fresh)).await.0, 401);
+    let answer = gateway.get(read, Some(&ann)).await;
+    assert!(answer.0 == 403 && answer.1["detail"].as_str().is_some_and(|it| it.contains("suspended")), "{answer:?}");
+    operator.resume(&owner).await.expect("resumed");
+    assert_eq!(gateway.get(read, Some(&fresh)).await.0, 200);
+    assert_eq!(gateway.get(read, Some(&ann)).await.0, 200);
     let log = gateway.exchange.log().join("\n");
     assert!(!log.contains(&fresh) && !log.contains(&token), "no token is logged");
 }

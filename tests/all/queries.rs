@@ -203,6 +203,7 @@ impl Exchange {
             clock: Arc::new(SystemClock),
             fault: None,
             reported: Default::default(),
+            connections: Default::default(),
             fatal: dex::actors::fatal::Fatal::new().0,
             progress: Progress::new(3, 0, 3, vec![dex::actors::shared::Place::default()]),
         });

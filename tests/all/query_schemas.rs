@@ -106,6 +106,22 @@ impl World {
                 operator.approve(&address(party), &public).await.expect("approved");
             }
         }
+        let (first, second) = (keys::generate(), keys::generate());
+        let (plug, key) = (address("plug:fitbit"), first.public());
+        let mut manifest: Value =
+            serde_json::from_str(include_str!("../../src/domain/plug/facebook.json")).expect("JSON");
+        manifest["settings"] = json!({});
+        let of = |key, more: Value| json!({ "key": key, "name": "Fitbit", "namespace": "fitbit", "manifest": more });
+        let own = operator.speaking(plug.clone(), first);
+        own.send(order("plug:fitbit", &["register"], of(key, manifest.clone()))).await.expect("registered");
+        operator.approve(&plug, &key).await.expect("approved");
+        let other = operator.speaking(plug.clone(), second);
+        let body = of(other.key().expect("it signs"), manifest.clone());
+        other.send(order("plug:fitbit", &["register"], body)).await.expect("registered");
+        let why = json!({ "key": other.key().expect("it signs"), "why": "somebody else" });
+        operator.send(order("plug:fitbit", &["decline"], why)).await.expect("declined");
+        let jobs = json!({ "done": 3, "failed": 1, "lagSeconds": 60, "error": "the source is away" });
+        own.send(order("plug:fitbit", &["report"], jobs)).await.expect("taken");
         let bob = json!({ "publicKey": HAT_PUBLIC, "transport": "http", "bridge": "carrier" });
         operator.send(order("hat:bob.example.net", &["register"], bob)).await.expect("registered");
         let pinned = order("hat:h2.hubat.net", &["pin-key"], json!({ "publicKey": HAT_PUBLIC }));
@@ -273,6 +289,7 @@ impl World {
                 all
             }
             "trust.bundle" => vec![json!({}), json!({ "ifNoneMatch": digest })],
+            "plug.show" => vec![json!({ "plug": "fitbit" })],
             "hat.show" => [of_hats(), vec![json!({ "hat": "bob.example.net" })]].concat(),
             "app.list" => vec![json!({}), json!({ "manifests": true }), json!({ "limit": 1 })],
             "offer.list" => vec![json!({}), json!({ "terms": true }), json!({ "limit": 1 })],

@@ -92,12 +92,16 @@ impl Delivery {
         let outcome = self.client.send(order).await;
         let comes_again = match &outcome {
             Ok(_) => false,
-            // Sent again it would be refused again, but for what passes.
+            // Sent again it would be refused again, but for what passes: then it leaves as another message.
             Err(ClientError::Refused(refusal)) => {
-                matches!(refusal.reason, Reason::OverQuota | Reason::Stale | Reason::Internal)
+                let passes = [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended];
+                passes.contains(&refusal.reason)
             }
             Err(_) => true,
         };
+        if comes_again && matches!(outcome, Err(ClientError::Refused(_))) {
+            self.seen.refused(self.id);
+        }
         if !comes_again {
             self.close().await;
         }

@@ -7,15 +7,18 @@ use crate::domain::event::{Direction, Event, Verdict};
 use crate::domain::hat::Hat;
 use crate::domain::verdict::Reason;
 
-/// Decides `hat.<hat>.receipt` and `lane.<lane>.receipt`. Standings are not looked at: what was
-/// delivered was delivered, and both sides' word on it is kept.
+/// Decides `hat.<hat>.receipt` and `lane.<lane>.receipt`. Who has retired, or lost its right, is heard all the same: what
+/// was delivered was delivered, and both sides' word on it is kept. Who is suspended is not heard till it is resumed: the
+/// exchange stays open until then, or expires.
 pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<Vec<Draft>, Reason> {
     let delivery = receipt.delivery;
     let late = || Ok(vec![Draft::caused(Event::LateReceipt { delivery, verdict: receipt.verdict })]);
     let Some(open) = hat.open.get(&delivery) else {
+        case.heard_for(case.from())?;
         return late();
     };
     permit(case.speaks_for(&open.to))?;
+    case.heard_for(&open.to)?;
     if hat.held.contains_key(&delivery) {
         return Err(Reason::WrongState);
     }

@@ -47,9 +47,14 @@ impl Hat {
                     open.recalled = true;
                 }
             }
-            Event::PlugAsked { plug, until } => {
+            Event::PlugAsked { plug, until, again } => {
                 let id = entry.cause.as_ref().map_or(MessageId(Uuid::nil()), |cause| cause.id);
-                self.connecting.insert(plug.clone(), Asked { id, at: entry.at, until: *until });
+                self.connecting.insert(plug.clone(), Asked::new(id, entry.at, *until, *again));
+            }
+            Event::PlugAskedAgain { plug, times, .. } => {
+                if let Some(asked) = self.connecting.get_mut(plug) {
+                    (asked.last, asked.times) = (Some(entry.at), *times);
+                }
             }
             Event::PlugUnanswered { plug, .. } => {
                 self.connecting.remove(plug);

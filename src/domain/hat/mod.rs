@@ -17,13 +17,14 @@ use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
 use super::exchange::{credit, deadline, fan_out, pull, recall, receipt, release};
+use super::plug;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
 impl Hat {
     fn judge(&self, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
         // A bridge is good for those who entrusted themselves to it while it is in force itself. What was delivered to them
-        // was delivered all the same: receipts count.
+        // was delivered all the same: receipts of one that is gone for good count.
         if case.is_bridge() && !matches!(case.command.action, Action::Receipt(_)) {
             case.sender_approved()?;
         }
@@ -65,6 +66,7 @@ impl Hat {
             | Action::Account { .. }
             | Action::Notice { .. }
             | Action::NoticeTold { .. }
+            | Action::PlugReport(_)
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
@@ -84,7 +86,7 @@ impl Entity for Hat {
         let Some(cause) = &command.cause else {
             return match command.action {
                 Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
-                Action::Wake => turns::wake(self, command.stored_at),
+                Action::Wake => turns::wake(self, ctx, command.stored_at),
                 _ => Decision::Nothing,
             };
         };
@@ -104,6 +106,6 @@ impl Entity for Hat {
 
     fn wake(&self) -> Option<Timestamp> {
         let turns = self.debits.values().filter_map(|debit| debit.next_turn());
-        turns.chain(self.connecting.values().map(|asked| asked.until)).min()
+        turns.chain(self.connecting.values().map(plug::Asked::next)).min()
     }
 }

@@ -86,7 +86,12 @@ async fn reader(gateway: &Gateway, caller: &Caller, offer: &Id) -> Result<Addres
             let owner: Address = shown["owner"].as_str().and_then(|text| text.parse().ok()).ok_or_else(hidden)?;
             gateway.owns_offer(caller, offer, &owner).map_err(|_| hidden())?;
             // Another gateway's or nobody's: its keys are not here.
-            if gateway.accounts.owner(&owner).is_none() { Err(hidden()) } else { Ok(owner) }
+            if gateway.accounts.owner(&owner).is_none() {
+                return Err(hidden());
+            }
+            // What was delivered before its suspension lies there still.
+            let out = || Fault::forbidden("the offer's owner is suspended, or not approved: nothing is handed to it");
+            if gateway.is_in_force(&owner).await? { Ok(owner) } else { Err(out()) }
         }
     }
 }

@@ -10,7 +10,7 @@ mod trace;
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
 pub use bridge::{BridgeFault, Carried, DebitTold, Onboarded, Pulled, RecordsPosted};
 pub use broker::{
-    EffectFailed, Healed, IntakeReopened, OutputLost, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
+    EffectFailed, Healed, IntakeReopened, OutputLost, Parked, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
     StreamRolledBack,
 };
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};

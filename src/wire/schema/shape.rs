@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::exchange::pull::{PULL_RECORDS_MAX, PULL_SKIP_MAX};
 use crate::domain::notice;
+use crate::domain::plug::health::{ERROR_BYTES_MAX, JOBS_MAX};
 use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
 use crate::wire::form::{NAMESPACES_MAX, ROLES_MAX};
@@ -19,6 +20,8 @@ pub enum Shape {
     Receipt,
     /// Events that a HAT reports.
     Report,
+    /// How jobs of a plug ended.
+    Jobs,
     /// Which records a client wants.
     Pull,
     /// A key.
@@ -236,6 +239,21 @@ impl Shape {
                     "reason": text(256),
                 }),
             ),
+            Shape::Jobs => {
+                let jobs =
+                    |what: &str| json!({"type": "integer", "minimum": 0, "maximum": JOBS_MAX, "description": what});
+                let mut schema = object(
+                    &[],
+                    json!({
+                        "done": jobs("jobs that were done since the report before"),
+                        "failed": jobs("jobs that failed; both together 1 at least"),
+                        "lagSeconds": {"type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "behind the source"},
+                        "error": text(ERROR_BYTES_MAX),
+                    }),
+                );
+                schema["anyOf"] = json!([{"required": ["done"]}, {"required": ["failed"]}]);
+                schema
+            }
             Shape::Pull => object(
                 &[],
                 json!({
@@ -343,6 +361,9 @@ impl Shape {
                 "count": 1,
                 "verdict": "accepted",
             }),
+            Shape::Jobs => {
+                json!({"done": 118, "failed": 2, "lagSeconds": 840, "error": "the source is over its limit"})
+            }
             Shape::Pull => json!({"since": "2026-01-01T00:00:00Z", "limit": 500}),
             Shape::Key => json!({"key": key_example()}),
             // A HAT with either key alone is taken too.
