@@ -135,10 +135,14 @@ impl Outbox {
                     Effect::Outcome { to, outcome, .. } => told.push((to, self.placed(sealed, outcome, tree_size))),
                     Effect::Deliver(opened) => {
                         let Some(item) = self.items.get(&opened.delivery) else { continue };
+                        if opened.large.is_some() {
+                            self.shared.large.deliver(sealed.leaf, &opened);
+                            deliveries += 1;
+                            continue;
+                        }
                         match self.content(item.spool) {
                             Ok(content) => {
-                                let lane = self.shared.partition_of(&sealed.entry.entity);
-                                self.deliver(&sealed.entry.entity, &opened, lane, content).await;
+                                self.deliver(&sealed.entry.entity, &opened, content).await;
                                 deliveries += 1;
                             }
                             Err(detail) => EffectFailed { what: "healing", detail: &detail }.emit(),
@@ -156,7 +160,11 @@ impl Outbox {
                         self.connection(sealed, &to, &said).await;
                         connections += 1;
                     }
-                    Effect::Request(_) | Effect::RecallRequest { .. } | Effect::Send { .. } | Effect::Close { .. } => {}
+                    Effect::Request(_)
+                    | Effect::RecallRequest { .. }
+                    | Effect::Fetch(_)
+                    | Effect::Send { .. }
+                    | Effect::Close { .. } => {}
                 }
             }
         }

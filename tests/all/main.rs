@@ -29,6 +29,8 @@ mod gateway_stats;
 mod grafana;
 mod hat_api;
 mod http;
+mod large;
+mod large_crash;
 mod logs;
 mod marks;
 mod marks_aged;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::bytes::Digest;
 use crate::domain::event::{Closed, Direction, Opened};
+use crate::domain::exchange::large::Fetching;
 use crate::domain::id::{Address, MessageId};
 use crate::domain::time::Timestamp;
 
@@ -33,6 +34,9 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// Whether its sender wants it back.
     pub recalled: bool,
+    /// Whether its content goes by an object store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub large: bool,
 }
 
 impl Open {
@@ -50,6 +54,26 @@ impl Open {
             bytes: opened.bytes_out,
             opened_at: at,
             recalled: false,
+            large: opened.large.is_some(),
+        }
+    }
+
+    /// The exchange whose content is to be fetched from `at` on: what is delivered of it is not known yet.
+    pub fn fetch(fetching: &Fetching, at: Timestamp) -> Self {
+        let object = &fetching.object;
+        Open {
+            exchange: fetching.exchange,
+            from: fetching.from.clone(),
+            to: fetching.to.clone(),
+            direction: fetching.direction,
+            deadline: fetching.deadline,
+            digest_in: object.digest,
+            digest_out: object.digest,
+            count: object.count,
+            bytes: u32::try_from(object.size).unwrap_or(u32::MAX),
+            opened_at: at,
+            recalled: false,
+            large: true,
         }
     }
 

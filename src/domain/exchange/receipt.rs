@@ -16,7 +16,7 @@ pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<V
         return late();
     };
     permit(case.speaks_for(&open.to))?;
-    if hat.held.contains_key(&delivery) {
+    if hat.waits(&delivery) {
         return Err(Reason::WrongState);
     }
     if case.at() >= open.deadline {

@@ -10,6 +10,7 @@ mod explain;
 mod history;
 mod ids;
 mod keys;
+mod large;
 mod laws;
 mod million;
 mod notices;
