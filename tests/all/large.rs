@@ -213,15 +213,18 @@ async fn what_ends_without_a_receipt_is_cleared_too() {
     let sent = cast.plug.credit_large(&hat, &text[..], PATIENCE).await.expect("accepted");
     cast.plug.recall(&hat, sent.outcome.exchange).await.expect("asked back");
     let mut inbox = cast.hats[0].inbox().await.expect("an inbox");
-    let mut held = None;
-    loop {
+    // The delivery leaves once its object is there, maybe after it was asked back.
+    let (mut held, mut recalled) = (None, false);
+    while held.is_none() || !recalled {
         match inbox.next().await.expect("open").expect("good") {
-            dex::client::Item::Delivery(delivery) if delivery.count > 0 => held = Some(delivery),
-            dex::client::Item::Recall(_) => break,
+            dex::client::Item::Delivery(delivery) if Some(delivery.id) == sent.outcome.delivery => {
+                held = Some(delivery)
+            }
+            dex::client::Item::Recall(_) => recalled = true,
             _ => {}
         }
     }
-    let delivery = held.expect("it came before it was asked back");
+    let delivery = held.expect("it came");
     // Of what was not read nothing can be kept.
     assert!(delivery.object().is_some());
     let back = delivery.give_back().await.expect("given back");
@@ -262,6 +265,45 @@ async fn a_bucket_that_is_lost_is_filled_again_from_disk() {
     let (_, came) = receive(&cast.hats[0]).await;
     assert!(came == text);
     cleared(&link, &exchange.path("state")).await;
+}
+
+#[tokio::test]
+async fn the_command_line_goes_that_way_by_itself() {
+    let exchange = Exchange::start();
+    let cast = Cast::new(exchange.client().await, 1).await;
+    let (_, public) = exchange.key("facebook");
+    cast.plug.rotate_key(&public).await.expect("rotated");
+    let (text, _) = content(2 * MIB);
+    let file = exchange.path("posts.json");
+    std::fs::write(&file, &text).expect("written");
+    let send = |body: String| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_dex"))
+            .args([
+                "send",
+                "--as",
+                "plug:facebook",
+                "--to",
+                "hat:h0.hubat.net",
+                "--action",
+                "credit.facebook",
+                "--json",
+            ])
+            .args(["--url", &exchange.nats, "--body", &body, "--key"])
+            .arg(exchange.path("facebook.key"))
+            .output()
+            .expect("dex runs")
+    };
+    let output = send(format!("@{}", file.display()));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert_eq!(told["status"], "accepted", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(told["digestIn"], Digest::of(&text).to_string());
+    let (_, came) = receive(&cast.hats[0]).await;
+    assert!(came == text);
+    // What is no content is said before anything is sent.
+    std::fs::write(&file, vec![b'x'; MIB]).expect("written");
+    let output = send(format!("@{}", file.display()));
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no JSON array of records"));
 }
 
 /// Moves a credit of so many bytes through; by how much the daemon's memory grew at most.
