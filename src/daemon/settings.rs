@@ -76,7 +76,7 @@ pub fn out_limits(config: &Config) -> OutLimits {
 /// The buckets of large content, and how it is moved; none when it is off.
 pub fn large(config: &Config) -> Option<LargeBounds> {
     let large = &config.large;
-    large.enabled.then(|| LargeBounds {
+    large.enabled.then_some(LargeBounds {
         transfers: large.transfers,
         store_bytes: large.store_bytes,
         keep_uploads: large.keep_uploads.0,

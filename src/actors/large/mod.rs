@@ -8,10 +8,12 @@ pub mod desk;
 mod fetch;
 mod files;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -150,6 +152,13 @@ impl Mover {
                 Duty::Clear => self.clear(&turn).await,
             }
         };
+        // A fault of ours on one content must not keep its place for ever.
+        let work = AssertUnwindSafe(work).catch_unwind().map(|end| {
+            end.unwrap_or_else(|_| {
+                failed("fault", &"the work on a content panicked");
+                End::Again
+            })
+        });
         // What is removed is not cancelled; it is short.
         let ended = async {
             match turn.duty {
