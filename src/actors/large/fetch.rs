@@ -19,7 +19,7 @@ use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason};
 use crate::nats::objects::{self, ObjectError};
 use crate::store::load;
 use crate::telemetry::events::{LargeBytes, LargeMoved};
-use crate::wire::object::{BUCKET_IN, place};
+use crate::wire::object::{BUCKET_IN, CHUNK_BYTES_MAX, place};
 
 /// Chunks that wait to be sifted.
 const AHEAD: usize = 4;
@@ -109,6 +109,7 @@ impl Mover {
         let mut broken = None;
         while let Some(chunk) = chunks.next().await {
             match chunk {
+                Ok(bytes) if bytes.len() > CHUNK_BYTES_MAX => return Ok(Err(Reason::Malformed)),
                 Ok(bytes) => {
                     LargeBytes { direction: "in", bytes: bytes.len() as u64 }.emit();
                     // It says itself why it takes no more.
