@@ -7,7 +7,7 @@ use super::dispatch::Publish;
 use super::outbox::{Mark, Outbox, nanos};
 use super::shared::sealed;
 use crate::domain::event::Direction;
-use crate::domain::{Effect, effects_of};
+use crate::domain::{Effect, Event, effects_of};
 use crate::store::Sealed;
 use crate::telemetry::events::{EffectFailed, Redelivered};
 
@@ -48,11 +48,12 @@ impl Outbox {
                 self.request(opened).await;
                 continue;
             }
+            if opened.large.is_some() {
+                self.shared.large.deliver(leaf, opened);
+                continue;
+            }
             match self.content(spool) {
-                Ok(content) => {
-                    let lane = self.shared.partition_of(&sealed.entry.entity);
-                    self.deliver(&sealed.entry.entity, opened, lane, content).await;
-                }
+                Ok(content) => self.deliver(&sealed.entry.entity, opened, content).await,
                 Err(detail) => EffectFailed { what: "re-delivery", detail: &detail }.emit(),
             }
         }
@@ -83,7 +84,11 @@ impl Outbox {
         }
         for sealed in owed {
             let event = &sealed.entry.event;
-            let open = event.began().or(event.left()).is_none_or(|it| self.items.contains_key(&it.delivery));
+            let about = match event {
+                Event::Fetching(fetching) => Some(fetching.delivery),
+                _ => event.began().or(event.left()).map(|opened| opened.delivery),
+            };
+            let open = about.is_none_or(|delivery| self.items.contains_key(&delivery));
             if !open {
                 self.tell_only(&sealed).await;
                 continue;

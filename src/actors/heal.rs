@@ -138,10 +138,14 @@ impl Outbox {
                             continue;
                         }
                         let Some(item) = self.items.get(&opened.delivery) else { continue };
+                        if opened.large.is_some() {
+                            self.shared.large.deliver(sealed.leaf, &opened);
+                            deliveries += 1;
+                            continue;
+                        }
                         match self.content(item.spool) {
                             Ok(content) => {
-                                let lane = self.shared.partition_of(&sealed.entry.entity);
-                                self.deliver(&sealed.entry.entity, &opened, lane, content).await;
+                                self.deliver(&sealed.entry.entity, &opened, content).await;
                                 deliveries += 1;
                             }
                             Err(detail) => EffectFailed { what: "healing", detail: &detail }.emit(),
@@ -160,7 +164,11 @@ impl Outbox {
                         self.connection(sealed, &to, &said).await;
                         connections += 1;
                     }
-                    Effect::Request(_) | Effect::RecallRequest { .. } | Effect::Send { .. } | Effect::Close { .. } => {}
+                    Effect::Request(_)
+                    | Effect::RecallRequest { .. }
+                    | Effect::Fetch(_)
+                    | Effect::Send { .. }
+                    | Effect::Close { .. } => {}
                 }
             }
         }

@@ -27,6 +27,7 @@ pub mod entity;
 pub mod fatal;
 pub mod herald;
 pub mod kinds;
+pub mod large;
 pub mod ledger;
 pub mod notices;
 pub mod outbox;

@@ -25,7 +25,7 @@ use crate::telemetry::Published;
 use crate::telemetry::events::EffectFailed;
 use crate::wire::outgoing::Unsigned;
 use crate::wire::together::TOGETHER_MAX;
-use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
+use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing};
 
 /// Most bytes of outcomes in one message, by a generous estimate: well under the broker's largest payload.
 const OUTCOMES_BYTES_MAX: usize = 384 * 1024;
@@ -151,21 +151,34 @@ impl Outbox {
     /// Keeps the place of a content that is held back.
     fn hold(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = Timestamp(i64::MAX);
-        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next, parked: None });
+        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next, parked: None }).leaf = leaf;
     }
 
     async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
         let kept = match &sealed.entry.event {
             Event::Held { opened, .. } => Some(opened.delivery),
             Event::NoticePosted(posted) => Some(posted.notice),
+            Event::Fetching(fetching) => Some(fetching.delivery),
             _ => None,
         };
         if let Some(delivery) = kept {
             self.hold(delivery, sealed.leaf, sealed.spool.map(spool_ref));
         }
         self.unpark(&sealed.entry);
+        if let Event::Held { opened, .. } = &sealed.entry.event
+            && opened.large.is_some()
+        {
+            self.shared.large.rest(sealed.leaf, opened);
+        }
         for effect in effects_of(&sealed.entry) {
             match effect {
+                Effect::Fetch(fetching) => self.shared.large.fetch(sealed.leaf, &fetching),
+                Effect::Deliver(opened) if opened.large.is_some() => {
+                    self.keep(opened.delivery, sealed.leaf, None);
+                    if self.may_leave(&opened) {
+                        self.shared.large.deliver(sealed.leaf, &opened);
+                    }
+                }
                 Effect::Outcome { to, outcome, first } => {
                     let out = self.placed(sealed, outcome, publish.tree_size);
                     if first {
@@ -187,7 +200,7 @@ impl Outbox {
                         continue;
                     }
                     match content.clone().map_or_else(|| self.content(spool), Ok) {
-                        Ok(content) => self.deliver(&sealed.entry.entity, &opened, publish.lane, content).await,
+                        Ok(content) => self.deliver(&sealed.entry.entity, &opened, content).await,
                         Err(detail) => EffectFailed { what: "delivery", detail: &detail }.emit(),
                     }
                 }
@@ -243,13 +256,14 @@ impl Outbox {
     pub(super) async fn recall_request(&mut self, sealed: &Sealed, to: &Address, delivery: Uuid) {
         let entity = &sealed.entry.entity;
         let id = self.effect_id(sealed, 0);
-        let receipt_to = self.receipt_to(entity, to, self.shared.partition_of(entity));
+        let receipt_to = self.shared.receipt_to(entity, to);
         let (signer, origin) = (self.shared.voice(), &self.shared.origin);
         let out = outgoing::recall_request(signer, origin, to, id, delivery, &receipt_to);
         self.send(Published::Request, out, None).await;
     }
 
     fn close(&mut self, delivery: &Uuid) {
+        self.shared.large.close(delivery);
         if let Some(item) = self.items.remove(delivery) {
             self.forget(&item, *delivery);
             if let Some(spool) = item.spool
@@ -268,10 +282,10 @@ impl Outbox {
 
     /// Makes a delivery ready; it goes with the next [`Outbox::leave`], or at once when as many are ready as share a
     /// signature.
-    pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
-        let receipt_to = self.receipt_to(entity, &opened.to, lane);
+    pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, content: Bytes) {
+        let receipt_to = self.shared.receipt_to(entity, &opened.to);
         let out = outgoing::unsigned_delivery(self.shared.voice(), &self.shared.origin, opened, &receipt_to, content);
-        self.leaving.push((out, self.until(opened.deadline)));
+        self.leaving.push((out, self.shared.until(opened.deadline)));
         if self.leaving.len() >= TOGETHER_MAX {
             self.leave().await;
         }
@@ -286,22 +300,10 @@ impl Outbox {
         }
     }
 
-    /// Where `to` answers about an exchange of `entity`: the HAT itself at its own address, everybody
-    /// else at the partition's lane, which does not tell whose data it is.
-    fn receipt_to(&self, entity: &Address, to: &Address, lane: u16) -> String {
-        let address = if to == entity { entity.clone() } else { self.shared.lane(lane) };
-        subject::published(&address, &["receipt"])
-    }
-
     pub(super) async fn request(&mut self, opened: &Opened) {
         let out = outgoing::request(self.shared.voice(), &self.shared.origin, opened);
-        let ttl = self.until(opened.deadline);
+        let ttl = self.shared.until(opened.deadline);
         self.send(Published::Request, out, Some(ttl)).await;
-    }
-
-    fn until(&self, deadline: Timestamp) -> Duration {
-        let left = deadline.since(self.shared.clock.now()).max(0);
-        Duration::from_nanos(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
     }
 
     pub(super) fn placed(&self, sealed: &Sealed, outcome: Outcome, tree_size: u64) -> OutcomeOut {

@@ -33,6 +33,7 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     embedded(config, &mut found);
     streams(config, &mut found);
     limits(config, &mut found);
+    large(config, &mut found);
     disk(config, &mut found);
     actors(config, &mut found);
     trust(config, &mut found);
@@ -169,6 +170,34 @@ fn streams(config: &Config, found: &mut Findings<'_>) {
         "streams.out_max_consumers",
         "lets nobody receive",
         "use at least 1",
+    );
+}
+
+fn large(config: &Config, found: &mut Findings<'_>) {
+    let (large, limits) = (&config.large, &config.limits);
+    found.unless(
+        u32::try_from(limits.large_content_bytes).is_ok(),
+        "limits.large_content_bytes",
+        format!("{} is out of range", limits.large_content_bytes),
+        "use 0 to 4294967295",
+    );
+    found.unless(
+        (1..=64).contains(&large.transfers),
+        "large.transfers",
+        format!("{} is out of range", large.transfers),
+        "use 1 to 64",
+    );
+    found.unless(
+        !large.enabled || (limits.large_content_bytes <= large.store_bytes && i64::try_from(large.store_bytes).is_ok()),
+        "large.store_bytes",
+        "has no room for one content of limits.large_content_bytes",
+        "make it at least as large",
+    );
+    found.unless(
+        (600..=7 * 86_400).contains(&large.keep_uploads.0.as_secs()),
+        "large.keep_uploads",
+        "is out of range",
+        "use 10m to 7d",
     );
 }
 

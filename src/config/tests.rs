@@ -100,6 +100,7 @@ fn a_default_that_is_left_out_is_a_problem_of_its_section() {
             layers.get::<super::Nats>("nats").is_ok(),
             layers.get::<super::Streams>("streams").is_ok(),
             layers.get::<super::Limits>("limits").is_ok(),
+            layers.get::<super::Large>("large").is_ok(),
             layers.get::<super::LedgerFiles>("ledger").is_ok(),
             layers.get::<super::Snapshot>("snapshot").is_ok(),
             layers.get::<super::Actors>("actors").is_ok(),

@@ -21,6 +21,7 @@ use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::kinds;
+use crate::actors::large::desk::LargeDesk;
 use crate::actors::notices::OpenNotices;
 use crate::actors::registry::Registry;
 use crate::actors::reported::ReportedByHats;
@@ -122,6 +123,7 @@ impl Running {
             reported: ReportedByHats::default(),
             connections: Connections::default(),
             notices: OpenNotices::default(),
+            large: LargeDesk::default(),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -139,7 +141,8 @@ impl Running {
             fatal,
             signer,
         });
-        let beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
+        let mut beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
+        beginning.large = settings::large(&config).map(|bounds| (bounds, state.join("large")));
 
         let stop = CancellationToken::new();
         let to_broker = connect.clone();
@@ -295,7 +298,11 @@ async fn prepare(config: &Config, link: &Link) -> anyhow::Result<u16> {
         streams::prepare_in(&link.jetstream, &settings::in_limits(config)).await.context("the stream DEX_IN")?;
     let output =
         streams::prepare_out(&link.jetstream, &settings::out_limits(config)).await.context("the stream DEX_OUT")?;
-    for difference in input.differences.iter().chain(&output.differences) {
+    let buckets = match settings::large(config) {
+        Some(large) => large.prepare(link).await.context("the buckets of large content (large.enabled)")?,
+        None => Vec::new(),
+    };
+    for difference in input.differences.iter().chain(&output.differences).chain(&buckets) {
         tracing::warn!(%difference, "a stream differs from the configuration and was left as it is");
     }
     if input.partitions != u32::from(config.exchange.partitions) {
@@ -361,7 +368,7 @@ fn begin(
         shared.registry.counted(known.len() as u64);
     }
     let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
-    Ok(Beginning { ledger, positions, open, wakes, recent, operators })
+    Ok(Beginning { ledger, positions, open, wakes, recent, operators, large: None })
 }
 
 /// Makes the history of parties for a state database of a program that kept none: once, from the ledger.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::bytes::{Digest, Key, Signature};
 use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
+use super::exchange::large::{Facts, Object};
 use super::id::{Address, Id, MessageId};
 use super::notice::{Notice, Told};
 use super::pin::Pin;
@@ -14,6 +15,7 @@ use super::records::Records;
 use super::registration::{Profile, Transport};
 use super::report::Report;
 use super::time::Timestamp;
+use super::verdict::Reason;
 
 /// The facts of a message that its ledger entry keeps: with them the signed text can be rebuilt
 /// and the sender's signature checked again by anybody who holds the entry.
@@ -106,6 +108,10 @@ pub enum Action {
     Credit { by: Id, records: Records },
     /// `hat.<hat>.release.<debit>`: records out of the HAT under one debit.
     Release { debit: Id, records: Records },
+    /// `hat.<hat>.credit.<plug-or-app>` whose records are an object's content.
+    CreditObject { by: Id, object: Object },
+    /// `hat.<hat>.release.<debit>` whose records are an object's content.
+    ReleaseObject { debit: Id, object: Object },
     /// `hat.<hat>.data`: records out of the HAT to every active debit that selects any.
     Data { records: Records },
     /// `hat.<hat>.pull.<debit>`: the client asks the HAT for a release.
@@ -189,6 +195,8 @@ pub enum Action {
     ClaimLapsed { offer: Id, claim: Option<MessageId> },
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
+    /// Local: the content of an exchange has been fetched, or why it could not be.
+    Fetched { delivery: Uuid, found: Result<Facts, Reason> },
     /// Local: so many more HATs were told of a notice.
     NoticeTold { notice: Uuid, told: Told },
     /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.

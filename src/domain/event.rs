@@ -8,6 +8,7 @@ pub use super::bundle::{Bundle, EndpointQuery, PropertyQuery};
 use super::bytes::{Digest, Key};
 use super::command::Receipt;
 pub use super::debit_terms::DebitTerms;
+use super::exchange::large::{Fetching, Upload};
 use super::id::{Address, Id, MessageId};
 use super::notice::{NoticePosted, Told};
 use super::pin::Pin;
@@ -101,6 +102,9 @@ pub struct Opened {
     /// Records delivered per endpoint, in order of the endpoint's name; at most 64, the rest summed
     /// under an empty name.
     pub endpoints: Vec<(SmolStr, u32)>,
+    /// Where its content came from, when it goes by an object store; it lies in a file of its own, not in the spool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large: Option<Box<Upload>>,
 }
 
 /// What ended (or was said late about) an open exchange: enough for its final outcome.
@@ -175,6 +179,10 @@ pub enum Event {
     Opened(Box<Opened>),
     /// An exchange is held back: its debit's offer has not said that its minimum is reached.
     Held { opened: Box<Opened>, reason: Reason },
+    /// An exchange was opened whose content is to be fetched.
+    Fetching(Box<Fetching>),
+    /// The content of an exchange was fetched and is on disk; its delivery is on its way.
+    Fetched(Box<Opened>),
     /// An exchange that was held goes on its way, as it was held.
     Released(Box<Opened>),
     /// An exchange that was held is refused for good.
@@ -409,17 +417,19 @@ impl Event {
         )
     }
 
-    /// The exchange that began with this event: its content is in the spool from here on.
+    /// The exchange that began with this event: its content is on disk from here on.
     pub fn began(&self) -> Option<&Opened> {
         match self {
-            Event::Opened(opened) | Event::Held { opened, .. } => Some(opened),
+            Event::Opened(opened) | Event::Held { opened, .. } | Event::Fetched(opened) => Some(opened),
             _ => None,
         }
     }
 
-    /// What is open from here on with content in the spool, and until when at the latest: an exchange, or a notice.
+    /// What is open from here on, and until when at the latest: an exchange, or a notice. Of an exchange whose content is
+    /// fetched, both entries say so.
     pub fn opens(&self) -> Option<(Uuid, Timestamp)> {
         match self {
+            Event::Fetching(fetching) => Some((fetching.delivery, fetching.deadline)),
             Event::NoticePosted(posted) => Some((posted.notice, posted.expires)),
             _ => self.began().map(|opened| (opened.delivery, opened.deadline)),
         }
@@ -436,7 +446,7 @@ impl Event {
     /// The exchange that leaves for its recipient with this event.
     pub fn left(&self) -> Option<&Opened> {
         match self {
-            Event::Opened(opened) | Event::Released(opened) => Some(opened),
+            Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => Some(opened),
             _ => None,
         }
     }

@@ -48,6 +48,10 @@ pub struct Limits {
     pub revisions_per_debit: usize,
     /// Most notices of one party in an hour; more are refused `over-quota`.
     pub notices_per_hour: u32,
+    /// Largest content that goes by an object store, bytes, below 4 GiB; 0: none does.
+    pub large_bytes: u64,
+    /// Most bytes of such content in the open exchanges of one HAT; more are refused `recipient-over-quota`.
+    pub large_per_hat: u64,
     /// Whether what waits for approval needs two different operators.
     pub four_eyes: bool,
 }
@@ -76,6 +80,8 @@ impl Default for Limits {
             pending_per_id: 8,
             revisions_per_debit: 64,
             notices_per_hour: 60,
+            large_bytes: 1 << 30,
+            large_per_hat: 4 << 30,
             four_eyes: false,
         }
     }

@@ -89,6 +89,10 @@ impl Desk {
         while items.len() < limit && bytes < PAGE_BYTES && open.held.len() < IN_HAND {
             let Ok(next) = tokio::time::timeout(patience, open.inbox.next()).await else { break };
             match next {
+                Some(Ok(Item::Delivery(delivery))) if delivery.object().is_some() => {
+                    // Said plainly: left alone it would only expire.
+                    delivery.refuse("larger than what is handed out over REST: receive it by the broker").await?;
+                }
                 Some(Ok(Item::Delivery(delivery))) => {
                     bytes += delivery.records().len();
                     items.push(told(&delivery)?);

@@ -98,6 +98,7 @@ pub fn opened(i: u8, n: u64) -> Opened {
         bytes_in: 8,
         bytes_out: 8,
         endpoints: vec![("facebook/feed".into(), 1)],
+        large: None,
     }
 }
 

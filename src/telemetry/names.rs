@@ -64,6 +64,10 @@ metrics_table! {
     LEDGER_BYTES = "dex_ledger_bytes", Gauge, None, "Bytes of the ledger's files on disk.";
     DISK_FREE_BYTES = "dex_disk_free_bytes", Gauge, None, "Bytes free for the daemon on the disk of its state folder.";
     SPOOL_BYTES = "dex_spool_bytes", Gauge, None, "Bytes of content held for open exchanges.";
+    LARGE_MOVED_TOTAL = "dex_large_moved_total", Counter, Some("what"), "Large contents that were fetched, refused, delivered, cleared or swept, and tries that are repeated.";
+    LARGE_BYTES_TOTAL = "dex_large_bytes_total", Counter, Some("direction"), "Bytes of large content over the bus, fetched (in) and handed out (out).";
+    LARGE_WAITING = "dex_large_waiting", Gauge, None, "Large contents that wait to be fetched.";
+    LARGE_STORED_BYTES = "dex_large_stored_bytes", Gauge, None, "Bytes that large contents of open exchanges take, or are about to.";
     TAIL_ENTRIES = "dex_tail_entries", Gauge, None, "Committed entries that are not in rows yet.";
     COMMIT_FAILURES_TOTAL = "dex_commit_failures_total", Counter, None, "Writes or syncs of the ledger that failed; the daemon exits 75 on the first.";
     DISK_FULL_TOTAL = "dex_disk_full_total", Counter, None, "Commits that waited for disk space.";

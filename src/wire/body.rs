@@ -18,7 +18,7 @@ use crate::domain::{
 };
 
 use super::actions::{self, Object};
-use super::{form, report};
+use super::{form, object, report};
 
 /// Why a subject and body are no action.
 pub type Wrong = (Reason, String);
@@ -225,6 +225,9 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
     }
     let register = |key, profile| Ok(Action::Register { key: Some(key), profile });
     match (to.kind, verb) {
+        (_, "data") if object::is_reference(body) => {
+            Err(malformed("what goes to all debits fits into a body: release large content to each debit".into()))
+        }
         (_, "data") => Ok(Action::Data { records: records(body, limits)? }),
         (_, "receipt") => Ok(Action::Receipt(json::<Receipt>(body)?)),
         (Kind::Hat, "register") => {
@@ -316,6 +319,13 @@ fn app(to: &Address, verb: &str, body: &Bytes) -> Result<Action, Wrong> {
 }
 
 fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
+    if matches!(verb, "credit" | "release") && object::is_reference(body) {
+        let named = object::read(body).map_err(malformed)?;
+        return Ok(match verb {
+            "credit" => Action::CreditObject { by: object, object: named },
+            _ => Action::ReleaseObject { debit: object, object: named },
+        });
+    }
     match verb {
         "credit" => Ok(Action::Credit { by: object, records: records(body, limits)? }),
         "release" => Ok(Action::Release { debit: object, records: records(body, limits)? }),

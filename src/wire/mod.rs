@@ -13,6 +13,7 @@ pub mod depth;
 pub mod form;
 pub mod header;
 pub mod message_id;
+pub mod object;
 pub mod outcome;
 pub mod outgoing;
 pub mod problem;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::command::PullAsk;
 use crate::domain::event::Authority;
+use crate::domain::exchange::large::Object;
 use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Id, Key, Kind, MessageId, Signature, Timestamp};
 
@@ -17,7 +18,7 @@ use super::outcome::OutcomeOut;
 use super::outgoing::Said;
 use super::signed_text::{self, Fields, OutFields};
 use super::together::Path;
-use super::{subject, verify};
+use super::{object, subject, verify};
 
 /// Whose word the exchange's messages are taken on.
 #[derive(Debug, Clone, Copy)]
@@ -92,8 +93,15 @@ pub struct Delivery {
     pub deadline: Timestamp,
     /// The own pull that it answers.
     pub pull: Option<MessageId>,
-    /// The records.
+    /// The records, or the reference to them.
     pub body: Bytes,
+}
+
+impl Delivery {
+    /// The object in which large content lies; none where the body is the records.
+    pub fn object(&self) -> Option<Object> {
+        object::is_reference(&self.body).then(|| object::read(&self.body).ok()).flatten()
+    }
 }
 
 /// The exchange asks for a release, verified.

@@ -34,6 +34,8 @@ mod gateway_tokens;
 mod grafana;
 mod hat_api;
 mod http;
+mod large;
+mod large_crash;
 mod logs;
 mod marks;
 mod marks_aged;

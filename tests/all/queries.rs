@@ -76,6 +76,7 @@ fn exchange() -> Vec<Entry> {
         bytes_in: 300,
         bytes_out: 200,
         endpoints: vec![("facebook/feed".into(), 2)],
+        large: None,
     };
     let closed = Closed {
         exchange: opened.exchange,
@@ -190,6 +191,7 @@ impl Exchange {
             bounds: Bounds::default(),
             registry,
             notices: Default::default(),
+            large: Default::default(),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,

@@ -6,6 +6,7 @@ pub mod credit;
 pub mod deadline;
 pub mod delivery_id;
 pub mod fan_out;
+pub mod large;
 pub mod open;
 pub mod pull;
 pub mod recall;

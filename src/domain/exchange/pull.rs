@@ -92,6 +92,7 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         bytes_in: bytes,
         bytes_out: bytes,
         endpoints: Vec::new(),
+        large: None,
     };
     Ok(vec![Draft::caused(begin(opened, held)).on(basis)])
 }

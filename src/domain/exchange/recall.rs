@@ -28,7 +28,7 @@ pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<
         return Err(Reason::WrongState);
     }
     // Nothing has left yet: there is nobody to ask.
-    if hat.held.contains_key(delivery) {
+    if hat.waits(delivery) {
         return Ok(vec![Draft::caused(Event::Recalled(open.close(*delivery)))]);
     }
     Ok(vec![Draft::caused(Event::RecallRequested { exchange, delivery: *delivery, to: open.to.clone() })])

@@ -19,7 +19,7 @@ pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<V
     };
     permit(case.speaks_for(&open.to))?;
     case.heard_for(&open.to)?;
-    if hat.held.contains_key(&delivery) {
+    if hat.waits(&delivery) {
         return Err(Reason::WrongState);
     }
     if case.at() >= open.deadline {

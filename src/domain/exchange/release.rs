@@ -71,6 +71,7 @@ impl Under<'_> {
             bytes_in: u32::try_from(records.body.len()).unwrap_or(u32::MAX),
             bytes_out: u32::try_from(selected.body.len()).unwrap_or(u32::MAX),
             endpoints: selected.endpoints,
+            large: None,
         };
         (opened, selected.body)
     }
@@ -84,9 +85,22 @@ pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result
     Ok((under, revision))
 }
 
+/// What the revision's bundle selects of records, each by itself. `evaluated`: the HAT has taken them through the
+/// bundle already.
+pub(crate) fn sieve(
+    revision: &Revision,
+    evaluated: bool,
+    records: &Records,
+    most: usize,
+) -> Result<Option<Taken>, TooLarge> {
+    let (programs, bundle) = (&revision.program, &revision.terms.bundle);
+    let program = if evaluated { programs.of_evaluated(bundle) } else { programs.of(bundle) };
+    program.take(records, most)
+}
+
 /// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself.
 pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, TooLarge> {
-    revision.program.of(&revision.terms.bundle).take(records, case.ctx.limits.body_bytes)
+    sieve(revision, false, records, case.ctx.limits.body_bytes)
 }
 
 /// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may
@@ -104,8 +118,7 @@ fn take(
     let most = case.ctx.limits.body_bytes;
     match asked {
         Some(ask) => answer(revision, records, ask, case.is_bridge(), most),
-        None if case.is_bridge() => revision.program.of_evaluated(&revision.terms.bundle).take(records, most),
-        None => stream(case, revision, records),
+        None => sieve(revision, case.is_bridge(), records, most),
     }
 }
 

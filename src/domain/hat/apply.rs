@@ -7,7 +7,7 @@ use crate::domain::app::Accepted;
 use crate::domain::bundle::Compiled;
 use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
 use crate::domain::entry::Entry;
-use crate::domain::event::{DebitTerms, Event};
+use crate::domain::event::{DebitTerms, Event, Opened};
 use crate::domain::exchange::Open;
 use crate::domain::id::{Id, Kind, MessageId};
 use crate::domain::plug::Asked;
@@ -27,8 +27,17 @@ impl Hat {
             Event::Opened(opened) => {
                 self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
             }
+            Event::Fetching(fetching) => {
+                self.open.insert(fetching.delivery, Box::new(Open::fetch(fetching, entry.at)));
+                self.fetching.insert(fetching.delivery, fetching.clone());
+            }
+            Event::Fetched(opened) => {
+                self.fetching.remove(&opened.delivery);
+                self.opened(opened, entry.at);
+            }
             Event::Held { opened, .. } => {
-                self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
+                self.fetching.remove(&opened.delivery);
+                self.opened(opened, entry.at);
                 self.held.insert(opened.delivery, opened.clone());
             }
             Event::Released(opened) => {
@@ -41,6 +50,7 @@ impl Hat {
             | Event::Recalled(closed) => {
                 self.open.remove(&closed.delivery);
                 self.held.remove(&closed.delivery);
+                self.fetching.remove(&closed.delivery);
             }
             Event::RecallRequested { delivery, .. } => {
                 if let Some(open) = self.open.get_mut(delivery) {
@@ -125,6 +135,12 @@ impl Hat {
         }
     }
 
+    /// It is known what is delivered of this exchange. One whose content was fetched is open since before.
+    fn opened(&mut self, opened: &Opened, at: Timestamp) {
+        let since = self.open.get(&opened.delivery).map_or(at, |open| open.opened_at);
+        self.open.insert(opened.delivery, Box::new(Open::begin(opened, since)));
+    }
+
     /// What opens, asks for a right or is refused counts against its sender; receipts, recalls and what
     /// takes a right back do not.
     fn count(&mut self, entry: &Entry) {
@@ -133,6 +149,7 @@ impl Hat {
                 entry.event,
                 Event::Opened(_)
                     | Event::Held { .. }
+                    | Event::Fetching(_)
                     | Event::Fanned { .. }
                     | Event::Rejected { .. }
                     | Event::DebitProposed { .. }

@@ -16,7 +16,7 @@ use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
-use super::exchange::{credit, deadline, fan_out, pull, recall, receipt, release};
+use super::exchange::{credit, deadline, fan_out, large, pull, recall, receipt, release};
 use super::plug;
 use super::time::Timestamp;
 use super::verdict::Reason;
@@ -31,6 +31,8 @@ impl Hat {
         match &case.command.action {
             Action::Credit { by, records } => credit::credit(self, case, by, records),
             Action::Release { debit, records } => release::release(self, case, debit, records),
+            Action::CreditObject { by, object } => large::begin::credit(self, case, by, object),
+            Action::ReleaseObject { debit, object } => large::begin::release(self, case, debit, object),
             Action::Data { records } => fan_out::fan_out(self, case, records),
             Action::Pull { debit, ask } => pull::pull(self, case, debit, ask),
             Action::Receipt(said) => receipt::receipt(self, case, said),
@@ -75,6 +77,7 @@ impl Hat {
             | Action::OfferConfirm(_)
             | Action::OfferLapse { .. }
             | Action::Deadline { .. }
+            | Action::Fetched { .. }
             | Action::Wake
             | Action::OperatorDeclare { .. } => Err(Reason::NotPermitted),
         }
@@ -84,8 +87,11 @@ impl Hat {
 impl Entity for Hat {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
         let Some(cause) = &command.cause else {
-            return match command.action {
-                Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
+            return match &command.action {
+                Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, *delivery),
+                Action::Fetched { delivery, found } => {
+                    large::end::fetched(self, ctx, command.stored_at, *delivery, found)
+                }
                 Action::Wake => turns::wake(self, ctx, command.stored_at),
                 _ => Decision::Nothing,
             };

@@ -12,6 +12,7 @@ mod health;
 mod history;
 mod ids;
 mod keys;
+mod large;
 mod laws;
 mod machines;
 mod million;

@@ -132,8 +132,16 @@ pub struct EffectFailed<'a> {
 
 impl EffectFailed<'_> {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 7] =
-        ["delivery", "re-delivery", "healing", "publication", "reply", "proof", "release of a content"];
+    pub const WHAT: [&'static str; 8] = [
+        "delivery",
+        "re-delivery",
+        "healing",
+        "publication",
+        "reply",
+        "proof",
+        "release of a content",
+        "large content",
+    ];
 
     /// Logs and counts.
     pub fn emit(self) {

@@ -4,6 +4,7 @@
 mod actors;
 mod bridge;
 mod broker;
+mod large;
 mod ledger;
 mod trace;
 
@@ -13,5 +14,6 @@ pub use broker::{
     EffectFailed, Healed, IntakeReopened, OutputLost, Parked, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
     StreamRolledBack,
 };
+pub use large::{LargeBytes, LargeMoved};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
 pub use trace::TracedMessage;

@@ -217,7 +217,10 @@ impl Shape {
                     "required": ["endpoint", "data"],
                     "properties": {"endpoint": text(256), "data": {"type": "object"}},
                 });
-                json!({"type": ["array", "object"], "items": record, "description": "an array of records, or one"})
+                json!({
+                    "type": ["array", "object"], "items": record,
+                    "description": "an array of records, or one; for a credit or release also {\"object\": …}: a reference to large content",
+                })
             }
             Shape::Report => json!({
                 "type": "array",

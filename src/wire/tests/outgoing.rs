@@ -47,6 +47,7 @@ fn opened(direction: Direction) -> Opened {
         bytes_in: 44,
         bytes_out: 44,
         endpoints: vec![("fitbit/steps".into(), 1)],
+        large: None,
     }
 }
 

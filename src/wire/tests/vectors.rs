@@ -93,6 +93,7 @@ fn release() -> Opened {
         bytes_in: 51,
         bytes_out: 51,
         endpoints: vec![],
+        large: None,
     }
 }
 

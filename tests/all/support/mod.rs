@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod http_hat;
 pub mod inside;
+pub mod large;
 pub mod ledger;
 pub mod losses;
 pub mod nats_server;
