@@ -148,8 +148,8 @@ impl Outbox {
                         self.request(&opened).await;
                         requests += 1;
                     }
-                    Effect::RecallRequest { to, delivery, .. } if self.items.contains_key(&delivery) => {
-                        self.recall_request(sealed, &to, delivery).await;
+                    Effect::RecallRequest { to, delivery, without_pii, .. } if self.items.contains_key(&delivery) => {
+                        self.recall_request(sealed, &to, delivery, without_pii).await;
                         requests += 1;
                     }
                     Effect::Connection { to, said } => {

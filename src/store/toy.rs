@@ -97,6 +97,8 @@ pub fn opened(i: u8, n: u64) -> Opened {
         bytes_in: 8,
         bytes_out: 8,
         endpoints: vec![("facebook/feed".into(), 1)],
+        dropped: crate::domain::pii::Dropped::default(),
+        without_pii: false,
     }
 }
 
@@ -116,6 +118,7 @@ pub fn closed(opened: &Opened) -> Box<Closed> {
         count: opened.count_out,
         bytes: opened.bytes_out,
         opened_at: Timestamp::from_unix_ms(1),
+        without_pii: opened.without_pii,
     })
 }
 

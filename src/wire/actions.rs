@@ -59,17 +59,33 @@ const PLUG: &[ActionName] = &[
     ("notice", Object::None),
 ];
 
-const APP: &[ActionName] = &[
+const ORG: &[ActionName] = &[
     ("register", Object::None),
-    ("version", Object::None),
-    ("publish", Object::None),
+    ("approve", Object::None),
     ("decline", Object::None),
+    ("allow", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
     ("notice", Object::None),
 ];
+
+const APP: &[ActionName] = &[
+    ("register", Object::None),
+    ("version", Object::None),
+    ("publish", Object::None),
+    ("decline", Object::None),
+    ("allow", Object::None),
+    ("suspend", Object::None),
+    ("resume", Object::None),
+    ("rotate-key", Object::None),
+    ("revoke-key", Object::None),
+    ("notice", Object::None),
+];
+
+/// Of the exchange itself, by its operators.
+const DEX: &[ActionName] = &[("classify", Object::None)];
 
 /// Of an operator.
 const OPERATOR: &[ActionName] = &[("notice", Object::None)];
@@ -110,14 +126,16 @@ const LANE: &[ActionName] = &[("receipt", Object::None)];
 pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
     match kind {
         Kind::Hat => HAT,
-        Kind::Plug | Kind::Org => PLUG,
+        Kind::Plug => PLUG,
+        Kind::Org => ORG,
         Kind::App => APP,
         Kind::Platform => PLATFORM,
         Kind::Bridge => BRIDGE,
         Kind::Offer => OFFER,
         Kind::Lane => LANE,
         Kind::Operator => OPERATOR,
-        Kind::Dex => &[],
+        Kind::Dex => DEX,
+        Kind::Pseudonym => &[],
     }
 }
 

@@ -12,6 +12,7 @@ mod bundles;
 mod bundles_postgres;
 mod bus_in;
 mod bus_out;
+mod canary;
 mod cli;
 mod cli_bridge;
 mod cli_live;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::bytes::Digest;
-use crate::domain::event::{Closed, Direction, Opened};
+use crate::domain::event::{Closed, Direction, Opened, is_false};
 use crate::domain::id::{Address, MessageId};
 use crate::domain::time::Timestamp;
 
@@ -33,6 +33,9 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// Whether its sender wants it back.
     pub recalled: bool,
+    /// Whether its recipient is not to know whose data it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_pii: bool,
 }
 
 impl Open {
@@ -50,6 +53,7 @@ impl Open {
             bytes: opened.bytes_out,
             opened_at: at,
             recalled: false,
+            without_pii: opened.without_pii,
         }
     }
 
@@ -66,6 +70,7 @@ impl Open {
             count: self.count,
             bytes: self.bytes,
             opened_at: self.opened_at,
+            without_pii: self.without_pii,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The HAT lets records out under one data debit.
 
+use std::sync::Arc;
+
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
 use crate::domain::bundle::{Program, Taken, TooLarge};
@@ -10,8 +12,10 @@ use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
 use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::pii::{Dropped, Gate, Mask, Passed, pseudonym};
 use crate::domain::records::Records;
-use crate::domain::time::Timestamp;
+use crate::domain::registration::Registration;
+use crate::domain::time::{SECOND, Timestamp};
 use crate::domain::verdict::Reason;
 
 /// What a release goes under and to.
@@ -24,16 +28,45 @@ pub(crate) struct Under<'a> {
     pub enabled: u64,
     /// Number of the entry that the client's standing rests on.
     pub standing: u64,
+    /// The client's registration.
+    pub registration: Arc<Registration>,
+    /// What its terms let pass.
+    pub gate: Arc<Gate>,
+}
+
+/// A deadline that does not tell which other deliveries were sent with this one: a whole minute, or a whole second when
+/// it is nearer than two minutes. One that is nearer than ten seconds stays as it is.
+fn blurred(deadline: Timestamp, at: Timestamp) -> Timestamp {
+    let step = match deadline.since(at) / SECOND {
+        ..10 => 1,
+        10..120 => SECOND,
+        _ => 60 * SECOND,
+    };
+    Timestamp(deadline.0 - deadline.0.rem_euclid(step))
 }
 
 impl Under<'_> {
     /// The authority entries that this rests on.
-    pub fn basis(&self, case: &Case<'_>) -> Vec<Basis> {
+    pub fn basis(&self, case: &Case<'_>, opened: &Opened) -> Vec<Basis> {
         let mut basis = Vec::with_capacity(3);
         basis.extend(case.key_basis());
         basis.push(Basis { entity: case.ctx.entity.clone(), n: self.enabled });
-        basis.push(Basis { entity: self.client.clone(), n: self.standing });
+        let client = |n| Basis { entity: self.client.clone(), n };
+        basis.push(client(self.standing));
+        basis.extend(self.registration.allowed.filter(|allowed| allowed.n != self.standing).map(|it| client(it.n)));
+        basis.extend(self.gate.basis(opened.endpoints.iter().map(|(endpoint, _)| endpoint)));
         basis
+    }
+
+    /// Lets what the bundle has made of a body through.
+    fn pass(&self, case: &Case<'_>, taken: Option<Taken>) -> Result<Passed, TooLarge> {
+        let mask = Mask { key: case.ctx.delivery_key, hat: case.ctx.entity, client: self.client };
+        self.gate.pass(taken, case.ctx.limits.body_bytes, &mask)
+    }
+
+    /// Why nothing of a body leaves.
+    pub fn nothing(&self, dropped: &Dropped) -> Reason {
+        if dropped.is_empty() && !self.gate.cuts() { Reason::NothingSelected } else { Reason::PiiNotGranted }
     }
 
     /// The exchange that moves `selected` out.
@@ -41,12 +74,18 @@ impl Under<'_> {
         &self,
         case: &Case<'_>,
         records: &Records,
-        selected: Taken,
+        (selected, dropped): (Taken, Dropped),
         exchange: MessageId,
         deadline: Timestamp,
     ) -> (Opened, bytes::Bytes) {
         let from = case.ctx.entity;
         let key = case.ctx.delivery_key;
+        let without_pii = self.gate.without_pii();
+        let (delivery, deadline) = if without_pii {
+            (pseudonym::delivery(key, self.client, from, exchange, self.debit), blurred(deadline, case.at()))
+        } else {
+            (delivery_id(key, self.client, from, exchange, Some(self.debit)), deadline)
+        };
         // Everything selected as it is: the body goes on as it came, and so does its digest.
         let whole = selected.body == records.body;
         let opened = Opened {
@@ -56,7 +95,7 @@ impl Under<'_> {
             direction: Direction::Release,
             authority: Authority::Debit(self.debit.clone()),
             to: self.client.clone(),
-            delivery: delivery_id(key, self.client, from, exchange, Some(self.debit)),
+            delivery,
             pull: case.command.pull,
             since: None,
             limit: None,
@@ -68,6 +107,8 @@ impl Under<'_> {
             bytes_in: u32::try_from(records.body.len()).unwrap_or(u32::MAX),
             bytes_out: u32::try_from(selected.body.len()).unwrap_or(u32::MAX),
             endpoints: selected.endpoints,
+            dropped,
+            without_pii,
         };
         (opened, selected.body)
     }
@@ -75,15 +116,26 @@ impl Under<'_> {
 
 /// Finds a debit that is active at the message's time, its client in force; and the revision that holds.
 pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, &'a Revision), Reason> {
-    let standing = check::active(case.ctx, &debit.client)?;
+    let registry = case.ctx.registry;
+    let registration = registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
+    let standing = registration.active()?;
     let (revision, enabled) = debit.in_force(case.at())?;
-    let under = Under { debit: id, client: &debit.client, enabled, standing };
+    let (classes, version) = (registration.classes(), registry.catalogue_version());
+    let gate = revision.gates.of(&revision.terms, classes, version, || registry.catalogue());
+    let under = Under { debit: id, client: &debit.client, enabled, standing, registration, gate };
     Ok((under, revision))
 }
 
-/// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself.
-pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, TooLarge> {
-    revision.program.of(&revision.terms.bundle).take(records, case.ctx.limits.body_bytes)
+/// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself, without
+/// what is not granted.
+pub(crate) fn stream(
+    case: &Case<'_>,
+    under: &Under<'_>,
+    revision: &Revision,
+    records: &Records,
+) -> Result<Passed, TooLarge> {
+    let (bundle, programs) = under.gate.bundle(&revision.terms, &revision.program);
+    under.pass(case, programs.of(bundle).take(records, case.ctx.limits.body_bytes)?)
 }
 
 /// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may be.
@@ -91,19 +143,19 @@ pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) ->
 /// A bridge brings what the HAT itself has made of the bundle: only what the bundle names passes. Otherwise records
 /// that stream out are filtered and mapped one by one; an answer to a pull is ordered and limited too, and depends on
 /// the debit's conditions.
-fn take(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, Reason> {
+fn take(case: &Case<'_>, under: &Under<'_>, revision: &Revision, records: &Records) -> Result<Passed, Reason> {
     let most = case.ctx.limits.body_bytes;
-    let bundle = &revision.terms.bundle;
+    let (bundle, programs) = under.gate.bundle(&revision.terms, &revision.program);
     let taken = if case.is_bridge() {
-        revision.program.of_evaluated(bundle).take(records, most)
+        programs.of_evaluated(bundle).take(records, most)
     } else if case.command.pull.is_none() {
-        stream(case, revision, records)
+        programs.of(bundle).take(records, most)
     } else if conditions_hold(revision, records, most)? {
-        revision.program.of(bundle).answer(records, most)
+        programs.of(bundle).answer(records, most)
     } else {
         Ok(None)
     };
-    taken.map_err(|TooLarge| Reason::TooLarge)
+    taken.and_then(|taken| under.pass(case, taken)).map_err(|TooLarge| Reason::TooLarge)
 }
 
 /// Whether each property of the debit's conditions finds a record among those that the HAT brings.
@@ -141,13 +193,15 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     };
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
-    let selected = take(case, revision, records)?.ok_or(Reason::NothingSelected)?;
+    let Passed { taken, dropped } = take(case, &under, revision, records)?;
+    let selected = taken.ok_or_else(|| under.nothing(&dropped))?;
     let deadline = check::deadline(case)?;
-    let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
+    let (opened, body) = under.open(case, records, (selected, dropped), case.cause.id, deadline);
     hat.free(opened.delivery)?;
     hat.may_hold(case, usize::from(held))?;
+    let basis = under.basis(case, &opened);
     let mut drafts = Vec::with_capacity(2);
-    drafts.push(Draft { event: begin(opened, held), basis: under.basis(case), content: Some(body), with_cause: true });
+    drafts.push(Draft { event: begin(opened, held), basis, content: Some(body), with_cause: true });
     drafts.extend(answered.map(|pull| Draft::further(Event::Settled(pull))));
     Ok(drafts)
 }

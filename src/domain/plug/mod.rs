@@ -5,7 +5,7 @@ mod connection;
 mod manifest;
 
 pub use connection::{Asked, CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
-pub use manifest::{Class, ENDPOINTS_MAX, EndpointOf, Manifest, ManifestFault};
+pub use manifest::{ENDPOINTS_MAX, EndpointOf, Manifest, ManifestFault};
 
 use serde::{Deserialize, Serialize};
 

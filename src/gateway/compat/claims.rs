@@ -69,10 +69,14 @@ fn summary(offer: &Id, claim: &Value) -> Value {
     let made = claim["claim"].as_str().and_then(|id| id.parse::<MessageId>().ok());
     let made = made.map(|id| json!(Timestamp::from_unix_ms(id.unix_ms())));
     let standing = claim["standing"].as_str().unwrap_or_default();
+    let confirmed = matches!(standing, "confirmed" | "completed");
+    // Of an offer without personal data its owner is told no more than the debit's id.
+    if let Some(debit) = claim.get("debit") {
+        return json!({ "offerId": offer, "relationship": "claim", "confirmed": confirmed, "dataDebitId": debit });
+    }
     json!({
         "offerId": offer, "user": { "address": claim["hat"], "publicKey": pem(claim) }, "relationship": "claim",
-        "confirmed": matches!(standing, "confirmed" | "completed"), "dataDebitId": offer,
-        "dateCreated": made.unwrap_or_else(|| claim["since"].clone()),
+        "confirmed": confirmed, "dataDebitId": offer, "dateCreated": made.unwrap_or_else(|| claim["since"].clone()),
     })
 }
 
@@ -142,6 +146,9 @@ fn refusal(offer: &Id, shown: &Value) -> Fault {
     let (reason, why) = match shown["standing"].as_str() {
         Some("draft" | "paid" | "rejected") => (Reason::WrongState, "it is not approved"),
         Some("closed" | "expired") => (Reason::WrongState, "it is over"),
+        _ if shown["terms"]["debit"]["withoutPii"] == true && !full => {
+            (Reason::NotPermitted, "it is without personal data: HATs claim for themselves")
+        }
         _ if full => (Reason::OfferFull, "all its places are taken"),
         _ => (Reason::WrongState, "it is not within its time, or its owner is not in force"),
     };

@@ -202,9 +202,10 @@ fn terms_that_contradict_themselves_are_refused() {
 
 #[test]
 fn fields_of_the_hat_s_own_format_that_are_not_taken_say_why() {
-    for (field, words) in [("requestClientCallbackUrl", "own inbox"), ("withoutPii", "personal data")] {
+    let callback = ("requestClientCallbackUrl", json!("https://acme.example"), "own inbox");
+    for (field, value, words) in [callback, ("withoutPii", json!(true), "of an offer")] {
         let mut body = debit();
-        body[field] = json!("https://acme.example");
+        body[field] = value;
         let (reason, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("refused");
         assert_eq!(reason, Reason::Malformed);
         assert!(detail.contains(field) && detail.contains(words), "{detail}");

@@ -46,6 +46,8 @@ fn opened(direction: Direction) -> Opened {
         bytes_in: 44,
         bytes_out: 44,
         endpoints: vec![("fitbit/steps".into(), 1)],
+        dropped: crate::domain::pii::Dropped::default(),
+        without_pii: false,
     }
 }
 
@@ -190,6 +192,7 @@ fn an_outcome() -> OutcomeOut {
             digest_in: Digest([0xab; 32]),
             digest_out: Some(Digest([0xcd; 32])),
             count: 1,
+            dropped: crate::domain::pii::Dropped::default(),
             at: Timestamp(1_767_225_600_500_000_000),
         },
         leaf: Leaf { log: ORIGIN.into(), index: 41 },
@@ -216,7 +219,11 @@ fn outcomes_are_written_as_the_protocol_says() {
     fanned.outcome.digest_out = None;
     fanned.outcome.status = Status::Disputed;
     fanned.outcome.reason = Some(Reason::DigestMismatch);
-    fanned.outcome.parts = vec![Part { exchange: id(5), debit: Id::new("acme.steps").expect("id") }];
+    fanned.outcome.parts = vec![Part {
+        exchange: id(5),
+        debit: Id::new("acme.steps").expect("id"),
+        dropped: crate::domain::pii::Dropped::default(),
+    }];
     fanned.proof = Some(Box::new(Proof {
         entry: "AA==".into(),
         salt: "AQ==".into(),

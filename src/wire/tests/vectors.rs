@@ -90,6 +90,8 @@ fn release() -> Opened {
         bytes_in: 51,
         bytes_out: 51,
         endpoints: vec![],
+        dropped: crate::domain::pii::Dropped::default(),
+        without_pii: false,
     }
 }
 
