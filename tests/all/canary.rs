@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dex::client::{Client, Item, Order, keys};
 use dex::domain::command::Receipt;
 use dex::domain::event::{DebitTerms, OfferTerms, Verdict};
-use dex::domain::pii::{Class, ClassSet};
+use dex::domain::pii::{Class, ClassSet, Word};
 use dex::domain::{Digest, Id, Kind, Reason, Status};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -171,9 +171,8 @@ async fn nothing_marked_is_where_it_may_not_be() {
         "name": { "class": "direct" }, "address": { "class": "direct" }, "ill": { "class": "special" },
         "town": { "class": "quasi" }, "likes": { "class": "none" },
     });
-    let to = address("dex:dex.test");
-    let body = json!({ "endpoint": "facebook/feed", "fields": fields }).to_string();
-    operator.send(Order::new(&to, &["classify"], body)).await.expect("classified");
+    let word: Word = serde_json::from_value(json!({ "fields": fields })).expect("a word");
+    operator.classify("facebook/feed", &word).await.expect("classified");
 
     let (blind, dark) = (organisation(operator, "blind").await, organisation(operator, "dark").await);
     let nats = async_nats::connect(broker.url()).await.expect("connected");
@@ -250,6 +249,9 @@ async fn nothing_marked_is_where_it_may_not_be() {
     assert_eq!(CONTENT.iter().chain(&MARKS_OF_HAT).find(|mark| page.contains(**mark)), None, "in metrics");
     exchange.kill();
     exchange.restart();
+
+    let known = operator.query("catalogue.show", r#"{"endpoint":"facebook/feed"}"#).await.expect("told");
+    assert_eq!(known["fields"][1], json!({ "path": "ill", "class": "special" }), "also after a restart: {known}");
 
     // What the clients can ask.
     for question in [json!({ "id": delivery }), json!({ "id": asked }), json!({ "id": last })] {

@@ -277,7 +277,7 @@ fn the_schemas_of_every_action_and_query_are_told_without_an_exchange() {
     let one = dex(&["schema", "plug.register", "--json"]);
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
     assert_eq!(one["body"]["required"], serde_json::json!(["key", "name", "namespace"]));
-    assert_eq!(one["example"]["namespace"], "fitbit");
+    assert_eq!(one["example"]["namespace"], "facebook");
     for line in lines.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert!(line["action"].is_string() || line["request"]["type"] == "object", "{line}");

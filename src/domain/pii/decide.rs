@@ -19,7 +19,9 @@ pub(crate) fn classify(
     word: &Word,
 ) -> Result<Vec<Draft>, Reason> {
     permit(case.is_operator() && case.ctx.entity.kind == Kind::Dex)?;
-    own.active()?;
+    if case.ctx.entity.id.as_str() != case.ctx.origin {
+        return Err(Reason::UnknownParty);
+    }
     case.sender_approved()?;
     let held = own.classified.as_deref();
     let others = held.into_iter().flatten().filter(|(of, _)| *of != endpoint);

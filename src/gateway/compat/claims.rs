@@ -140,13 +140,13 @@ async fn own(
 }
 
 /// Why an offer took no claim, by what it is now.
-fn refusal(offer: &Id, shown: &Value) -> Fault {
+fn refusal(offer: &Id, shown: &Value, by_owner: bool) -> Fault {
     let taken = |name: &str| shown[name].as_u64().unwrap_or(0);
     let full = taken("reserved") + taken("confirmed") >= taken("maxClaims");
     let (reason, why) = match shown["standing"].as_str() {
         Some("draft" | "paid" | "rejected") => (Reason::WrongState, "it is not approved"),
         Some("closed" | "expired") => (Reason::WrongState, "it is over"),
-        _ if shown["terms"]["debit"]["withoutPii"] == true && !full => {
+        _ if by_owner && shown["terms"]["debit"]["withoutPii"] == true => {
             (Reason::NotPermitted, "it is without personal data: HATs claim for themselves")
         }
         _ if full => (Reason::OfferFull, "all its places are taken"),
@@ -165,6 +165,7 @@ impl Gateway {
     /// Claims, and waits until the offer has answered. A claim that is there already is told again.
     async fn claim(&self, speaker: Speaker<'_>, offer: &Id, hat: Id, message: MessageId) -> Result<Value, Fault> {
         let to = Address::new(Kind::Hat, hat.clone());
+        let by_owner = matches!(speaker, Speaker::Party(_));
         let mut mine = Some(message);
         match self.link.act(speaker, &to, &["claim", offer.as_str()], "", Some(message)).await {
             // One that is there or on its way.
@@ -191,7 +192,7 @@ impl Gateway {
                 }
             }
             if mine.is_some() && answered {
-                return Err(refusal(offer, &show(self, offer).await?));
+                return Err(refusal(offer, &show(self, offer).await?, by_owner));
             }
             if began.elapsed() > ANSWER_WITHIN {
                 let detail = format!("the offer {offer} has not answered the claim yet: send the same request again");

@@ -64,6 +64,7 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (_, "debit-disable") => r#"{"atPeriodEnd":true}"#.into(),
         (_, "lapse") => r#"{"hat":"bob.hubat.net","completed":true}"#.into(),
         (_, "claim-reserved") => json!({"terms": debit()}).to_string(),
+        (_, "classify") => r#"{"endpoint":"fitbit/steps","class":"quasi"}"#.into(),
         (_, "report") => r#"[{"statsType":"storage"}]"#.into(),
         (_, "reserve" | "confirm") => r#"{"hat":"bob.hubat.net"}"#.into(),
         _ => "{}".into(),
@@ -144,8 +145,8 @@ fn an_unknown_action_is_answered_with_those_there_are() {
     let (reason, detail) = read("lane:k3", "pull", Some("d"), "{}").expect_err("none");
     assert_eq!(reason, Reason::Malformed);
     assert_eq!(detail, "the kind lane has no action \"pull\"; it has receipt");
-    let (_, detail) = read("dex:eve", "suspend", None, "").expect_err("none");
-    assert_eq!(detail, "the kind dex has no actions");
+    let (_, detail) = read("pseudonym:eve", "suspend", None, "").expect_err("none");
+    assert_eq!(detail, "the kind pseudonym has no actions");
     let (_, detail) = read("hat:bob", "fetch", None, "").expect_err("none");
     assert!(detail.contains("release.<debit>"), "{detail}");
 }

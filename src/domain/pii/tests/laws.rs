@@ -65,29 +65,30 @@ impl Dice {
     /// Data in which every single value is another number, and where each came from.
     fn data(&mut self, at: &mut Vec<&'static str>, places: &mut Vec<Vec<&'static str>>, text: &mut String) {
         use std::fmt::Write as _;
-        let deep = at.len() >= 3;
-        match self.below(if deep { 1 } else { 4 }) {
-            0 if !at.is_empty() => {
+        let deep = plain(at).len() >= 3 || at.len() >= 5;
+        match self.below(if deep { 1 } else { 6 }) {
+            0..3 if !at.is_empty() => {
                 write!(text, "{}", places.len()).expect("a text grows");
                 places.push(at.clone());
             }
-            1 if !at.is_empty() => {
+            3 if !at.is_empty() => {
                 text.push('[');
+                at.push(ITEM);
                 for n in 0..=self.below(2) {
                     if n > 0 {
                         text.push(',');
                     }
                     self.data(at, places, text);
                 }
+                at.pop();
                 text.push(']');
             }
             _ => {
                 text.push('{');
-                for (n, name) in ["a", "b", "c", "d"].into_iter().enumerate().skip(self.below(3)).take(2) {
+                for name in ["a", "b", "c", "d"].into_iter().skip(self.below(3)).take(2) {
                     if !text.ends_with('{') {
                         text.push(',');
                     }
-                    let _ = n;
                     write!(text, "\"{name}\":").expect("a text grows");
                     at.push(name);
                     self.data(at, places, text);
@@ -97,6 +98,14 @@ impl Dice {
             }
         }
     }
+}
+
+/// A step into an array, which is no step of a field's path.
+const ITEM: &str = "[]";
+
+/// A place as a field's path.
+fn plain(place: &[&'static str]) -> Vec<&'static str> {
+    place.iter().copied().filter(|step| *step != ITEM).collect()
 }
 
 /// What was said, as lists.
@@ -170,7 +179,8 @@ fn query(dice: &mut Dice) -> (Value, Vec<Vec<&'static str>>) {
                     inner.iter().enumerate().map(|(k, path)| (format!("m{k}"), json!(path.join(".")))).collect();
                 let each = if dice.below(2) == 0 { "[]" } else { "" };
                 mapping.insert(format!("k{n}{each}"), json!({ "source": text, "mappings": mappings }));
-                named.extend(inner.into_iter().map(|path| [source.clone(), path].concat()));
+                let within = if each.is_empty() { vec![] } else { vec![ITEM] };
+                named.extend(inner.into_iter().map(|path| [source.clone(), within.clone(), path].concat()));
             }
             1 => {
                 mapping.insert(format!("deep.k{n}"), json!(text));
@@ -205,8 +215,10 @@ impl Judge<'_> {
     }
 
     fn may(&mut self, place: &[&'static str]) -> bool {
-        let class = self.class(place);
-        let named: Vec<usize> = self.named.iter().filter(|named| place.starts_with(named)).map(Vec::len).collect();
+        let named = self.named.iter().filter(|named| place.starts_with(named));
+        let named: Vec<usize> = named.map(|named| plain(named).len()).collect();
+        let place = plain(place);
+        let class = self.class(&place);
         let granted = match self.granted {
             Some(granted) => granted.has(class) && !named.is_empty(),
             None if class == Class::Special => {
@@ -219,17 +231,15 @@ impl Judge<'_> {
     }
 }
 
-/// The numbers in a JSON text; no key of the test has digits that stand alone.
-fn numbers(text: &str) -> BTreeSet<usize> {
+/// The numbers in a JSON text: what has digits and stands in no string.
+fn numbers(text: &[u8]) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    let value: Value = serde_json::from_str(text).expect("JSON");
-    let mut left = vec![&value];
-    while let Some(value) = left.pop() {
-        match value {
-            Value::Number(n) => drop(found.insert(usize::try_from(n.as_u64().expect("whole")).expect("small"))),
-            Value::Array(items) => left.extend(items),
-            Value::Object(members) => left.extend(members.values()),
-            _ => {}
+    let (mut number, mut quoted) = (None, false);
+    for byte in text {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'0'..=b'9' if !quoted => number = Some(number.unwrap_or(0) * 10 + usize::from(byte - b'0')),
+            _ => found.extend(number.take()),
         }
     }
     found
@@ -269,26 +279,17 @@ fn try_grant(dice: &mut Dice) -> (usize, usize) {
         body.push('}');
     }
     body.push(']');
-    let records = Records::parse(body.clone().into(), PER_GRANT).expect("records");
+    let records = Records::parse(body.into(), PER_GRANT).expect("records");
     let taken = program.take(&records, 1 << 24).expect("small");
-    let selected =
-        taken.as_ref().map_or_else(BTreeSet::new, |taken| numbers(std::str::from_utf8(&taken.body).expect("text")));
+    let selected = taken.as_ref().map_or_else(BTreeSet::new, |taken| numbers(&taken.body));
     let passed = gate.pass(taken, 1 << 24, &mask).expect("small");
-    let out = passed
-        .taken
-        .as_ref()
-        .map_or_else(BTreeSet::new, |taken| numbers(std::str::from_utf8(&taken.body).expect("text")));
+    let out = passed.taken.as_ref().map_or_else(BTreeSet::new, |taken| numbers(&taken.body));
     for value in selected {
         let place = &places[value];
         let (may, has) = (judge.may(place), out.contains(&value));
-        assert_eq!(
-            may,
-            has,
-            "{place:?} of class {:?}: granted {granted:?} of {allowed:?}, {terms:?}\n{body}",
-            said.class(place)
-        );
+        let class = judge.class(&plain(place));
+        assert_eq!(may, has, "{place:?} of class {class:?}: granted {granted:?} of {allowed:?}, {terms:?}");
         if has {
-            let class = said.class(place);
             assert!(allowed.has(class) && granted.is_none_or(|granted| granted.has(class)));
         }
         delivered += usize::from(has);
@@ -314,6 +315,6 @@ fn classes_delivered_are_granted_and_classes_granted_are_allowed_over_a_million_
         .collect();
     for hand in hands {
         let (delivered, left_out) = hand.join().expect("no case fails");
-        assert!(delivered > CASES / 4 && left_out > CASES / 4, "{delivered} delivered, {left_out} left out");
+        assert!(delivered > CASES / 8 && left_out > CASES / 8, "{delivered} delivered, {left_out} left out");
     }
 }
