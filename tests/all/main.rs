@@ -15,6 +15,7 @@ mod bus_out;
 mod canary;
 mod cli;
 mod cli_bridge;
+mod cli_classes;
 mod cli_live;
 mod client;
 mod disk;
