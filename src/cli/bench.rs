@@ -1,5 +1,6 @@
 //! `dex bench`: settled exchanges a second, end to end, beside what the broker alone can do.
 
+mod clocks;
 mod figures;
 mod process;
 mod round;

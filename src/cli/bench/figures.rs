@@ -31,15 +31,18 @@ impl Figures {
             Mode::Signed => ("settled_per_s", "cpu_us_dex", "cpu_us_nats"),
         };
         self.put(rate, "exchanges a second, closed loop", run.per_second);
-        self.put(dex, "CPU per exchange, µs", run.cpu_us_middle);
-        self.put(nats, "CPU of nats-server per exchange, µs", run.cpu_us_nats);
+        self.put(dex, "CPU per exchange, µs", run.cpu.middle);
+        self.put(nats, "CPU of nats-server per exchange, µs", run.cpu.nats);
         if mode == Mode::Signed {
-            self.put("cpu_us_load", "CPU of the load itself per exchange, µs", run.cpu_us_load);
+            self.put("cpu_us_load", "CPU of the load itself per exchange, µs", run.cpu.load);
             self.put("rss_mib", "memory of dex at the end of the closed loop, MiB", run.rss_mib);
             self.put("peak_rss_mib", "most memory of dex until then, MiB", run.peak_rss_mib);
         }
         if let Some(open) = &run.open {
             self.put("open_per_s", "exchanges a second, open loop", open.per_second);
+            self.put("open_cpu_us_dex", "CPU per exchange there, µs", open.cpu.middle);
+            self.put("open_cpu_us_nats", "CPU of nats-server per exchange there, µs", open.cpu.nats);
+            self.put("open_cpu_us_load", "CPU of the load itself per exchange there, µs", open.cpu.load);
             self.put("outcome_p50_ms", "first outcome, median, ms", open.outcome_p50_ms);
             self.put("outcome_p99_ms", "first outcome, 99 %, ms", open.outcome_p99_ms);
             self.put("settlement_p50_ms", "settlement, median, ms", open.settlement_p50_ms);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use super::process::{cpu, memory_mib};
+use super::clocks::{Clocks, Cpu};
+use super::process::memory_mib;
 use super::{BenchArgs, ORIGIN, PARTITIONS};
 use crate::cli::demo::child::{self, Exchange};
 use crate::cli::fail::Failure;
@@ -35,6 +36,7 @@ const OUT_BYTES_MAX: u64 = 64 << 30;
 /// What an open loop came to.
 pub struct Open {
     pub per_second: f64,
+    pub cpu: Cpu,
     pub outcome_p50_ms: f64,
     pub outcome_p99_ms: f64,
     pub settlement_p50_ms: f64,
@@ -50,9 +52,7 @@ pub struct Again {
 /// What one run came to.
 pub struct Measured {
     pub per_second: f64,
-    pub cpu_us_middle: f64,
-    pub cpu_us_nats: f64,
-    pub cpu_us_load: f64,
+    pub cpu: Cpu,
     pub rss_mib: f64,
     pub peak_rss_mib: f64,
     pub open: Option<Open>,
@@ -62,11 +62,10 @@ pub struct Measured {
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.0}/s, CPU µs each: ", self.per_second)?;
-        write!(f, "{:.0} itself, {:.0} broker, {:.0} load", self.cpu_us_middle, self.cpu_us_nats, self.cpu_us_load)?;
+        write!(f, "{:.0}/s, CPU µs each: {}", self.per_second, self.cpu)?;
         if let Some(open) = &self.open {
             write!(f, "; at {:.0}/s outcome p50 {:.1} ms", open.per_second, open.outcome_p50_ms)?;
-            write!(f, ", p99 {:.1} ms", open.outcome_p99_ms)?;
+            write!(f, ", p99 {:.1} ms, CPU µs each: {}", open.outcome_p99_ms, open.cpu)?;
         }
         if let Some(again) = &self.again {
             write!(f, "; ready after {:.0} ms with {} entries", again.ready_ms, again.entries)?;
@@ -137,7 +136,7 @@ pub async fn measure(mode: Mode, args: &BenchArgs, folder: &Path) -> Result<Meas
     if mode == Mode::Signed {
         ended(&load, &readers).await;
         let rate = args.rate.map_or(measured.per_second / 2.0, f64::from).max(1.0);
-        measured.open = Some(open(&load, rate, args, &readers, &mut measured.faults).await?);
+        measured.open = Some(open(&load, &middle, rate, args, &readers, &mut measured.faults).await?);
     }
     ended(&load, &readers).await;
     readers.cancel();
@@ -217,35 +216,23 @@ async fn closed(
     let sending = load::thread("sender", load, &stop, |load, stop| sender::run(load, Pace::Closed, stop))
         .map_err(|e| failed("a thread of the load", &e))?;
     tokio::time::sleep(args.warm()).await;
-    let (itself, nats) = middle.pids();
-    let used = || [cpu(itself), cpu(nats), cpu(std::process::id())];
-    let (began, before, from) = (Instant::now(), used(), load.books.counts().settled);
+    let clocks = Clocks::start(middle.pids(), load);
     tokio::time::sleep(args.span()).await;
-    let (took, after, settled) = (began.elapsed(), used(), load.books.counts().settled - from);
-    let (rss_mib, peak_rss_mib) = memory_mib(itself);
+    let (per_second, cpu) = clocks.read(load);
+    let (rss_mib, peak_rss_mib) = memory_mib(middle.pids().0);
     stop.cancel();
     let ended = tokio::task::spawn_blocking(move || sending.join()).await;
     let mut faults = Vec::new();
     if let Ok(Ok(Err(error))) = ended {
         faults.push(error.to_string());
     }
-    let each = |n: usize| (after[n] - before[n]).as_secs_f64() * 1e6 / (settled.max(1) as f64);
-    Ok(Measured {
-        per_second: settled as f64 / took.as_secs_f64(),
-        cpu_us_middle: each(0),
-        cpu_us_nats: each(1),
-        cpu_us_load: each(2),
-        rss_mib,
-        peak_rss_mib,
-        open: None,
-        again: None,
-        faults,
-    })
+    Ok(Measured { per_second, cpu, rss_mib, peak_rss_mib, open: None, again: None, faults })
 }
 
 /// An open loop at `rate`, measured after its warm-up.
 async fn open(
     load: &Arc<Load>,
+    middle: &Middle,
     rate: f64,
     args: &BenchArgs,
     readers: &CancellationToken,
@@ -256,9 +243,9 @@ async fn open(
         .map_err(|e| failed("a thread of the load", &e))?;
     tokio::time::sleep(args.warm()).await;
     drop(load.books.take_times());
-    let (began, from) = (Instant::now(), load.books.counts().settled);
+    let clocks = Clocks::start(middle.pids(), load);
     tokio::time::sleep(args.span()).await;
-    let (took, settled) = (began.elapsed(), load.books.counts().settled - from);
+    let (per_second, cpu) = clocks.read(load);
     let times = load.books.take_times();
     stop.cancel();
     match tokio::task::spawn_blocking(move || sending.join()).await {
@@ -268,7 +255,8 @@ async fn open(
     }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(Open {
-        per_second: settled as f64 / took.as_secs_f64(),
+        per_second,
+        cpu,
         outcome_p50_ms: ms(times.outcome.quantile(0.5)),
         outcome_p99_ms: ms(times.outcome.quantile(0.99)),
         settlement_p50_ms: ms(times.settlement.quantile(0.5)),
