@@ -236,22 +236,32 @@ fn a_debit_without_personal_data_comes_from_an_offer_alone_and_names_nobody() {
     assert!(refused, "{asked:?}");
 }
 
+/// A receipt by the lane that the delivery names.
+fn answer(w: &mut World, receipt: Receipt) -> Event {
+    let mut command = w.message(&a(BOB), &a(ACME), Action::Receipt(receipt));
+    command.addressed = a("lane:k1");
+    w.run(&a(BOB), command);
+    w.ledger.last().expect("an entry").0.event.clone()
+}
+
 #[test]
 fn receipts_recalls_disputes_and_deadlines_work_under_a_pseudonym() {
     let mut w = anonymous();
     let last = |w: &World| w.ledger.last().expect("an entry").0.event.clone();
     let settled = released(&mut w, BOB);
-    w.must(BOB, ACME, Action::Receipt(agreeing(&settled)));
-    assert!(matches!(last(&w), Event::Settled(closed) if closed.without_pii));
+    for hat in [EVE, BOB] {
+        w.must(hat, ACME, Action::Receipt(agreeing(&settled)));
+        assert!(matches!(last(&w), Event::LateReceipt { .. }), "{hat}: an address tells nothing");
+    }
+    assert!(matches!(answer(&mut w, agreeing(&settled)), Event::Settled(closed) if closed.without_pii));
     let disputed = released(&mut w, BOB);
     let other = Receipt { count: 9, ..agreeing(&disputed) };
-    w.must(BOB, ACME, Action::Receipt(other));
-    assert!(matches!(last(&w), Event::Disputed { closed, .. } if closed.without_pii));
+    assert!(matches!(answer(&mut w, other), Event::Disputed { closed, .. } if closed.without_pii));
     let recalled = released(&mut w, BOB);
     let asked = w.must(BOB, BOB, Action::Recall { exchange: recalled.exchange });
     assert!(matches!(asked[0], Event::RecallRequested { without_pii: true, .. }));
-    w.must(BOB, ACME, Action::Receipt(Receipt { verdict: Verdict::Returned, ..agreeing(&recalled) }));
-    assert!(matches!(last(&w), Event::Recalled(closed) if closed.without_pii));
+    let back = Receipt { verdict: Verdict::Returned, ..agreeing(&recalled) };
+    assert!(matches!(answer(&mut w, back), Event::Recalled(closed) if closed.without_pii));
     let late = released(&mut w, BOB);
     w.pass(3600);
     w.local(&a(BOB), Action::Deadline { delivery: late.delivery });
