@@ -155,9 +155,9 @@ impl Outbox {
                         self.request(&opened).await;
                         requests += 1;
                     }
-                    Effect::RecallRequest { to, delivery, .. } if self.items.contains_key(&delivery) => {
+                    Effect::RecallRequest { to, delivery, without_pii, .. } if self.items.contains_key(&delivery) => {
                         self.leave().await;
-                        self.recall_request(sealed, &to, delivery).await;
+                        self.recall_request(sealed, &to, delivery, without_pii).await;
                         requests += 1;
                     }
                     Effect::Connection { to, said } => {

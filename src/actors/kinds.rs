@@ -40,7 +40,8 @@ pub fn spawn(shared: &Arc<Shared>, entity: &Address) -> Result<Recipient<Batch>,
         Kind::App | Kind::Org | Kind::Platform | Kind::Bridge | Kind::Operator | Kind::Dex => {
             start::<Member>(shared, entity)
         }
-        Kind::Lane => start::<Lane>(shared, entity),
+        // Nothing is ever addressed to a pseudonym: it has the state of nothing.
+        Kind::Lane | Kind::Pseudonym => start::<Lane>(shared, entity),
     }
 }
 
@@ -60,7 +61,7 @@ pub fn fold(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result
         Kind::App | Kind::Org | Kind::Platform | Kind::Bridge | Kind::Operator | Kind::Dex => {
             fold_as::<Member>(entity, row, tail)
         }
-        Kind::Lane => fold_as::<Lane>(entity, row, tail),
+        Kind::Lane | Kind::Pseudonym => fold_as::<Lane>(entity, row, tail),
     }
 }
 

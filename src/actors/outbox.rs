@@ -15,17 +15,18 @@ use super::parked::Waiting;
 use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Opened;
+use crate::domain::pii::pseudonym;
 use crate::domain::plug::Connection;
-use crate::domain::{Address, Cause, Digest, Effect, Event, Kind, MessageId, Outcome, Timestamp, effects_of};
+use crate::domain::{Address, Cause, Digest, Effect, Entry, Event, Kind, MessageId, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
 use crate::nats::publish::PublishError;
 use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::Published;
 use crate::telemetry::events::EffectFailed;
-use crate::wire::outgoing::Unsigned;
+use crate::wire::outgoing::{Shown, Unsigned};
 use crate::wire::together::TOGETHER_MAX;
-use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing};
+use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
 
 /// Most bytes of outcomes in one message, by a generous estimate: well under the broker's largest payload.
 const OUTCOMES_BYTES_MAX: usize = 384 * 1024;
@@ -210,10 +211,10 @@ impl Outbox {
                         self.request(&opened).await;
                     }
                 }
-                Effect::RecallRequest { to, delivery, .. } => {
+                Effect::RecallRequest { to, delivery, without_pii, .. } => {
                     // After the delivery itself, which may be of the same commit.
                     self.leave().await;
-                    self.recall_request(sealed, &to, delivery).await;
+                    self.recall_request(sealed, &to, delivery, without_pii).await;
                 }
                 Effect::Connection { to, said } => self.connection(sealed, &to, &said).await,
                 Effect::Send { to, action, body, number } => {
@@ -253,9 +254,14 @@ impl Outbox {
         self.send(Published::Connection, out, None).await;
     }
 
-    pub(super) async fn recall_request(&mut self, sealed: &Sealed, to: &Address, delivery: Uuid) {
+    pub(super) async fn recall_request(&mut self, sealed: &Sealed, to: &Address, delivery: Uuid, without_pii: bool) {
         let entity = &sealed.entry.entity;
-        let id = self.effect_id(sealed, 0);
+        // The id of an effect can be worked out by whoever guesses whose it is.
+        let id = if without_pii {
+            pseudonym::recall(&self.shared.delivery_key, delivery)
+        } else {
+            self.effect_id(sealed, 0)
+        };
         let receipt_to = self.shared.receipt_to(entity, to);
         let (signer, origin) = (self.shared.voice(), &self.shared.origin);
         let out = outgoing::recall_request(signer, origin, to, id, delivery, &receipt_to);
@@ -281,11 +287,18 @@ impl Outbox {
     }
 
     /// Makes a delivery ready; it goes with the next [`Outbox::leave`], or at once when as many are ready as share a
-    /// signature.
+    /// signature. What nobody may link with what another gets is signed alone.
     pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, content: Bytes) {
         let receipt_to = self.shared.receipt_to(entity, &opened.to);
-        let out = outgoing::unsigned_delivery(self.shared.voice(), &self.shared.origin, opened, &receipt_to, content);
-        self.leaving.push((out, self.shared.until(opened.deadline)));
+        let (signer, origin) = (self.shared.voice(), &self.shared.origin);
+        let shown = Shown::to_recipient(opened, &self.shared.delivery_key);
+        let out = outgoing::unsigned_delivery(signer, origin, opened, &shown, &receipt_to, content);
+        let ttl = self.shared.until(opened.deadline);
+        if opened.without_pii {
+            let out = out.alone(signer);
+            return self.send(Published::Delivery, out, Some(ttl)).await;
+        }
+        self.leaving.push((out, ttl));
         if self.leaving.len() >= TOGETHER_MAX {
             self.leave().await;
         }
@@ -318,7 +331,7 @@ impl Outbox {
     /// Tells the waiting caller.
     async fn answer(&mut self, reply: &str, sealed: &Sealed, out: &OutcomeOut, want_proof: bool, publish: &Publish) {
         let mut out = out.clone();
-        if want_proof {
+        if want_proof && may_hold(&sealed.entry) {
             match self.proof(sealed.leaf, publish) {
                 Ok(proof) => out.proof = Some(Box::new(proof)),
                 Err(detail) => EffectFailed { what: "proof", detail: &detail }.emit(),
@@ -449,6 +462,16 @@ fn fitting(outcomes: &[OutcomeOut]) -> usize {
 /// Where the caller of a message waits, when it named an inbox.
 fn reply_of(cause: &Cause) -> Option<&str> {
     cause.reply.as_deref().filter(|reply| header::is_inbox(reply))
+}
+
+/// Whether who sent the message may hold the entry itself, which names the HAT: not the client that is not to know it.
+/// Of what came by a lane and was refused it is not known whose it was.
+fn may_hold(entry: &Entry) -> bool {
+    let by_lane = entry.cause.as_ref().is_some_and(|cause| subject::is_lane(&cause.subject));
+    match &entry.event {
+        _ if !by_lane => true,
+        event => event.closed().is_some_and(|closed| !closed.without_pii),
+    }
 }
 
 fn wants_proof(cause: &Cause) -> bool {

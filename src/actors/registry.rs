@@ -1,10 +1,11 @@
 //! The registry read model: every party's registration, folded from committed entries.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
 
+use crate::domain::pii::Catalogue;
 use crate::domain::{Address, Entry, Kind, Registration, RegistryView, Standing};
 use crate::wire::trust_bundle::LISTED;
 
@@ -14,6 +15,9 @@ use crate::wire::trust_bundle::LISTED;
 pub struct Registry {
     parties: DashMap<Address, Arc<Registration>>,
     generation: AtomicU64,
+    catalogue: RwLock<Arc<Catalogue>>,
+    /// Version of the catalogue, to be read without its lock.
+    catalogued: AtomicU64,
 }
 
 impl Registry {
@@ -21,7 +25,19 @@ impl Registry {
     pub fn set(&self, party: Address, mut registration: Registration) {
         // Most parties have one key for ever, and there are many parties.
         registration.keys.shrink_to_fit();
+        self.learn(&party, &registration);
         self.parties.insert(party, Arc::new(registration));
+    }
+
+    /// Takes in what a party says of the fields of endpoints.
+    fn learn(&self, party: &Address, registration: &Registration) {
+        if !matches!(party.kind, Kind::Plug | Kind::Dex) {
+            return;
+        }
+        let mut catalogue = self.catalogue.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::make_mut(&mut catalogue).learn(party, registration) {
+            self.catalogued.store(catalogue.version(), Ordering::Release);
+        }
     }
 
     /// Folds a committed entry in, if it says anything about a registration.
@@ -81,5 +97,13 @@ impl Registry {
 impl RegistryView for Registry {
     fn registration(&self, party: &Address) -> Option<Arc<Registration>> {
         self.parties.get(party).map(|found| Arc::clone(&found))
+    }
+
+    fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn catalogue_version(&self) -> u64 {
+        self.catalogued.load(Ordering::Acquire)
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::{Address, Id, Kind};
 use super::act::Act;
 use super::args::Globals;
 use super::fail::Failure;
-use super::member::{self, MemberVerb};
+use super::member::{self, MemberVerb, allow};
 use super::parse::PublicKey;
 use super::{link, out, parse};
 
@@ -45,6 +45,17 @@ pub enum AppVerb {
         id: Id,
         /// The manifest as JSON: @FILE, - for stdin, or the text itself
         manifest: String,
+    },
+    /// Say which classes of personal data it may ever be given (for the operator)
+    #[command(
+        after_help = "Example:\n  dex app allow notables none,quasi --as operator:main --key operator.key\n\n`any` takes the bound away."
+    )]
+    Allow {
+        /// Its id
+        id: Id,
+        /// quasi, direct, special, or none alone; any: no bound
+        #[arg(value_name = "CLASS,…")]
+        classes: String,
     },
     /// Publish the version that was looked at (for the operator)
     #[command(
@@ -84,6 +95,7 @@ pub fn run(globals: &Globals, verb: AppVerb) -> Result<ExitCode, Failure> {
             Act { to, action: &["register"], body, usual, who: "the app itself" }.run(globals)
         }
         AppVerb::Version { id, manifest } => bring(globals, id, "version", &manifest),
+        AppVerb::Allow { id, classes } => allow(globals, Address::new(Kind::App, id), &classes),
         AppVerb::Publish { id, public_key, version_named } => {
             let mut body = json!({ "key": public_key.0 });
             if let Some(version) = version_named {

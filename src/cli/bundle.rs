@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::domain::Records;
 use crate::domain::bundle::{Bundle, Explained, Fate, Program};
 
+mod classes;
+
 use super::args::Globals;
 use super::fail::Failure;
 use super::{out, parse};
@@ -49,10 +51,14 @@ pub enum BundleVerb {
         stream: bool,
     },
     /// Tell for each record which query takes it, or which filter drops it
-    #[command(after_help = "Example:\n  dex bundle explain @bundle.json --records @records.json")]
+    #[command(after_help = "Examples:
+  dex bundle explain @bundle.json --records @records.json
+  dex bundle explain @bundle.json --records @records.json --classes quasi --manifest @fitbit.json --namespace fitbit")]
     Explain {
         #[command(flatten)]
         input: Input,
+        #[command(flatten)]
+        known: classes::Known,
     },
 }
 
@@ -92,9 +98,10 @@ pub fn run(globals: &Globals, verb: &BundleVerb) -> Result<ExitCode, Failure> {
         BundleVerb::Check { bundle } => check(globals, &read(bundle)?)?,
         BundleVerb::Run { input, stream: true, .. } => stream(input)?,
         BundleVerb::Run { input, conditions, skip, take, .. } => values(input, conditions.as_deref(), *skip, *take)?,
-        BundleVerb::Explain { input } => {
+        BundleVerb::Explain { input, known } => {
             let (bundle, records) = input.read()?;
-            explain(globals, &Program::compile(&bundle).explain(&records), &records)?;
+            let left_out = known.left_out(&bundle, &records)?;
+            explain(globals, &Program::compile(&bundle).explain(&records), &records, &left_out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -158,9 +165,21 @@ fn stream(input: &Input) -> Result<(), Failure> {
     }
 }
 
-fn explain(globals: &Globals, verdicts: &[Explained], records: &Records) -> Result<(), Failure> {
+fn explain(
+    globals: &Globals,
+    verdicts: &[Explained],
+    records: &Records,
+    left_out: &[classes::LeftOut],
+) -> Result<(), Failure> {
     if globals.json {
-        return out::json(&verdicts);
+        let Value::Array(mut told) = json!(verdicts) else { return Ok(()) };
+        for verdict in &mut told {
+            let place = verdict["record"].as_u64();
+            if let Some(of) = left_out.iter().find(|of| place == Some(of.record as u64)) {
+                verdict["leftOut"] = json!({ "fields": of.fields, "counts": of.dropped });
+            }
+        }
+        return out::json(&told);
     }
     for (place, record) in records.items.iter().enumerate() {
         out::line(format_args!("record {place}  {}", record.endpoint))?;
@@ -183,6 +202,9 @@ fn explain(globals: &Globals, verdicts: &[Explained], records: &Records) -> Resu
         }
         if !asked {
             out::line("  dropped: no query asks for this endpoint")?;
+        }
+        if let Some(of) = left_out.iter().find(|of| of.record == place) {
+            out::line(format_args!("  left out for their class: {}", of.fields.join(", ")))?;
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::domain::event::{Bundle, DebitTerms, PropertyQuery};
+use crate::domain::pii::ClassSet;
 use crate::domain::{Address, Id, Kind, Timestamp};
 
 use super::act::Act;
@@ -19,6 +20,7 @@ pub enum DebitVerb {
     /// Propose a debit to a HAT's owner (for the client)
     #[command(after_help = "Examples:
   dex debit propose bob.hubat.net acme.steps --client org:acme --purpose 'Step count study' --endpoint fitbit/activity --period 30d --key acme.key
+  dex debit propose bob.hubat.net acme.steps --client org:acme --purpose 'Step count study' --endpoint fitbit/activity --classes quasi --key acme.key
   dex debit propose bob.hubat.net acme.steps --terms @terms.json --key acme.key")]
     Propose(Proposal),
     /// Propose a further revision, which waits for the owner (for the client)
@@ -70,7 +72,7 @@ pub struct Proposal {
     /// The debit's id, chosen by the client
     debit: Id,
     /// All terms as JSON: @FILE, - for stdin, or the text itself
-    #[arg(long, value_name = "BODY", conflicts_with_all = ["client", "purpose", "endpoints", "period", "start", "once", "terms_url", "client_name", "client_url", "logo_url", "application", "description", "conditions"])]
+    #[arg(long, value_name = "BODY", conflicts_with_all = ["client", "purpose", "endpoints", "period", "start", "once", "terms_url", "client_name", "client_url", "logo_url", "application", "description", "conditions", "classes"])]
     terms: Option<String>,
     /// Who receives: an org, an app or another HAT; who speaks when not given
     #[arg(long, value_name = "PARTY")]
@@ -114,6 +116,10 @@ pub struct Proposal {
     /// What the HAT must find before it releases, a bundle as JSON: @FILE, - for stdin, or the text itself
     #[arg(long, value_name = "BODY")]
     conditions: Option<String>,
+    /// The classes of personal data that are granted (quasi, direct, special; none alone: nothing personal); what the
+    /// bundle names, when not given
+    #[arg(long, value_name = "CLASS,…", value_parser = parse::classes)]
+    classes: Option<ClassSet>,
 }
 
 impl Proposal {
@@ -154,6 +160,8 @@ impl Proposal {
             request_application_id: text(&self.application),
             request_description: text(&self.description),
             conditions,
+            classes: self.classes,
+            without_pii: false,
         })
     }
 }

@@ -11,7 +11,7 @@ use super::act::Act;
 use super::args::Globals;
 use super::fail::Failure;
 use super::parse::PublicKey;
-use super::{link, out};
+use super::{link, out, parse};
 
 /// What can be done with a plug, an app, an org or a bridge.
 #[derive(Debug, Subcommand)]
@@ -148,6 +148,18 @@ pub fn revoke_key(
     let since = since.unwrap_or_else(crate::client::ids::now);
     let body = json!({ "key": key.0, "since": since });
     Act { to: party, action: &["revoke-key"], body, usual, who: "the party itself" }.run(globals)
+}
+
+/// `allow` of an org or app: which classes of personal data it may ever be given; `any`: no bound.
+///
+/// # Errors
+/// [`Failure`] when there is no such class, or it cannot be sent or is refused.
+pub fn allow(globals: &Globals, party: Address, classes: &str) -> Result<ExitCode, Failure> {
+    let body = match classes {
+        "any" => json!({}),
+        classes => json!({ "classes": parse::classes(classes).map_err(Failure::Usage)? }),
+    };
+    Act { to: party, action: &["allow"], body, usual: None, who: "the operator" }.run(globals)
 }
 
 /// Shows what the exchange knows of a party.

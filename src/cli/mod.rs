@@ -9,6 +9,7 @@ pub mod args;
 mod bench;
 mod bridge;
 mod bundle;
+mod catalogue;
 mod config;
 mod dead;
 mod debit;
@@ -119,6 +120,9 @@ enum Verb {
     /// Bundles: check one, try it on records
     #[command(subcommand)]
     Bundle(bundle::BundleVerb),
+    /// Of what class of personal data the fields of endpoints are
+    #[command(subcommand)]
+    Catalogue(catalogue::CatalogueVerb),
     /// Accounts of the REST gateway and their roles
     #[command(subcommand)]
     Account(account::AccountVerb),
@@ -184,6 +188,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Org(verb) => org::run(globals, verb),
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Bundle(verb) => bundle::run(globals, &verb),
+        Verb::Catalogue(verb) => catalogue::run(globals, verb),
         Verb::Account(verb) => account::run(globals, &verb),
         Verb::Offer(verb) => offer::run(globals, verb),
         Verb::Notice(verb) => notice::run(globals, verb),

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::domain::event::OfferTerms;
+use crate::domain::pii::ClassSet;
 use crate::domain::{Address, Id, Kind};
 
 use super::act::Act;
@@ -17,13 +18,21 @@ use super::{link, out, parse};
 #[derive(Debug, Subcommand)]
 pub enum OfferVerb {
     /// Register an offer; it waits for approval (for its owner)
-    #[command(after_help = "Example:\n  dex offer register steps-2026 --terms @offer.json --key acme.key")]
+    #[command(
+        after_help = "Examples:\n  dex offer register steps-2026 --terms @offer.json --key acme.key\n  dex offer register steps-2026 --terms @offer.json --without-pii --key acme.key"
+    )]
     Register {
         /// Its id
         offer: Id,
         /// Its terms as JSON: @FILE, - for stdin, or the text itself
         #[arg(long, value_name = "BODY")]
         terms: String,
+        /// The classes of personal data that its debit grants, instead of what the terms say
+        #[arg(long, value_name = "CLASS,…", value_parser = parse::classes)]
+        classes: Option<ClassSet>,
+        /// Ask for no personal data: HATs come under pseudonyms, and nothing direct or special is delivered
+        #[arg(long)]
+        without_pii: bool,
     },
     /// Note that it is paid for; it waits for approval (for the operator)
     #[command(after_help = "Example:\n  dex offer pay steps-2026 --as operator:main --key operator.key")]
@@ -82,10 +91,12 @@ pub enum OfferVerb {
 pub fn run(globals: &Globals, verb: OfferVerb) -> Result<ExitCode, Failure> {
     let of = |offer| Address::new(Kind::Offer, offer);
     let (to, action, who) = match verb {
-        OfferVerb::Register { offer, terms } => {
+        OfferVerb::Register { offer, terms, classes, without_pii } => {
             let bytes = parse::body(&terms)?;
-            let terms: OfferTerms = serde_json::from_slice(&bytes)
+            let mut terms: OfferTerms = serde_json::from_slice(&bytes)
                 .map_err(|error| Failure::Usage(format!("--terms are no terms of an offer: {error}")))?;
+            terms.debit.classes = classes.or(terms.debit.classes);
+            terms.debit.without_pii |= without_pii;
             let body = serde_json::to_value(&terms)
                 .map_err(|error| Failure::Usage(format!("the terms cannot be written: {error}")))?;
             let usual = Some(terms.owner);
@@ -135,6 +146,10 @@ fn claims(globals: &Globals, offer: &Id) -> Result<ExitCode, Failure> {
             return out::json(item);
         }
         let text = |name: &str| out::plain(&item[name]);
-        out::line(format_args!("{}  {}  since {}", text("hat"), text("standing"), text("since")))
+        // Of an offer without personal data only the debit's id is told.
+        match item.get("debit") {
+            Some(debit) => out::line(format_args!("{}  {}", out::plain(debit), text("standing"))),
+            None => out::line(format_args!("{}  {}  since {}", text("hat"), text("standing"), text("since"))),
+        }
     }))
 }

@@ -11,7 +11,7 @@ use super::act::Act;
 use super::args::Globals;
 use super::fail::Failure;
 use super::link;
-use super::member::{self, MemberVerb};
+use super::member::{self, MemberVerb, allow};
 
 /// What can be done with an org.
 #[derive(Debug, Subcommand)]
@@ -24,6 +24,17 @@ pub enum OrgVerb {
         /// Its name, for people
         #[arg(long)]
         name: String,
+    },
+    /// Say which classes of personal data it may ever be given (for the operator)
+    #[command(
+        after_help = "Examples:\n  dex org allow acme none,quasi --as operator:main --key operator.key\n  dex org allow acme any --as operator:main --key operator.key\n\nBefore the org is approved too, so that it is never without bound."
+    )]
+    Allow {
+        /// Its id
+        id: Id,
+        /// quasi, direct, special, or none alone; any: no bound
+        #[arg(value_name = "CLASS,…")]
+        classes: String,
     },
     #[command(flatten)]
     Member(MemberVerb),
@@ -42,6 +53,7 @@ pub fn run(globals: &Globals, verb: OrgVerb) -> Result<ExitCode, Failure> {
             let usual = Some(to.clone());
             Act { to, action: &["register"], body, usual, who: "the org itself" }.run(globals)
         }
+        OrgVerb::Allow { id, classes } => allow(globals, Address::new(Kind::Org, id), &classes),
         OrgVerb::Member(verb) => member::run(globals, Kind::Org, verb),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::domain::Key;
+use crate::domain::pii::{Class, ClassSet};
 use crate::domain::{Pin, Transport};
 
 use super::fail::Failure;
@@ -90,6 +91,18 @@ pub fn transport(text: &str) -> Result<Transport, String> {
         "http" => Ok(Transport::Http),
         _ => Err(format!("{text:?} is neither nats nor http")),
     }
+}
+
+/// Classes of personal data between commas.
+///
+/// # Errors
+/// A sentence that names them.
+pub fn classes(text: &str) -> Result<ClassSet, String> {
+    let class = |word: &str| {
+        let found = Class::ALL.into_iter().find(|class| class.as_str() == word.trim());
+        found.ok_or_else(|| format!("{word:?} is none of none, quasi, direct, special"))
+    };
+    Ok(ClassSet::of(text.split(',').map(class).collect::<Result<Vec<_>, _>>()?))
 }
 
 /// An action with its object, `credit.facebook` or `data`: the verb ends at the first dot, for ids may

@@ -5,6 +5,7 @@
 
 mod ask;
 mod bundle;
+mod classes;
 mod dead;
 mod debits;
 mod explain;
@@ -71,12 +72,13 @@ enum Call {
     Summary,
     Reported,
     Catalogue,
+    Classes,
     NoticeList,
     NoticeShow,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 26] = [
+const CALLS: [(&str, Call); 27] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -101,6 +103,7 @@ const CALLS: [(&str, Call); 26] = [
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
     ("stats.catalogue", Call::Catalogue),
+    ("catalogue.show", Call::Classes),
     ("notice.list", Call::NoticeList),
     ("notice.show", Call::NoticeShow),
 ];
@@ -239,6 +242,7 @@ fn reply(
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),
+        Call::Classes => classes::show(shared, body),
         Call::NoticeList => notices::list(shared, body),
         Call::NoticeShow => notices::show(shared, body),
     };

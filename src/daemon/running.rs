@@ -29,7 +29,7 @@ use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed}
 use crate::actors::start::{Actors, Beginning, start, still_open};
 use crate::config::Config;
 use crate::domain::fact::Fact;
-use crate::domain::{Address, Id, Kind, Registration, Standing, Timestamp};
+use crate::domain::{Address, Id, Kind, Registration, RegistryView as _, Standing, Timestamp};
 use crate::gateway;
 use crate::ledger::{CheckpointKey, Ledger, SpoolRef};
 use crate::nats::{Link, lane_tokens, streams};
@@ -343,7 +343,8 @@ fn begin(
     // The state of a HAT that retired is read with what the tail has of it.
     recent.iter().for_each(|sealed| shared.connections.fold(&sealed.entry, &shared.db, &shared.tail));
     // The exchange speaks to its own entities too: known like any other party.
-    let mut own = Registration { standing: Standing::Active, ..Registration::default() };
+    let said = shared.registry.registration(&shared.dex()).and_then(|held| held.classified.clone());
+    let mut own = Registration { standing: Standing::Active, classified: said, ..Registration::default() };
     own.keys.push(crate::domain::registration::KeyRecord {
         key: shared.signer.public(),
         from: crate::domain::Timestamp(0),

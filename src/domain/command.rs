@@ -9,6 +9,7 @@ use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::exchange::large::{Facts, Object};
 use super::id::{Address, Id, MessageId};
 use super::notice::{Notice, Told};
+use super::pii::{ClassSet, Word};
 use super::pin::Pin;
 use super::plug::JobReport;
 use super::records::Records;
@@ -129,6 +130,10 @@ pub enum Action {
     Publish { key: Key, version: SmolStr },
     /// `plug|app|org|bridge.<id>.decline`: what waits with this key is not approved, and why.
     Decline { key: Key, why: SmolStr },
+    /// `dex.<origin>.classify`: an operator says of what class the fields of an endpoint are; nothing takes that back.
+    Classify { endpoint: SmolStr, word: Box<Word> },
+    /// `org|app.<id>.allow`: an operator says which classes it may ever be given; `None`: any.
+    AllowClasses { classes: Option<ClassSet> },
     /// `….suspend`.
     Suspend,
     /// `….resume`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::bundle::Compiled;
 use super::event::DebitTerms;
 use super::id::{Address, Id, MessageId};
+use super::pii::{Gates, WITHOUT_PII};
 use super::records::is_endpoint;
 use super::time::{SECOND, Timestamp};
 use super::verdict::Reason;
@@ -21,6 +22,9 @@ pub struct Revision {
     /// Its bundle, compiled when it is first used.
     #[serde(skip)]
     pub program: Compiled,
+    /// What of it passes, found when it is first used.
+    #[serde(skip)]
+    pub gates: Gates,
 }
 
 /// The owner's acceptance of a revision.
@@ -124,6 +128,11 @@ pub enum DebitStanding {
 }
 
 impl Debit {
+    /// Whether its client is not to know whose data it is given.
+    pub fn without_pii(&self) -> bool {
+        self.revisions.iter().any(|revision| revision.terms.without_pii)
+    }
+
     /// The number of the newest revision, from 1.
     pub fn newest(&self) -> u32 {
         u32::try_from(self.revisions.len()).unwrap_or(u32::MAX)
@@ -304,7 +313,9 @@ impl Debit {
 /// Whether terms can be held to: a period, and a bundle that names at least one endpoint per property.
 pub fn well_formed(terms: &DebitTerms) -> bool {
     let properties = &terms.bundle.bundle;
+    let granted = terms.classes.is_none_or(|classes| !terms.without_pii || classes.within(WITHOUT_PII));
     terms.period_seconds >= 1
+        && granted
         && !properties.is_empty()
         && properties.values().all(|property| {
             !property.endpoints.is_empty() && property.endpoints.iter().all(|q| is_endpoint(&q.endpoint))

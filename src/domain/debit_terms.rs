@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 
 use super::bundle::{self, Bundle};
 use super::id::Address;
+use super::pii::ClassSet;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -48,6 +49,12 @@ pub struct DebitTerms {
     /// at what the HAT sends; otherwise the HAT looks: the exchange does not see what it holds.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bundle::conditions")]
     pub conditions: Option<Bundle>,
+    /// The classes of personal data that are granted, `none` always. When absent: what the bundle names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassSet>,
+    /// Whether the client is not to know whose data it is given. Only of the debit of an offer.
+    #[serde(default, skip_serializing_if = "super::event::is_false")]
+    pub without_pii: bool,
 }
 
 impl DebitTerms {
@@ -67,6 +74,8 @@ impl DebitTerms {
             request_application_id: None,
             request_description: None,
             conditions: None,
+            classes: None,
+            without_pii: false,
         }
     }
 

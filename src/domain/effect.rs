@@ -10,6 +10,7 @@ use super::entry::Entry;
 use super::event::{Closed, Direction, Event, HatClaim, Opened, Part};
 use super::exchange::large::Fetching;
 use super::id::{Address, Id, Kind, MessageId};
+use super::pii::Dropped;
 use super::plug::{Connection, ConnectionState};
 use super::time::Timestamp;
 use super::verdict::{Reason, Status};
@@ -39,6 +40,9 @@ pub struct Outcome {
     pub digest_out: Option<Digest>,
     /// Records.
     pub count: u32,
+    /// Fields that were left out, for their class was not granted.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub dropped: Dropped,
     /// Event time of the entry.
     pub at: Timestamp,
 }
@@ -56,7 +60,7 @@ pub enum Effect {
     /// Ask the HAT for a release.
     Request(Opened),
     /// Ask the recipient to give a delivery back.
-    RecallRequest { to: Address, exchange: MessageId, delivery: Uuid },
+    RecallRequest { to: Address, exchange: MessageId, delivery: Uuid, without_pii: bool },
     /// Tell a plug or a HAT how the two stand to each other.
     Connection { to: Address, said: Connection },
     /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
@@ -104,6 +108,7 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
         digest_in: cause.body,
         digest_out: None,
         count: 0,
+        dropped: Dropped::default(),
         at: entry.at,
     };
     match &entry.event {
@@ -111,6 +116,7 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
             outcome.delivery = Some(opened.delivery);
             outcome.digest_out = Some(opened.digest_out);
             outcome.count = opened.count_out;
+            outcome.dropped = opened.dropped;
         }
         Event::Fetching(fetching) => {
             outcome.delivery = Some(fetching.delivery);
@@ -146,6 +152,7 @@ fn finals(effects: &mut Vec<Effect>, closed: &Closed, status: Status, reason: Op
             digest_in: closed.digest_in,
             digest_out: Some(closed.digest_out),
             count: closed.count,
+            dropped: Dropped::default(),
             at,
         },
         first: false,
@@ -168,6 +175,7 @@ fn answered(entry: &Entry, to: Address, asked: MessageId, status: Status, reason
             digest_in,
             digest_out: None,
             count: 0,
+            dropped: Dropped::default(),
             at: entry.at,
         },
         first: false,
@@ -200,6 +208,7 @@ fn told(opened: &Opened, status: Status, reason: Option<Reason>, at: Timestamp) 
             digest_in: opened.digest_in,
             digest_out: Some(opened.digest_out),
             count: opened.count_out,
+            dropped: opened.dropped,
             at,
         },
         first: false,
@@ -260,9 +269,12 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             let reason = Some(Reason::RecalledBySender);
             finals(&mut effects, closed, Status::Recalled, reason, at);
         }
-        Event::RecallRequested { exchange, delivery, to } => {
-            effects.push(Effect::RecallRequest { to: to.clone(), exchange: *exchange, delivery: *delivery })
-        }
+        Event::RecallRequested { exchange, delivery, to, without_pii } => effects.push(Effect::RecallRequest {
+            to: to.clone(),
+            exchange: *exchange,
+            delivery: *delivery,
+            without_pii: *without_pii,
+        }),
         Event::Claimed { offer, by } => {
             let claim = entry.cause.as_ref().map(|cause| cause.id);
             let mut body = of(claim);

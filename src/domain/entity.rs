@@ -1,6 +1,6 @@
 //! The one shape of every state machine: `decide` reads, `apply` folds.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::entry::{Basis, Entry};
 use super::event::Event;
 use super::id::Address;
 use super::limits::Limits;
+use super::pii::Catalogue;
 use super::registration::Registration;
 use super::time::Timestamp;
 use super::verdict::Reason;
@@ -20,6 +21,17 @@ use super::verdict::Reason;
 pub trait RegistryView {
     /// The registration of `party`, if it ever had one.
     fn registration(&self, party: &Address) -> Option<Arc<Registration>>;
+
+    /// What is known of the fields of endpoints, likewise.
+    fn catalogue(&self) -> Arc<Catalogue> {
+        static NOTHING: LazyLock<Arc<Catalogue>> = LazyLock::new(Arc::default);
+        Arc::clone(&NOTHING)
+    }
+
+    /// The version of that, without its content.
+    fn catalogue_version(&self) -> u64 {
+        self.catalogue().version()
+    }
 }
 
 /// What the exchange knows of a message id.

@@ -11,6 +11,7 @@ pub use super::debit_terms::DebitTerms;
 use super::exchange::large::{Fetching, Upload};
 use super::id::{Address, Id, MessageId};
 use super::notice::{NoticePosted, Told};
+use super::pii::{ClassSet, Dropped, Word};
 use super::pin::Pin;
 use super::plug::JobReport;
 use super::plug::health::Standing;
@@ -105,6 +106,17 @@ pub struct Opened {
     /// Where its content came from, when it goes by an object store; it lies in a file of its own, not in the spool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub large: Option<Box<Upload>>,
+    /// Fields that were left out, for their class was not granted.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub dropped: Dropped,
+    /// Whether its recipient is not to know whose data it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_pii: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+pub(crate) const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What ended (or was said late about) an open exchange: enough for its final outcome.
@@ -130,6 +142,9 @@ pub struct Closed {
     pub bytes: u32,
     /// When it was opened.
     pub opened_at: Timestamp,
+    /// Whether its recipient is not to know whose data it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_pii: bool,
 }
 
 /// One part of a fan-out.
@@ -139,6 +154,9 @@ pub struct Part {
     pub exchange: MessageId,
     /// The debit it goes under.
     pub debit: Id,
+    /// Fields that were left out of it.
+    #[serde(default, skip_serializing_if = "Dropped::is_empty")]
+    pub dropped: Dropped,
 }
 
 /// The terms of an offer.
@@ -203,7 +221,14 @@ pub enum Event {
     /// No receipt by the deadline.
     Expired(Box<Closed>),
     /// The sender wants it back; the recipient is asked.
-    RecallRequested { exchange: MessageId, delivery: Uuid, to: Address },
+    RecallRequested {
+        exchange: MessageId,
+        delivery: Uuid,
+        to: Address,
+        /// Whether `to` is not to know whose data it was given.
+        #[serde(default, skip_serializing_if = "is_false")]
+        without_pii: bool,
+    },
     /// Taken back.
     Recalled(Box<Closed>),
     /// A receipt for an exchange that was final already; changes nothing.
@@ -221,6 +246,10 @@ pub enum Event {
     Seconded { key: Key, registered: u64, by: Address },
     /// A registration that waited was refused, and why.
     Declined { key: Key, why: SmolStr },
+    /// An operator says of what class the fields of an endpoint are; nothing takes back what was said.
+    Classified { endpoint: SmolStr, word: Box<Word> },
+    /// An operator says which classes of personal data the party may ever be given; none: any.
+    ClassesAllowed { classes: Option<ClassSet> },
     /// Suspended.
     Suspended,
     /// In force again.

@@ -20,7 +20,7 @@ pub enum IdError {
     Characters(SmolStr),
     /// The address lacks its kind, or the kind is none of the closed set.
     #[error(
-        "an address is written kind:id with a kind out of hat, plug, app, org, platform, bridge, operator, offer, lane, dex: {0:?}"
+        "an address is written kind:id with a kind out of hat, plug, app, org, platform, bridge, operator, offer, lane, dex, pseudonym: {0:?}"
     )]
     Kind(SmolStr),
 }
@@ -48,11 +48,13 @@ pub enum Kind {
     Lane,
     /// An exchange node.
     Dex,
+    /// A HAT as one client knows it that is not to know whose data it is given. Never speaks, is never addressed.
+    Pseudonym,
 }
 
 impl Kind {
     /// Every kind, in declaration order.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Hat,
         Kind::Plug,
         Kind::App,
@@ -63,6 +65,7 @@ impl Kind {
         Kind::Offer,
         Kind::Lane,
         Kind::Dex,
+        Kind::Pseudonym,
     ];
 
     /// The word used in addresses and subjects.
@@ -78,6 +81,7 @@ impl Kind {
             Kind::Offer => "offer",
             Kind::Lane => "lane",
             Kind::Dex => "dex",
+            Kind::Pseudonym => "pseudonym",
         }
     }
 }

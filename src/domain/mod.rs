@@ -25,6 +25,7 @@ pub mod member;
 pub mod notice;
 pub mod offer;
 pub(crate) mod party;
+pub mod pii;
 pub mod pin;
 pub mod plug;
 pub mod records;

@@ -12,6 +12,7 @@ use super::entry::Basis;
 use super::event::Event;
 use super::exchange::check::{self, Case, permit};
 use super::id::Kind;
+use super::pii;
 use super::registration::{Profile, Registration, Standing};
 use super::time::Timestamp;
 use super::verdict::Reason;
@@ -26,6 +27,9 @@ pub(crate) static UNREGISTERED: Registration = Registration {
     versions: Vec::new(),
     seconded: None,
     suspended_itself: false,
+    approved_n: 0,
+    allowed: None,
+    classified: None,
 };
 
 /// Decides for an entity that is a registration and nothing more.
@@ -43,6 +47,11 @@ pub(crate) fn decide(own: &Registration, ctx: &Context<'_>, command: &Command, k
 }
 
 fn judge(own: &Registration, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
+    match &case.command.action {
+        Action::Classify { endpoint, word } => return pii::classify(own, case, endpoint, word),
+        Action::AllowClasses { classes } => return pii::allow(own, case, *classes),
+        _ => {}
+    }
     // Operators and the exchange itself are as the configuration says.
     let registers = match case.ctx.entity.kind {
         Kind::Plug | Kind::App | Kind::Org | Kind::Bridge => true,

@@ -12,6 +12,7 @@ use super::bytes::{Digest, Key};
 use super::entry::Entry;
 use super::event::Event;
 use super::id::{Address, Id, Kind};
+use super::pii::{Allowed, ClassSet, Classified};
 use super::pin::Pin;
 use super::plug;
 use super::time::Timestamp;
@@ -147,6 +148,20 @@ pub struct Registration {
     /// Whether it suspended itself: then it may resume itself.
     #[serde(default)]
     pub suspended_itself: bool,
+    /// Of a plug: number of the entry that approved its manifest; 0 when that is the one of `standing_n`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub approved_n: u64,
+    /// Of an org or app: the classes of personal data that it may ever be given; any when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
+    /// Of the exchange itself: what operators say of the fields of endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classified: Option<Arc<BTreeMap<SmolStr, Classified>>>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// An operator's word that waits for another operator's.
@@ -235,6 +250,16 @@ impl Registration {
         }
     }
 
+    /// The entry that approved a plug's manifest.
+    pub(crate) fn manifest_n(&self) -> u64 {
+        if self.approved_n == 0 { self.standing_n } else { self.approved_n }
+    }
+
+    /// The classes of personal data that the party may ever be given.
+    pub fn classes(&self) -> ClassSet {
+        self.allowed.map_or(ClassSet::ALL, |allowed| allowed.classes)
+    }
+
     fn waiting(&self, key: &Key) -> Option<&PendingRegistration> {
         match self.standing {
             Standing::Pending => self.pending.get(key),
@@ -270,6 +295,7 @@ impl Registration {
             Event::Approved { key: Some(key) } => {
                 if let Some(pending) = self.pending.remove(key) {
                     self.publish(&pending, entry);
+                    self.approved_n = if pending.profile.plug_manifest().is_some() { entry.n } else { 0 };
                     self.profile = Some(pending.profile);
                 }
                 self.seconded = None;
@@ -296,6 +322,17 @@ impl Registration {
             Event::PinChanged { public_key } => self.pin_to(public_key),
             Event::Entrusted { transport, bridge } => self.entrust(*transport, bridge.as_ref()),
             Event::OperatorDeclared { keys } => self.declare(keys, entry),
+            Event::ClassesAllowed { classes } => {
+                self.allowed = classes.map(|classes| Allowed { classes, n: entry.n });
+            }
+            Event::Classified { endpoint, word } => {
+                let words = Arc::make_mut(self.classified.get_or_insert_default());
+                if word.is_empty() {
+                    words.remove(endpoint);
+                } else {
+                    words.insert(endpoint.clone(), Classified { n: entry.n, word: (**word).clone() });
+                }
+            }
             _ => {}
         }
     }
@@ -427,6 +464,8 @@ impl Event {
                 | Event::PinChanged { .. }
                 | Event::Entrusted { .. }
                 | Event::OperatorDeclared { .. }
+                | Event::ClassesAllowed { .. }
+                | Event::Classified { .. }
         )
     }
 }

@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::event::{Bundle, DebitTerms, PropertyQuery};
+use crate::domain::pii::{Class, ClassSet};
 use crate::domain::{Address, Id, Kind};
 use crate::wire::Signer;
 
@@ -125,6 +126,8 @@ impl Cast {
             debits.push(debit_kind(debit, org.clone(), endpoints));
             orgs.push(org);
         }
+        // Who studies walking need not know who walks, nor how their heart does.
+        debits[0].terms.classes = Some(ClassSet::of([Class::Quasi]));
         debits.push(debit_kind("notables.backup", app, &["rumpel/notablesv1"]));
         debits.push(debit_kind("family.calendar", people[0].clone(), &["calendar/google/events"]));
         let family = debits.len() - 1;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::client::{Client, ClientError, ClientOptions, Order};
-use crate::domain::{Address, Reason};
+use crate::domain::pii::{Class, FieldWord, Word};
+use crate::domain::{Address, Id, Reason};
 use crate::wire::Signer;
 
 use super::people::{Cast, Person};
@@ -89,6 +90,9 @@ impl Stage {
             first.push((voice.clone(), Order::register_org(org.id(), org.id().as_str(), &key)));
             approvals.push((operator.clone(), Order::approve(&org.address, &key)));
         }
+        for (endpoint, word) in classes() {
+            first.push((operator.clone(), Order::classify(&origin_of(operator)?, endpoint, &word)));
+        }
         all(first).await?;
         for hat in &cast.hats {
             let key = self.voice(&hat.person).key()?;
@@ -122,6 +126,25 @@ impl Stage {
         all(first).await?;
         all(enable).await
     }
+}
+
+fn origin_of(operator: &Client) -> Result<Id, ClientError> {
+    Id::new(operator.origin()).map_err(|error| ClientError::Form(error.to_string()))
+}
+
+/// What the operator says of the endpoints of which a debit grants less than all.
+fn classes() -> impl Iterator<Item = (&'static str, Word)> {
+    let fields = |of: &[(&str, Class)]| {
+        let word = |class: &Class| FieldWord { class: Some(*class), description: None };
+        of.iter().map(|(path, class)| ((*path).into(), word(class))).collect()
+    };
+    let said = [
+        ("fitbit/activity", vec![("logId", Class::Direct), ("averageHeartRate", Class::Special)]),
+        ("fitbit/sleep", vec![("logId", Class::Direct), ("levels", Class::Special)]),
+    ];
+    said.into_iter().map(move |(endpoint, of)| {
+        (endpoint, Word { class: Some(Class::Quasi), description: None, fields: fields(&of) })
+    })
 }
 
 /// Sends all, many at a time. What is done already is fine.

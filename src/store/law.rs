@@ -55,7 +55,12 @@ fn ledger(steps: &[(u8, u8)]) -> Vec<Arc<Sealed>> {
                 }
             }
             (8, Some(oldest)) => (
-                Event::RecallRequested { exchange: oldest.exchange, delivery: oldest.delivery, to: oldest.to },
+                Event::RecallRequested {
+                    exchange: oldest.exchange,
+                    delivery: oldest.delivery,
+                    to: oldest.to,
+                    without_pii: false,
+                },
                 Some(hat(i)),
             ),
             (9, _) => (Event::LateReceipt { delivery: toy::uuid(2, i, 1), verdict: Verdict::Accepted }, lane),

@@ -99,6 +99,8 @@ pub fn opened(i: u8, n: u64) -> Opened {
         bytes_out: 8,
         endpoints: vec![("facebook/feed".into(), 1)],
         large: None,
+        dropped: crate::domain::pii::Dropped::default(),
+        without_pii: false,
     }
 }
 
@@ -118,6 +120,7 @@ pub fn closed(opened: &Opened) -> Box<Closed> {
         count: opened.count_out,
         bytes: opened.bytes_out,
         opened_at: Timestamp::from_unix_ms(1),
+        without_pii: opened.without_pii,
     })
 }
 

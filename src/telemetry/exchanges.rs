@@ -7,6 +7,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 use super::names;
 use super::path::seconds;
 use crate::domain::event::Direction;
+use crate::domain::pii::Class;
 use crate::domain::{Entry, Event, Reason, Status};
 
 /// Cached handles of the counters by status, reason and direction.
@@ -17,6 +18,7 @@ pub struct ExchangeCounters {
     unauthenticated: BTreeMap<Reason, Counter>,
     records: [Counter; 3],
     bytes: [Counter; 3],
+    dropped: [Counter; 3],
     settle: Histogram,
     registry: Counter,
     notices: [Counter; 5],
@@ -26,6 +28,9 @@ pub struct ExchangeCounters {
 /// Every direction with its label.
 pub const DIRECTIONS: [(Direction, &str); 3] =
     [(Direction::Credit, "credit"), (Direction::Release, "release"), (Direction::Pull, "pull")];
+
+/// Classes of which something may be left out.
+const PERSONAL: [Class; 3] = [Class::Quasi, Class::Direct, Class::Special];
 
 /// What is counted of notices: those posted, HATs published to, listed for and passed over, those ended.
 const NOTICES: [&str; 5] = ["posted", "published", "listed", "passed", "ended"];
@@ -52,6 +57,7 @@ impl ExchangeCounters {
             unauthenticated: by_reason(names::REFUSED_UNAUTHENTICATED_TOTAL),
             records: directed(names::RECORDS_TOTAL),
             bytes: directed(names::CONTENT_BYTES_TOTAL),
+            dropped: PERSONAL.map(|class| counter!(names::FIELDS_DROPPED_TOTAL, "class" => class.as_str())),
             settle: histogram!(names::SETTLE_SECONDS),
             registry: counter!(names::REGISTRY_EVENTS_TOTAL),
             notices: NOTICES.map(|what| counter!(names::NOTICES_TOTAL, "what" => what)),
@@ -72,6 +78,11 @@ impl ExchangeCounters {
                 };
                 self.records[place].increment(u64::from(opened.count_out));
                 self.bytes[place].increment(u64::from(opened.bytes_out));
+                if !opened.dropped.is_empty() {
+                    for (counter, class) in self.dropped.iter().zip(PERSONAL) {
+                        counter.increment(u64::from(opened.dropped.of(class)));
+                    }
+                }
             }
             Event::Settled(closed) => {
                 bump(&self.status, Status::Settled, 1);

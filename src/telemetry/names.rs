@@ -43,6 +43,7 @@ metrics_table! {
     REGISTRY_EVENTS_TOTAL = "dex_registry_events_total", Counter, None, "Entries about registrations, connections, debits and offers.";
     RECORDS_TOTAL = "dex_records_total", Counter, Some("direction"), "Records in opened exchanges, by direction seen from the HAT.";
     CONTENT_BYTES_TOTAL = "dex_content_bytes_total", Counter, Some("direction"), "Bytes of content in opened exchanges, by direction.";
+    FIELDS_DROPPED_TOTAL = "dex_fields_dropped_total", Counter, Some("class"), "Fields that were left out of deliveries, by their class of personal data.";
     DEAD_LETTERS_TOTAL = "dex_dead_letters_total", Counter, None, "Messages that could not be worked on and were kept by their facts.";
     OPEN_EXCHANGES = "dex_open_exchanges", Gauge, Some("partition"), "Exchanges that have not ended.";
     RECENT_IDS = "dex_recent_ids", Gauge, Some("partition"), "Message ids held in memory until the next snapshot.";

@@ -64,6 +64,7 @@ const ORG: &[ActionName] = &[
     ("register", Object::None),
     ("approve", Object::None),
     ("decline", Object::None),
+    ("allow", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),
     ("rotate-key", Object::None),
@@ -76,12 +77,16 @@ const APP: &[ActionName] = &[
     ("version", Object::None),
     ("publish", Object::None),
     ("decline", Object::None),
+    ("allow", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
     ("notice", Object::None),
 ];
+
+/// Of the exchange itself, by its operators.
+const DEX: &[ActionName] = &[("classify", Object::None)];
 
 /// Of an operator.
 const OPERATOR: &[ActionName] = &[("notice", Object::None)];
@@ -130,7 +135,8 @@ pub const fn actions_of(kind: Kind) -> &'static [ActionName] {
         Kind::Offer => OFFER,
         Kind::Lane => LANE,
         Kind::Operator => OPERATOR,
-        Kind::Dex => &[],
+        Kind::Dex => DEX,
+        Kind::Pseudonym => &[],
     }
 }
 

@@ -18,7 +18,7 @@ use crate::domain::{
 };
 
 use super::actions::{self, Object};
-use super::{form, object, report};
+use super::{classes, form, object, report};
 
 /// Why a subject and body are no action.
 pub type Wrong = (Reason, String);
@@ -276,6 +276,8 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
             let b: KeyName = json(body)?;
             register(b.key, Profile::Platform { name: b.name })
         }
+        (_, "classify") => Ok(json::<classes::Classify>(body)?.action()),
+        (_, "allow") => Ok(Action::AllowClasses { classes: json::<classes::Allow>(body)?.classes }),
         (Kind::Offer, "register") => Ok(Action::OfferRegister { terms: json::<OfferTerms>(body)? }),
         (Kind::Offer, "approve") => nothing(body, Action::Approve { key: None }),
         (_, "approve" | "publish") => Ok(Action::Approve { key: Some(json::<KeyOnly>(body)?.key) }),
@@ -404,9 +406,12 @@ fn check(action: &Action) -> Result<(), String> {
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
         Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),
-        Action::DebitPropose { terms, .. } | Action::DebitAmend { terms, .. } | Action::ClaimReserved { terms, .. } => {
+        Action::DebitPropose { terms, .. } | Action::DebitAmend { terms, .. } => {
+            form::own_debit(terms)?;
             form::debit(terms)
         }
+        Action::ClaimReserved { terms, .. } => form::debit(terms),
+        Action::Classify { endpoint, word } => classes::check(endpoint, word),
         Action::OfferRegister { terms } => form::offer(terms),
         Action::Pull { ask, .. } => bounded(ask),
         Action::Receipt(receipt) => match &receipt.reason {

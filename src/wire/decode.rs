@@ -124,7 +124,7 @@ fn read<H: HeaderSource>(
     let pull_text = one(header::PULL)?;
 
     let from: Address = parsed(header::FROM, from_text)?;
-    if matches!(from.kind, Kind::Offer | Kind::Lane) {
+    if matches!(from.kind, Kind::Offer | Kind::Lane | Kind::Pseudonym) {
         return Err(malformed(format!("{} names a {}, which never speaks", header::FROM, from.kind)));
     }
     let id = message_id(id_text, from.kind)?;

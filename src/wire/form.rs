@@ -4,6 +4,7 @@ use smol_str::SmolStr;
 
 use crate::domain::event::{DebitTerms, OfferTerms};
 use crate::domain::notice::{self, Notice};
+use crate::domain::pii::WITHOUT_PII;
 use crate::domain::plug::JobReport;
 use crate::domain::plug::health::JOBS_MAX;
 use crate::domain::{Key, Kind, Transport};
@@ -167,23 +168,35 @@ pub fn debit(terms: &DebitTerms) -> Result<(), String> {
     for (field, value, most) in texts {
         value.as_deref().map_or(Ok(()), |value| sized(field, value, most))?;
     }
+    let granted = terms.classes.filter(|classes| terms.without_pii && !classes.within(WITHOUT_PII));
+    if granted.is_some() {
+        return Err("classes: a debit without personal data (withoutPii) grants none and quasi at the most".to_owned());
+    }
     Ok(())
 }
 
 /// Fields of the HAT's own formats that are not taken, each with why and what to do instead.
-const NOT_TAKEN: [(&str, &str); 2] = [
-    (
-        "requestClientCallbackUrl",
-        "no HAT keeps it, and nobody is called back: what is released comes to the client's own inbox, \
-         dex.v1.out.<kind>.<client>.delivery.<debit>",
-    ),
-    ("withoutPii", "debits without personal data are not offered by this version: leave it out"),
-];
+const NOT_TAKEN: [(&str, &str); 1] = [(
+    "requestClientCallbackUrl",
+    "no HAT keeps it, and nobody is called back: what is released comes to the client's own inbox, \
+     dex.v1.out.<kind>.<client>.delivery.<debit>",
+)];
 
 /// Why a field that serde does not know is refused, when it is one that others know.
 pub fn not_taken(error: &str) -> Option<String> {
     let named = NOT_TAKEN.iter().find(|(field, _)| error.contains(&format!("unknown field `{field}`")))?;
     Some(format!("{} is not taken: {}", named.0, named.1))
+}
+
+/// Checks what may not stand in the terms of a debit that a client proposes itself.
+///
+/// # Errors
+/// A sentence naming the field.
+pub fn own_debit(terms: &DebitTerms) -> Result<(), String> {
+    if terms.without_pii {
+        return Err("withoutPii stands only in the debit of an offer: who proposes a debit knows the HAT".to_owned());
+    }
+    Ok(())
 }
 
 /// Checks the terms of an offer.

@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod body;
 pub mod canonical;
+mod classes;
 pub mod dead;
 pub mod decode;
 pub mod depth;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::event::{Authority, Opened};
 use crate::domain::exchange::pull::ask_body;
+use crate::domain::pii::pseudonym;
 use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Kind, MessageId, Timestamp};
 
@@ -104,6 +105,33 @@ pub fn message_on<'a>(
     message
 }
 
+/// What its recipient is shown of an exchange: who sent it, under which right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The sender, or its pseudonym.
+    pub source: Address,
+    /// The right, under the name that the recipient knows it by.
+    pub authority: Authority,
+}
+
+impl Shown {
+    /// Both as they are.
+    pub fn of(opened: &Opened) -> Self {
+        Shown { source: opened.from.clone(), authority: opened.authority.clone() }
+    }
+
+    /// What the recipient may know: of a debit without personal data only names that the exchange has made by `key`.
+    pub fn to_recipient(opened: &Opened, key: &[u8; 32]) -> Self {
+        match &opened.authority {
+            Authority::Debit(offer) if opened.without_pii => Shown {
+                source: pseudonym::source(key, &opened.from, &opened.to),
+                authority: Authority::Debit(pseudonym::debit(key, &opened.from.id, offer)),
+            },
+            _ => Shown::of(opened),
+        }
+    }
+}
+
 /// Content for its recipient. Without a `signer`, as all of the exchange's messages, it is good only where the
 /// broker's authentication stands for signatures. `receipt_to` is the receipt subject of the partition's lane.
 pub fn delivery<'a>(
@@ -113,8 +141,20 @@ pub fn delivery<'a>(
     receipt_to: &str,
     content: Bytes,
 ) -> Outgoing {
+    delivery_as(signer, origin, opened, &Shown::of(opened), receipt_to, content)
+}
+
+/// Like [`delivery`], its recipient being shown this of it.
+pub fn delivery_as<'a>(
+    signer: impl Into<Option<&'a Signer>>,
+    origin: &str,
+    opened: &Opened,
+    shown: &Shown,
+    receipt_to: &str,
+    content: Bytes,
+) -> Outgoing {
     let signer = signer.into();
-    unsigned_delivery(signer, origin, opened, receipt_to, content).alone(signer)
+    unsigned_delivery(signer, origin, opened, shown, receipt_to, content).alone(signer)
 }
 
 /// A delivery that [`sign_together`] signs with others.
@@ -122,6 +162,7 @@ pub fn unsigned_delivery<'a>(
     signer: impl Into<Option<&'a Signer>>,
     origin: &str,
     opened: &Opened,
+    shown: &Shown,
     receipt_to: &str,
     content: Bytes,
 ) -> Unsigned {
@@ -130,10 +171,11 @@ pub fn unsigned_delivery<'a>(
         Authority::Debit(debit) => Some(debit),
         Authority::Plug(_) | Authority::App(_) => None,
     };
-    let mut headers = exchange_headers(signer, origin, opened);
+    let mut headers = exchange_headers(signer, origin, opened, shown);
     headers.push((header::COUNT, opened.count_out.to_string()));
     headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
-    if opened.digest_in != opened.digest_out {
+    // The digest of what was sent is the same for everybody who was given of it.
+    if opened.digest_in != opened.digest_out && !opened.without_pii {
         headers.push((header::DIGEST_IN, opened.digest_in.to_string()));
     }
     if let Some(pull) = opened.pull {
@@ -147,7 +189,7 @@ pub fn unsigned_delivery<'a>(
 pub fn request<'a>(signer: impl Into<Option<&'a Signer>>, origin: &str, opened: &Opened) -> Outgoing {
     let signer = signer.into();
     let body = ask_body(&opened.ask());
-    let mut headers = exchange_headers(signer, origin, opened);
+    let mut headers = exchange_headers(signer, origin, opened, &Shown::of(opened));
     headers.push((header::PULL, opened.exchange.to_string()));
     let subject = subject::request(&opened.to);
     from_exchange(signer, origin, subject, headers, body.into())
@@ -267,12 +309,17 @@ fn speaker(signer: Option<&Signer>, origin: &str, id: Uuid) -> Vec<(&'static str
     headers
 }
 
-fn exchange_headers(signer: Option<&Signer>, origin: &str, opened: &Opened) -> Vec<(&'static str, String)> {
+fn exchange_headers(
+    signer: Option<&Signer>,
+    origin: &str,
+    opened: &Opened,
+    shown: &Shown,
+) -> Vec<(&'static str, String)> {
     let mut headers = speaker(signer, origin, opened.delivery);
     headers.extend([
         (header::DEADLINE, opened.deadline.to_string()),
-        (header::SOURCE, opened.from.to_string()),
-        (header::AUTHORITY, authority_text(&opened.authority)),
+        (header::SOURCE, shown.source.to_string()),
+        (header::AUTHORITY, authority_text(&shown.authority)),
     ]);
     headers
 }

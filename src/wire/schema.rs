@@ -18,7 +18,8 @@ use shape::Shape;
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Every kind that has actions.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 10] = [
+    Kind::Dex,
     Kind::Operator,
     Kind::Platform,
     Kind::Hat,
@@ -93,6 +94,8 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "notice") => Shape::Notice,
         (_, "entrust") => Shape::Entrust,
         (_, "account") => Shape::Account,
+        (_, "classify") => Shape::Classify,
+        (_, "allow") => Shape::Allow,
         (Kind::Offer, "register") => Shape::Offer,
         (Kind::Offer, "approve") => Shape::Nothing,
         (Kind::Offer, "reserve") => Shape::Reserve,
@@ -133,7 +136,11 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (Kind::Hat, "suspend" | "resume") => "the operator or its platform",
         (Kind::App, "version") => "itself, signed with the key in the body",
         (Kind::App, "suspend" | "resume") => "the operator; itself, and then only itself resumes",
-        (_, "certify" | "approve" | "publish" | "decline" | "pay" | "reject" | "suspend" | "resume") => "the operator",
+        (
+            _,
+            "classify" | "allow" | "certify" | "approve" | "publish" | "decline" | "pay" | "reject" | "suspend"
+            | "resume",
+        ) => "the operator",
         (_, "retire") => "the HAT, its platform or the operator",
         (_, "rotate-key") => "itself, with its present key",
         (Kind::Hat, "revoke-key") => "itself, its platform or the operator",

@@ -70,6 +70,9 @@ pub fn view(party: &Address, registration: &Registration) -> Value {
     if !registration.versions.is_empty() {
         view["versions"] = json!(registration.versions);
     }
+    if let Some(allowed) = &registration.allowed {
+        view["classes"] = json!(allowed.classes);
+    }
     if let Some(first) = &registration.seconded {
         view["approvedBy"] = json!({ "operator": first.by, "key": first.key });
     }

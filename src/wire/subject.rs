@@ -157,6 +157,11 @@ pub fn api(call: &str) -> String {
     [API_PREFIX, call].concat()
 }
 
+/// Whether a message to the exchange came by a lane.
+pub fn is_lane(published: &str) -> bool {
+    published.strip_prefix(IN_PREFIX).is_some_and(|rest| rest.starts_with("lane."))
+}
+
 /// The subject on which the exchange takes receipts for this lane (`lane` is one token).
 pub fn receipt_to(lane: &str) -> String {
     format!("{IN_PREFIX}lane.{lane}.receipt")

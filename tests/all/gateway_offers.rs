@@ -130,6 +130,53 @@ async fn offers_are_registered_listed_and_moved_on_as_by_the_original() {
 }
 
 #[tokio::test]
+async fn an_offer_without_personal_data_names_no_hat_over_rest() {
+    let gateway = Gateway::start();
+    let admin = gateway.account("root", &["Master"]).await;
+    let ann = gateway.account("ann", &["MarketPlace"]).await;
+    let operator = gateway.exchange.client().await;
+    let word = serde_json::from_value(json!({ "class": "none", "fields": { "message": { "class": "direct" } } }));
+    operator.classify("facebook/feed", &word.expect("a word")).await.expect("classified");
+    let mut body = registration("feeds", 2);
+    body["withoutPii"] = json!(true);
+    let (status, told) = gateway.call(Method::POST, "/api/v2/offer", Some(&ann), Some(body)).await;
+    assert_eq!((status, &told["withoutPii"]), (201, &json!(true)), "{told}");
+    let path = "/api/v2/offer/feeds?status=approved";
+    assert_eq!(gateway.call(Method::PUT, path, Some(&admin), None).await.0, 200);
+    let bob = hat(&gateway, "quokka.hidden.net").await;
+    let claim = "/api/v2/offer/feeds/registerClaim?hat=quokka.hidden.net";
+    let refused_to_owner = gateway.call(Method::PUT, claim, Some(&ann), None).await;
+    refused(&refused_to_owner, 403, "its owner names no HAT");
+    let token = hat_token("quokka.hidden.net");
+    let own = gateway.call(Method::POST, "/api/v2/offer/feeds/claim", Some(&token), None).await;
+    assert_eq!(own.0, 200, "{own:?}");
+    let enable = "/api/v1/hats/quokka.hidden.net/debits/feeds/enable";
+    assert_eq!(gateway.call(Method::POST, enable, Some(&token), None).await.0, 200);
+    let record = r#"[{"endpoint":"facebook/feed","recordId":"own-id","data":{"message":"quokka","likes":3}}]"#;
+    bob.release(&id("feeds"), record).await.expect("released");
+    let began = std::time::Instant::now();
+    let info = loop {
+        let info = gateway.get("/api/v2/offer/feeds/claims", Some(&ann)).await.1;
+        if info["claims"].as_array().is_some_and(|claims| claims.len() == 1) {
+            break info;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{info}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let reads = info["credentials"]["passwordPlain"].as_str().expect("a token").to_owned();
+    let page = gateway.get("/api/v1/offers/feeds/deliveries?wait=10", Some(&reads)).await.1;
+    let item = &page["items"][0];
+    assert_eq!(item["records"][0]["data"], json!({ "likes": 3 }), "{page}");
+    assert!(item["source"].as_str().is_some_and(|source| source.starts_with("pseudonym:")), "{page}");
+    let body = json!({ "receipts": [{ "delivery": item["delivery"] }] });
+    let done = gateway.call(Method::POST, "/api/v1/offers/feeds/receipts", Some(&reads), Some(body)).await.1;
+    assert_eq!(done["items"][0]["outcome"]["status"], "settled", "{done}");
+    for told in [&info, &page, &done] {
+        assert!(!told.to_string().contains("quokka") && !told.to_string().contains("own-id"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn claims_are_confirmed_by_owners_and_what_they_deliver_is_read_by_the_offers_token() {
     let mut gateway = Gateway::start();
     let admin = gateway.account("root", &["Master"]).await;

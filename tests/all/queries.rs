@@ -77,6 +77,8 @@ fn exchange() -> Vec<Entry> {
         bytes_out: 200,
         endpoints: vec![("facebook/feed".into(), 2)],
         large: None,
+        dropped: dex::domain::pii::Dropped::default(),
+        without_pii: false,
     };
     let closed = Closed {
         exchange: opened.exchange,
@@ -89,6 +91,7 @@ fn exchange() -> Vec<Entry> {
         count: 2,
         bytes: 200,
         opened_at: Timestamp(1_000_000_000),
+        without_pii: false,
     };
     let entry = |n: u64, cause, event| Entry {
         v: 1,

@@ -11,11 +11,12 @@ use dex::domain::bundle::Bundle;
 use dex::domain::command::{Action, PullAsk};
 use dex::domain::event::OfferTerms;
 use dex::domain::notice::{Notice, Target};
+use dex::domain::pii::ClassSet;
 use dex::domain::{Id, Reason};
 use dex::wire::schema;
 use serde_json::{Value, json};
 
-use crate::support::cast::{Cast, RECORD, address, id, terms};
+use crate::support::cast::{Cast, RECORD, address, full_bundle, id, terms};
 use crate::support::gateway::HAT_PUBLIC;
 use crate::support::inside::{Ground, Inside};
 use crate::support::schema::{doctored, judge, named, seen, strict};
@@ -138,6 +139,13 @@ impl World {
         let brought = json!({ "key": public, "manifest": manifest });
         own.send(order(&app, &["version"], brought)).await.expect("a version that waits");
         self.cast.hats[0].app_setup(&address(&app).id).await.expect("set up");
+        for client in [&app, "org:acme"] {
+            operator.allow(&address(client), Some(ClassSet::ALL)).await.expect("bounded");
+        }
+        let fields = json!({ "mood": { "class": "special", "description": "how they feel" } });
+        let word = json!({ "class": "none", "description": "Posts", "fields": fields });
+        let word = serde_json::from_value(word).expect("a word");
+        operator.classify("facebook/feed", &word).await.expect("classified");
         let hat = &self.cast.hats[5];
         let old = hat.key().expect("it signs");
         let next = keys::generate();
@@ -157,6 +165,7 @@ impl World {
         let mut full = terms(org.party());
         full.bundle = Bundle::read(&full_bundle()).expect("a bundle");
         full.conditions = Some(full.bundle.clone());
+        full.classes = Some(ClassSet::ALL);
         full.terms_url = Some("https://acme.example/terms".into());
         full.request_client_name = Some("Acme".into());
         full.request_client_url = Some("https://acme.example".into());
@@ -183,7 +192,9 @@ impl World {
     async fn offers(&self) {
         let (operator, org) = (&self.cast.operator, &self.cast.org);
         let now = dex::client::ids::now();
-        for offer in ["steps", "draft"] {
+        for offer in ["steps", "draft", "hidden"] {
+            let mut debit = terms(org.party());
+            debit.without_pii = offer == "hidden";
             let terms = OfferTerms {
                 owner: org.party().clone(),
                 title: "Feeds".into(),
@@ -191,11 +202,15 @@ impl World {
                 expires: now.plus(HOUR),
                 max_claims: 5,
                 min_claims: 2,
-                debit: terms(org.party()),
+                debit,
             };
             org.offer_register(&id(offer), &terms).await.expect("registered");
         }
-        operator.offer_approve(&id("steps")).await.expect("approved");
+        for offer in ["steps", "hidden"] {
+            operator.offer_approve(&id(offer)).await.expect("approved");
+        }
+        let claim = Order::claim(&self.cast.hat(4), &id("hidden"));
+        self.cast.hats[4].conclude(claim, Duration::from_secs(30)).await.expect("claimed");
         for hat in &self.cast.hats[2..5] {
             let claim = Order::claim(&hat.party().id, &id("steps"));
             hat.conclude(claim, Duration::from_secs(30)).await.expect("claimed");
@@ -219,6 +234,8 @@ impl World {
         self.exchanges.push(ended(plug, Order::credit(&hat, &facebook, RECORD)).await);
         self.exchanges.push(ended(plug, Order::credit(&hat, &facebook, record("unwanted"))).await);
         self.exchanges.push(ended(&self.cast.hats[1], Order::data(&hat, RECORD)).await);
+        let moody = RECORD.replace("\"message\"", "\"mood\":\"well\",\"message\"");
+        self.exchanges.push(ended(&self.cast.hats[1], Order::data(&hat, moody)).await);
         self.exchanges.push(ended(org, Order::pull(&hat, &id("feed"), &PullAsk::default())).await);
         let late = plug.send(Order::credit(&hat, &facebook, record("later"))).await.expect("accepted");
         let back = late.outcome.exchange;
@@ -294,12 +311,24 @@ impl World {
             "app.list" => vec![json!({}), json!({ "manifests": true }), json!({ "limit": 1 })],
             "offer.list" => vec![json!({}), json!({ "terms": true }), json!({ "limit": 1 })],
             "offer.show" => vec![json!({ "offer": "steps" }), json!({ "offer": "draft" })],
-            "offer.claims" => vec![json!({ "offer": "steps", "keys": true }), json!({ "offer": "steps", "limit": 1 })],
-            "debit.show" => {
-                [(0, "full"), (0, "ending"), (0, "over"), (0, "waits"), (1, "rolls"), (2, "steps"), (4, "steps")]
-                    .map(|(hat, debit)| json!({ "hat": hats[hat], "debit": debit }))
-                    .into()
-            }
+            "offer.claims" => vec![
+                json!({ "offer": "steps", "keys": true }),
+                json!({ "offer": "steps", "limit": 1 }),
+                json!({ "offer": "hidden" }),
+            ],
+            "catalogue.show" => ["facebook/feed", "x/y"].map(|endpoint| json!({ "endpoint": endpoint })).into(),
+            "debit.show" => [
+                (0, "full"),
+                (0, "ending"),
+                (0, "over"),
+                (0, "waits"),
+                (1, "rolls"),
+                (2, "steps"),
+                (4, "steps"),
+                (4, "hidden"),
+            ]
+            .map(|(hat, debit)| json!({ "hat": hats[hat], "debit": debit }))
+            .into(),
             "debit.list" => [of_hats(), vec![json!({ "hat": hats[0], "limit": 1 })]].concat(),
             "ledger.proof" => vec![json!({ "leaf": 0 }), json!({ "leaf": 0, "treeSize": 2 })],
             "notice.list" => vec![
@@ -331,29 +360,6 @@ impl World {
     }
 }
 
-/// Every word of the bundle language.
-fn full_bundle() -> Value {
-    json!({ "name": "full", "bundle": { "feed": {
-        "endpoints": [{
-            "endpoint": "facebook/feed",
-            "mapping": { "text": "message", "who": { "source": "from", "mappings": { "name": "name" } } },
-            "filters": [
-                { "field": "message", "operator": { "operator": "contains", "value": "hi" } },
-                {
-                    "field": "at", "transformation": { "transformation": "datetimeExtract", "part": "hour" },
-                    "operator": { "operator": "between", "lower": 1, "upper": 5 },
-                },
-                {
-                    "field": "message", "transformation": { "transformation": "searchable" },
-                    "operator": { "operator": "find", "search": "hi" },
-                },
-            ],
-            "links": [{ "endpoint": "facebook/profile", "mapping": { "name": "name" } }],
-        }],
-        "orderBy": "text", "ordering": "descending", "limit": 10,
-    } } })
-}
-
 /// Schemas by query as the service publishes them.
 fn published(info: &Value, query: &str) -> (Value, Value) {
     let subject = format!("dex.v1.api.{query}");
@@ -366,11 +372,21 @@ fn published(info: &Value, query: &str) -> (Value, Value) {
     (of("schema.request"), of("schema.response"))
 }
 
-/// Whether this world brings a field about in no answer: two operators' approval, parties of a kind that have no such
+/// Whether this world brings a field about in no answer: fields left out of every class, two operators' approval, parties of a kind that have no such
 /// registration waiting or no such key, traces cut short, late receipts and releases that answer a pull, what only a signed message is told of itself,
 /// terms that an offer left out, more parties than one.
 fn may_miss(field: &str) -> bool {
-    let anywhere = ["approvedBy", ".pending.", ".keys.until", ".next", "toldEnd", ".connecting.", ".manifest"];
+    let anywhere = [
+        "dropped.quasi",
+        "dropped.direct",
+        "approvedBy",
+        ".pending.",
+        ".keys.until",
+        ".next",
+        "toldEnd",
+        ".connecting.",
+        ".manifest",
+    ];
     let of_one = [
         "exchange.explain.basis",
         "exchange.trace.truncated",

@@ -14,8 +14,9 @@ use super::{End, Mover, failed};
 use crate::actors::entity::Ask;
 use crate::actors::work::Work;
 use crate::domain::event::Authority;
-use crate::domain::exchange::large::{Facts, Fetching, Sift, Stopped};
-use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason};
+use crate::domain::exchange::large::{Facts, Fetching, Sift, Stopped, Terms};
+use crate::domain::exchange::release::gate;
+use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason, RegistryView};
 use crate::nats::objects::{self, ObjectError};
 use crate::store::load;
 use crate::telemetry::events::{LargeBytes, LargeMoved};
@@ -92,8 +93,16 @@ impl Mover {
             Authority::Debit(id) => {
                 let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
                 let (revision, enabled) = debit.in_force(self.shared.clock.now())?;
-                let evaluated = fetching.by.kind == Kind::Bridge;
-                Ok(Sift::under(fetching.object, revision, enabled, evaluated, &limits))
+                let client = self.shared.registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
+                let terms = Terms {
+                    gate: gate(&self.shared.registry, &client, revision),
+                    revision: revision.clone(),
+                    enabled,
+                    evaluated: fetching.by.kind == Kind::Bridge,
+                    hat: fetching.from.clone(),
+                    client: debit.client.clone(),
+                };
+                Ok(Sift::under(fetching.object, terms, &limits))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The protocol's actions as messages and as calls.
 
+pub mod classes;
 pub mod debit;
 pub mod exchange;
 pub mod notice;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::actors::shared::Shared;
 use crate::domain::offer::{ClaimStanding, Offer, OfferStanding};
+use crate::domain::pii::pseudonym;
 use crate::domain::{Address, Id, Kind, RegistryView};
 use crate::store::load;
 use crate::wire::Problem;
@@ -83,6 +84,31 @@ struct Claims {
 /// Most claims on one page.
 const PAGE_MAX: usize = 1000;
 
+/// The claims on an offer whose owner is not to know whose they are: each under the id of its debit at the owner, and
+/// nothing that tells more of the HAT, such as when it claimed.
+fn unnamed(
+    shared: &Shared,
+    id: &Id,
+    offer: &Offer,
+    standing: Option<ClaimStanding>,
+    after: Option<&Id>,
+    limit: usize,
+) -> Value {
+    let wanted = offer.claims.iter().filter(|(_, it)| standing.is_none_or(|standing| it.standing == standing));
+    let known = |hat: &Id| pseudonym::debit(&shared.delivery_key, hat, id);
+    let mut all: Vec<(Id, ClaimStanding)> = wanted.map(|(hat, it)| (known(hat), it.standing)).collect();
+    all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let from = after.map_or(0, |after| all.partition_point(|(debit, _)| debit <= after));
+    let page = &all[from..all.len().min(from + limit)];
+    let items: Vec<Value> =
+        page.iter().map(|(debit, standing)| json!({ "debit": debit, "standing": standing })).collect();
+    let mut answer = json!({ "offer": id, "satisfied": offer.satisfied, "items": items });
+    if let Some((last, _)) = page.last().filter(|_| from + page.len() < all.len()) {
+        answer["next"] = json!(last);
+    }
+    answer
+}
+
 /// The claims on an offer by pages, in the order of the HATs: `{items: [{hat, standing, since, …}], next?}`.
 pub fn claims(shared: &Shared, body: &[u8]) -> Answer {
     let Claims { offer: id, after, limit, keys, hat: only, standing } = question(body)?;
@@ -94,6 +120,9 @@ pub fn claims(shared: &Shared, body: &[u8]) -> Answer {
     let Some(offer) = offer(shared, &address)? else {
         return Err(not_found(format!("{address} was never registered at {}", shared.origin)));
     };
+    if only.is_none() && offer.terms.as_ref().is_some_and(|terms| terms.debit.without_pii) {
+        return Ok(unnamed(shared, &address.id, &offer, standing, after.as_ref(), limit));
+    }
     let mut page = offer.claims.iter().filter(|(hat, it)| {
         after.as_ref().is_none_or(|after| *hat > after)
             && only.as_ref().is_none_or(|only| *hat == only)

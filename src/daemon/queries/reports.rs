@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::actors::shared::Shared;
-use crate::domain::{Kind, Standing};
+use crate::domain::{Kind, RegistryView as _, Standing};
 
 use super::ask::{Answer, malformed, question};
 
@@ -43,13 +43,14 @@ pub fn reported(shared: &Shared, body: &[u8]) -> Answer {
     }))
 }
 
-/// `{items: [{endpoint, fields: [{path, count}]}], next?}`: `next` is the `after` of the next page.
+/// `{items: [{endpoint, fields: [{path, count, class}]}], next?}`: `next` is the `after` of the next page.
 pub fn catalogue(shared: &Shared, body: &[u8]) -> Answer {
     let Question { after, limit } = question(body)?;
     let limit = limit.unwrap_or(PAGE_MAX);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
     }
+    let classes = shared.registry.catalogue();
     let catalogue = shared.reported.catalogue();
     let (mut items, mut bytes, mut last, mut more) = (Vec::new(), 0, None, false);
     for (endpoint, fields) in catalogue.shown(after.as_deref(), HATS_MIN) {
@@ -57,7 +58,10 @@ pub fn catalogue(shared: &Shared, body: &[u8]) -> Answer {
             more = true;
             break;
         }
-        let fields: Vec<Value> = fields.map(|(path, seen)| json!({ "path": path, "count": seen.count })).collect();
+        let known = classes.of(endpoint).fields;
+        let fields: Vec<Value> = fields
+            .map(|(path, seen)| json!({ "path": path, "count": seen.count, "class": known.at(path).class }))
+            .collect();
         let item = json!({ "endpoint": endpoint, "fields": fields });
         bytes += item.to_string().len();
         items.push(item);

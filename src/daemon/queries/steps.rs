@@ -86,11 +86,9 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
         Event::Fanned { digest, count, parts } => {
             say("digestIn", json!(digest));
             say("countIn", json!(count));
-            let parts: Vec<Value> =
-                parts.iter().map(|part| json!({ "exchange": part.exchange, "debit": part.debit })).collect();
-            say("parts", Value::Array(parts));
+            say("parts", json!(parts));
         }
-        Event::RecallRequested { exchange, delivery, to } => {
+        Event::RecallRequested { exchange, delivery, to, .. } => {
             say("exchange", json!(exchange));
             say("delivery", json!(delivery));
             say("to", json!(to));
@@ -121,6 +119,9 @@ fn opened_details(say: &mut impl FnMut(&str, Value), opened: &Opened) {
     say("countOut", json!(opened.count_out));
     say("bytesIn", json!(opened.bytes_in));
     say("bytesOut", json!(opened.bytes_out));
+    if !opened.dropped.is_empty() {
+        say("dropped", json!(opened.dropped));
+    }
     if let Some(parent) = opened.parent {
         say("parent", json!(parent));
     }
@@ -159,6 +160,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::Approved { .. } => "approved",
         Event::Seconded { .. } => "approved-by-one",
         Event::Declined { .. } => "declined",
+        Event::Classified { .. } => "classified",
+        Event::ClassesAllowed { .. } => "classes-allowed",
         Event::Suspended => "suspended",
         Event::Resumed => "resumed",
         Event::Retired => "retired",

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::actors::shared::Shared;
 use crate::domain::{Entry, Event};
 use crate::store::Sealed;
+use crate::wire::subject;
 
 use super::ask::{Answer, not_found, question, unreadable};
 use super::steps;
@@ -27,14 +28,22 @@ struct Question {
 
 /// All steps of the message, exchange or delivery with this id, in the order of their leaves; from a
 /// fan-out also those of its parts. Digests and counts, never content.
+///
+/// What is not to be known by its recipient is told only to who knows the id that the HAT gave it: nothing leads there
+/// from the delivery or from the recipient's own messages about it.
 pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
     let Question { id } = question(body)?;
     let mut found: BTreeMap<u64, Arc<Sealed>> = BTreeMap::new();
     let mut seen = BTreeSet::from([id]);
     let mut next = vec![id];
+    let mut first = true;
     while !next.is_empty() && found.len() < STEPS_MAX {
         let ids = BTreeSet::from_iter(next.drain(..));
-        for sealed in look(shared, &ids)? {
+        let mut looked = look(shared, &ids)?;
+        if std::mem::take(&mut first) && looked.iter().any(|sealed| hides(&sealed.entry)) {
+            looked.retain(|sealed| told_to_sender(&sealed.entry, id));
+        }
+        for sealed in looked {
             for below in followed(&sealed.entry) {
                 if seen.len() < IDS_MAX && seen.insert(below) {
                     next.push(below);
@@ -63,6 +72,28 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
         }
     }
     Ok(answer)
+}
+
+/// Whether an entry is about what its recipient is not to know the HAT of; or may be, for it came by a lane.
+fn hides(entry: &Entry) -> bool {
+    let by_lane = || entry.cause.as_ref().is_some_and(|cause| subject::is_lane(&cause.subject));
+    match &entry.event {
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => opened.without_pii,
+        Event::RecallRequested { without_pii, .. } => *without_pii,
+        Event::Rejected { .. } | Event::LateReceipt { .. } => by_lane(),
+        event => event.closed().is_some_and(|closed| closed.without_pii),
+    }
+}
+
+/// Whether the id that is asked for is one that the sender of the exchange has given, and no other knows.
+fn told_to_sender(entry: &Entry, id: Uuid) -> bool {
+    let exchange = match &entry.event {
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => Some(opened.exchange),
+        Event::RecallRequested { exchange, .. } => Some(*exchange),
+        event => event.closed().map(|closed| closed.exchange),
+    };
+    let own = entry.cause.as_ref().is_some_and(|cause| cause.id.0 == id && !subject::is_lane(&cause.subject));
+    own || exchange.is_some_and(|exchange| exchange.0 == id)
 }
 
 /// Committed entries that are about one of these ids.

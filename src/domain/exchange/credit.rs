@@ -9,6 +9,7 @@ use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
 use crate::domain::id::{Address, Id, Kind};
+use crate::domain::pii::Dropped;
 use crate::domain::records::Records;
 use crate::domain::registration::Profile;
 use crate::domain::verdict::Reason;
@@ -105,6 +106,8 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
         bytes_out: bytes,
         endpoints: tally(records.items.iter()),
         large: None,
+        dropped: Dropped::default(),
+        without_pii: false,
     };
     Ok(vec![Draft {
         event: Event::Opened(Box::new(opened)),

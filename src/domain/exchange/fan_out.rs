@@ -11,6 +11,7 @@ use crate::domain::bundle::TooLarge;
 use crate::domain::entity::Draft;
 use crate::domain::event::{Event, Part};
 use crate::domain::hat::Hat;
+use crate::domain::pii::Passed;
 use crate::domain::records::Records;
 use crate::domain::verdict::Reason;
 
@@ -21,7 +22,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
     let deadline = check::deadline(case);
     let mut parts = Vec::new();
     let mut opened = Vec::new();
-    let mut too_large = false;
+    let (mut too_large, mut withheld) = (false, false);
     for (id, debit) in &hat.debits {
         // A debit not in force, or whose client is not, takes no part.
         if debit.in_force(case.at()).is_err() {
@@ -34,9 +35,12 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
             continue;
         }
         // One client's mapping that makes too much of it does not keep it from the others.
-        let selected = match stream(case, revision, records) {
-            Ok(Some(selected)) => selected,
-            Ok(None) => continue,
+        let (selected, dropped) = match stream(case, &under, revision, records) {
+            Ok(Passed { taken: Some(selected), dropped }) => (selected, dropped),
+            Ok(Passed { taken: None, dropped }) => {
+                withheld |= under.nothing(&dropped) == Reason::PiiNotGranted;
+                continue;
+            }
             Err(TooLarge) => {
                 too_large = true;
                 continue;
@@ -47,20 +51,20 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         }
         let exchange = part_id(case.cause.id, id);
         let by = *deadline.as_ref().map_err(|reason| *reason)?;
-        let (part, body) = under.open(case, records, selected, exchange, by);
+        let (part, body) = under.open(case, records, (selected, dropped), exchange, by);
         hat.free(part.delivery)?;
-        parts.push(Part { exchange, debit: id.clone() });
-        opened.push(Draft {
-            event: begin(part, debit.holds_back()),
-            basis: under.basis(case),
-            content: Some(body),
-            with_cause: false,
-        });
+        parts.push(Part { exchange, debit: id.clone(), dropped });
+        let basis = under.basis(case, &part.endpoints);
+        opened.push(Draft { event: begin(part, debit.holds_back()), basis, content: Some(body), with_cause: false });
     }
     hat.quota(case, parts.len())?;
     hat.may_hold(case, opened.iter().filter(|draft| matches!(draft.event, Event::Held { .. })).count())?;
     if parts.is_empty() {
-        return Err(if too_large { Reason::TooLarge } else { Reason::NothingSelected });
+        return Err(match (too_large, withheld) {
+            (true, _) => Reason::TooLarge,
+            (false, true) => Reason::PiiNotGranted,
+            (false, false) => Reason::NothingSelected,
+        });
     }
     let fanned = Event::Fanned { digest: case.cause.body, count: records.count(), parts };
     let mut drafts = Vec::with_capacity(1 + opened.len());

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::bytes::Digest;
 use crate::domain::command::PullAsk;
-use crate::domain::event::{Closed, Direction, Opened};
+use crate::domain::event::{Closed, Direction, Opened, is_false};
 use crate::domain::exchange::large::Fetching;
 use crate::domain::id::{Address, MessageId};
 use crate::domain::time::Timestamp;
@@ -39,8 +39,11 @@ pub struct Open {
     #[serde(default, skip_serializing_if = "PullAsk::is_everything")]
     pub ask: PullAsk,
     /// Whether its content goes by an object store.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub large: bool,
+    /// Whether its recipient is not to know whose data it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_pii: bool,
 }
 
 impl Open {
@@ -60,6 +63,7 @@ impl Open {
             recalled: false,
             ask: opened.ask(),
             large: opened.large.is_some(),
+            without_pii: opened.without_pii,
         }
     }
 
@@ -80,6 +84,7 @@ impl Open {
             recalled: false,
             ask: PullAsk::default(),
             large: true,
+            without_pii: false,
         }
     }
 
@@ -96,6 +101,7 @@ impl Open {
             count: self.count,
             bytes: self.bytes,
             opened_at: self.opened_at,
+            without_pii: self.without_pii,
         })
     }
 }

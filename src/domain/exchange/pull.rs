@@ -10,6 +10,7 @@ use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Opened};
 use crate::domain::hat::Hat;
 use crate::domain::id::{Id, Kind};
+use crate::domain::pii::Dropped;
 use crate::domain::verdict::Reason;
 
 /// Most records that may be asked for.
@@ -46,7 +47,8 @@ pub fn bounded(ask: &PullAsk) -> Result<(), String> {
 /// Decides `hat.<hat>.pull.<debit>`.
 pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
-    let debit = hat.debits.get(id);
+    // Who is not to know whose data it is given cannot ask a HAT for it by name.
+    let debit = hat.debits.get(id).filter(|debit| !debit.without_pii());
     permit(match debit {
         Some(debit) => debit.client == *from,
         None => matches!(from.kind, Kind::Org | Kind::App | Kind::Hat) && !case.is_self(),
@@ -93,6 +95,8 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         bytes_out: bytes,
         endpoints: Vec::new(),
         large: None,
+        dropped: Dropped::default(),
+        without_pii: false,
     };
     Ok(vec![Draft::caused(begin(opened, held)).on(basis)])
 }

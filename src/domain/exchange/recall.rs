@@ -31,5 +31,10 @@ pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<
     if hat.waits(delivery) {
         return Ok(vec![Draft::caused(Event::Recalled(open.close(*delivery)))]);
     }
-    Ok(vec![Draft::caused(Event::RecallRequested { exchange, delivery: *delivery, to: open.to.clone() })])
+    Ok(vec![Draft::caused(Event::RecallRequested {
+        exchange,
+        delivery: *delivery,
+        to: open.to.clone(),
+        without_pii: open.without_pii,
+    })])
 }

@@ -1,5 +1,9 @@
 //! The HAT lets records out under one data debit.
 
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
 use super::answer::answer;
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
@@ -7,13 +11,15 @@ use crate::domain::bundle::{Taken, TooLarge};
 use crate::domain::bytes::Digest;
 use crate::domain::command::PullAsk;
 use crate::domain::debit::{Debit, Revision};
-use crate::domain::entity::Draft;
+use crate::domain::entity::{Draft, RegistryView};
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
 use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::pii::{Dropped, Gate, Mask, Passed, pseudonym};
 use crate::domain::records::Records;
-use crate::domain::time::Timestamp;
+use crate::domain::registration::Registration;
+use crate::domain::time::{SECOND, Timestamp};
 use crate::domain::verdict::Reason;
 
 /// What a release goes under and to.
@@ -26,16 +32,44 @@ pub(crate) struct Under<'a> {
     pub enabled: u64,
     /// Number of the entry that the client's standing rests on.
     pub standing: u64,
+    /// The client's registration.
+    pub registration: Arc<Registration>,
+    /// What its terms let pass.
+    pub gate: Arc<Gate>,
+}
+
+/// A deadline that does not tell which other deliveries were sent with this one: a whole minute, or a whole second when
+/// it is nearer than two minutes. One that is nearer than ten seconds stays as it is.
+fn blurred(deadline: Timestamp, at: Timestamp) -> Timestamp {
+    let step = match deadline.since(at) / SECOND {
+        ..10 => 1,
+        10..120 => SECOND,
+        _ => 60 * SECOND,
+    };
+    Timestamp(deadline.0 - deadline.0.rem_euclid(step))
 }
 
 impl Under<'_> {
     /// The authority entries that this rests on.
-    pub fn basis(&self, case: &Case<'_>) -> Vec<Basis> {
+    pub fn basis(&self, case: &Case<'_>, endpoints: &[(SmolStr, u32)]) -> Vec<Basis> {
         let mut basis = Vec::with_capacity(3);
         basis.extend(case.key_basis());
         basis.push(Basis { entity: case.ctx.entity.clone(), n: self.enabled });
-        basis.push(Basis { entity: self.client.clone(), n: self.standing });
+        let client = |n| Basis { entity: self.client.clone(), n };
+        basis.push(client(self.standing));
+        basis.extend(self.registration.allowed.filter(|allowed| allowed.n != self.standing).map(|it| client(it.n)));
+        basis.extend(self.gate.basis(endpoints.iter().map(|(endpoint, _)| endpoint)));
         basis
+    }
+
+    /// What ids of records are hidden with.
+    fn mask<'c>(&'c self, case: &'c Case<'_>) -> Mask<'c> {
+        Mask { key: case.ctx.delivery_key, hat: case.ctx.entity, client: self.client }
+    }
+
+    /// Why nothing of a body leaves.
+    pub fn nothing(&self, dropped: &Dropped) -> Reason {
+        self.gate.nothing(dropped)
     }
 
     /// The exchange that moves `selected` out.
@@ -43,12 +77,18 @@ impl Under<'_> {
         &self,
         case: &Case<'_>,
         records: &Records,
-        selected: Taken,
+        (selected, dropped): (Taken, Dropped),
         exchange: MessageId,
         deadline: Timestamp,
     ) -> (Opened, bytes::Bytes) {
         let from = case.ctx.entity;
         let key = case.ctx.delivery_key;
+        let without_pii = self.gate.without_pii();
+        let (delivery, deadline) = if without_pii {
+            (pseudonym::delivery(key, self.client, from, exchange, self.debit), blurred(deadline, case.at()))
+        } else {
+            (delivery_id(key, self.client, from, exchange, Some(self.debit)), deadline)
+        };
         // Everything selected as it is: the body goes on as it came, and so does its digest.
         let whole = selected.body == records.body;
         let opened = Opened {
@@ -58,7 +98,7 @@ impl Under<'_> {
             direction: Direction::Release,
             authority: Authority::Debit(self.debit.clone()),
             to: self.client.clone(),
-            delivery: delivery_id(key, self.client, from, exchange, Some(self.debit)),
+            delivery,
             pull: case.command.pull,
             since: None,
             skip: None,
@@ -72,35 +112,56 @@ impl Under<'_> {
             bytes_out: u32::try_from(selected.body.len()).unwrap_or(u32::MAX),
             endpoints: selected.endpoints,
             large: None,
+            dropped,
+            without_pii,
         };
         (opened, selected.body)
     }
 }
 
+/// What a revision lets its client have, by what the registry says now.
+pub(crate) fn gate(registry: &dyn RegistryView, client: &Registration, revision: &Revision) -> Arc<Gate> {
+    let (classes, version) = (client.classes(), registry.catalogue_version());
+    revision.gates.of(&revision.terms, classes, version, || registry.catalogue())
+}
+
 /// Finds a debit that is active at the message's time, its client in force; and the revision that holds.
 pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result<(Under<'a>, &'a Revision), Reason> {
-    let standing = check::active(case.ctx, &debit.client)?;
+    let registry = case.ctx.registry;
+    let registration = registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
+    let standing = registration.active()?;
     let (revision, enabled) = debit.in_force(case.at())?;
-    let under = Under { debit: id, client: &debit.client, enabled, standing };
+    let gate = gate(registry, &registration, revision);
+    let under = Under { debit: id, client: &debit.client, enabled, standing, registration, gate };
     Ok((under, revision))
 }
 
-/// What the revision's bundle selects of records, each by itself. `evaluated`: the HAT has taken them through the
-/// bundle already.
+/// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself, without
+/// what is not granted. `evaluated`: the HAT has taken the records through the bundle already.
+///
+/// # Errors
+/// [`TooLarge`] when it comes to more than `most` bytes.
 pub(crate) fn sieve(
     revision: &Revision,
+    gate: &Gate,
+    mask: &Mask<'_>,
     evaluated: bool,
     records: &Records,
     most: usize,
-) -> Result<Option<Taken>, TooLarge> {
-    let (programs, bundle) = (&revision.program, &revision.terms.bundle);
+) -> Result<Passed, TooLarge> {
+    let (bundle, programs) = gate.bundle(&revision.terms, &revision.program);
     let program = if evaluated { programs.of_evaluated(bundle) } else { programs.of(bundle) };
-    program.take(records, most)
+    gate.pass(program.take(records, most)?, most, mask)
 }
 
-/// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself.
-pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) -> Result<Option<Taken>, TooLarge> {
-    sieve(revision, false, records, case.ctx.limits.body_bytes)
+/// The same of a body that a HAT sends to all of its debits.
+pub(crate) fn stream(
+    case: &Case<'_>,
+    under: &Under<'_>,
+    revision: &Revision,
+    records: &Records,
+) -> Result<Passed, TooLarge> {
+    sieve(revision, &under.gate, &under.mask(case), false, records, case.ctx.limits.body_bytes)
 }
 
 /// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may
@@ -111,15 +172,19 @@ pub(crate) fn stream(case: &Case<'_>, revision: &Revision, records: &Records) ->
 /// the debit's conditions.
 fn take(
     case: &Case<'_>,
+    under: &Under<'_>,
     revision: &Revision,
     records: &Records,
     asked: Option<&PullAsk>,
-) -> Result<Option<Taken>, TooLarge> {
+) -> Result<Passed, TooLarge> {
     let most = case.ctx.limits.body_bytes;
-    match asked {
-        Some(ask) => answer(revision, records, ask, case.is_bridge(), most),
-        None => sieve(revision, case.is_bridge(), records, most),
-    }
+    let Some(ask) = asked else {
+        return sieve(revision, &under.gate, &under.mask(case), case.is_bridge(), records, most);
+    };
+    let (bundle, programs) = under.gate.bundle(&revision.terms, &revision.program);
+    let conditions = revision.terms.conditions.as_ref();
+    let taken = answer((bundle, programs), conditions, records, ask, case.is_bridge(), most)?;
+    under.gate.pass(taken, most, &under.mask(case))
 }
 
 /// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
@@ -148,14 +213,16 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     };
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
-    let selected = take(case, revision, records, answered.map(|(_, open)| &open.ask));
-    let selected = selected.map_err(|TooLarge| Reason::TooLarge)?.ok_or(Reason::NothingSelected)?;
+    let passed = take(case, &under, revision, records, answered.map(|(_, open)| &open.ask));
+    let Passed { taken, dropped } = passed.map_err(|TooLarge| Reason::TooLarge)?;
+    let selected = taken.ok_or_else(|| under.nothing(&dropped))?;
     let deadline = check::deadline(case)?;
-    let (opened, body) = under.open(case, records, selected, case.cause.id, deadline);
+    let (opened, body) = under.open(case, records, (selected, dropped), case.cause.id, deadline);
     hat.free(opened.delivery)?;
     hat.may_hold(case, usize::from(held))?;
+    let basis = under.basis(case, &opened.endpoints);
     let mut drafts = Vec::with_capacity(2);
-    drafts.push(Draft { event: begin(opened, held), basis: under.basis(case), content: Some(body), with_cause: true });
+    drafts.push(Draft { event: begin(opened, held), basis, content: Some(body), with_cause: true });
     drafts.extend(answered.map(|(request, open)| Draft::further(Event::Settled(open.close(request)))));
     Ok(drafts)
 }

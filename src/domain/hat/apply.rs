@@ -10,6 +10,7 @@ use crate::domain::entry::Entry;
 use crate::domain::event::{DebitTerms, Event, Opened};
 use crate::domain::exchange::Open;
 use crate::domain::id::{Id, Kind, MessageId};
+use crate::domain::pii::Gates;
 use crate::domain::plug::Asked;
 use crate::domain::time::Timestamp;
 
@@ -173,7 +174,13 @@ impl Hat {
     }
 
     fn propose(&mut self, id: &Id, terms: &DebitTerms, offer: Option<&Id>, entry: &Entry) {
-        let revision = Revision { terms: terms.clone(), at: entry.at, n: entry.n, program: Compiled::default() };
+        let revision = Revision {
+            terms: terms.clone(),
+            at: entry.at,
+            n: entry.n,
+            program: Compiled::default(),
+            gates: Gates::default(),
+        };
         if let Some(offer) = offer {
             self.claims.remove(offer);
         }

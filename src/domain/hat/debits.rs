@@ -46,7 +46,8 @@ fn proposal(
 /// Decides `hat.<hat>.debit-propose.<debit>`.
 pub(super) fn propose(hat: &Hat, case: &Case<'_>, debit: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
-    permit(can_receive(from) && !case.is_self() && terms.client == *from)?;
+    // Without personal data only by an offer: whoever proposes knows the HAT.
+    permit(can_receive(from) && !case.is_self() && terms.client == *from && !terms.without_pii)?;
     hat.registration.active()?;
     case.sender_standing()?;
     let drafts = proposal(hat, case, debit, terms, None)?;
@@ -63,9 +64,9 @@ pub(super) fn propose(hat: &Hat, case: &Case<'_>, debit: &Id, terms: &DebitTerms
 /// accepted one stays as it is.
 pub(super) fn amend(hat: &Hat, case: &Case<'_>, id: &Id, terms: &DebitTerms) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
-    let debit = hat.debits.get(id);
+    let debit = hat.debits.get(id).filter(|debit| !debit.without_pii());
     permit(match debit {
-        Some(debit) => debit.client == *from && terms.client == *from,
+        Some(debit) => debit.client == *from && terms.client == *from && !terms.without_pii,
         None => can_receive(from) && !case.is_self(),
     })?;
     hat.registration.active()?;

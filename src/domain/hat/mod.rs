@@ -65,6 +65,8 @@ impl Hat {
             Action::Approve { .. }
             | Action::Publish { .. }
             | Action::Decline { .. }
+            | Action::Classify { .. }
+            | Action::AllowClasses { .. }
             | Action::Account { .. }
             | Action::Notice { .. }
             | Action::NoticeTold { .. }

@@ -69,7 +69,9 @@ pub(super) fn reserve(
     case.sender_approved()?;
     let HatClaim { hat, claim } = of.clone();
     let owner = offer.terms.as_ref().map(|terms| &terms.owner);
-    if by.is_some() && owner.is_some() && by != owner {
+    // Who is not to know whose data it is given names no HAT.
+    let unnamed = by.is_some() && offer.terms.as_ref().is_some_and(|terms| terms.debit.without_pii);
+    if unnamed || (by.is_some() && owner.is_some() && by != owner) {
         return Ok(vec![Draft::caused(Event::OfferRefused { hat, reason: Reason::NotPermitted, claim })]);
     }
     let (terms, until) = match place(offer, case, of) {

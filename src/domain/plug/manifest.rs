@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
+use crate::domain::pii::Class;
+
 /// Most bytes of a manifest as compact JSON: the approved one and eight that wait fit in one answer of 512 KiB.
 pub const MANIFEST_BYTES_MAX: usize = 32 * 1024;
 /// Most endpoints of one plug.
@@ -34,20 +36,6 @@ pub struct ManifestFault {
     pub at: String,
     /// Why.
     pub why: String,
-}
-
-/// How personal a field is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// Says nothing about a person.
-    None,
-    /// Says who it is together with others: a birthday, a place.
-    Quasi,
-    /// Says who it is: a name, an address, an account.
-    Direct,
-    /// What the law protects more: health, belief, opinion.
-    Special,
 }
 
 /// One endpoint that the plug writes.

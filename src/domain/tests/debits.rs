@@ -18,7 +18,7 @@ fn debit(start: Option<i64>, once: bool, cancelled: Option<(i64, bool)>) -> Debi
     Debit {
         client: a("org:acme"),
         offer: None,
-        revisions: vec![Revision { terms, at: at(900), n: 1, program: Default::default() }],
+        revisions: vec![Revision { terms, at: at(900), n: 1, program: Default::default(), gates: Default::default() }],
         enabled: Some(Enabled { revision: 1, at: at(1000), n: 2, since: None }),
         cancelled: cancelled.map(|(s, at_period_end)| Cancelled { at: at(s), at_period_end }),
         rolled: 0,

@@ -6,8 +6,10 @@ use uuid::Uuid;
 
 use super::world::*;
 use crate::domain::event::{Authority, DebitTerms};
-use crate::domain::exchange::large::{Facts, Object, Sift, Splitter, Stopped};
+use crate::domain::exchange::large::{Facts, Object, Selected, Sift, Splitter, Stopped, Terms};
+use crate::domain::exchange::release::gate;
 use crate::domain::exchange::tally;
+use crate::domain::pii::Dropped;
 use crate::domain::*;
 
 const BOB: &str = "hat:bob.hubat.net";
@@ -87,9 +89,9 @@ proptest! {
         let count = u32::try_from(records.len()).expect("few");
         let w = World::new();
         let debit = &w.hat(BOB).debits[&id("d1")];
-        let (revision, enabled) = debit.in_force(w.now).expect("in force");
+        let (revision, _) = debit.in_force(w.now).expect("in force");
         let limits = Limits::default();
-        let made = sift(Sift::under(object(text.as_bytes(), count), revision, enabled, false, &limits), text.as_bytes(), size);
+        let made = sift(Sift::under(object(text.as_bytes(), count), under_d1(&w), &limits), text.as_bytes(), size);
         let body = Records::parse(text.clone().into(), 1000).expect("records");
         let wanted = revision.program.of(&revision.terms.bundle).take(&body, usize::MAX).expect("fits");
         match wanted {
@@ -170,14 +172,31 @@ fn release() -> Action {
     Action::ReleaseObject { debit: id("d1"), object: object(b"content", 3) }
 }
 
+/// The terms of debit d1 as they stand.
+fn under_d1(w: &World) -> Terms {
+    let debit = &w.hat(BOB).debits[&id("d1")];
+    let (revision, enabled) = debit.in_force(w.now).expect("in force");
+    let client = w.registry.registration(&debit.client).expect("registered");
+    Terms {
+        gate: gate(&w.registry, &client, revision),
+        revision: revision.clone(),
+        enabled,
+        evaluated: false,
+        hat: a(BOB),
+        client: debit.client.clone(),
+    }
+}
+
 fn facts(w: &World) -> Facts {
-    let under = w.hat(BOB).debits[&id("d1")].in_force(w.now).ok().map(|(_, enabled)| enabled);
+    let terms = w.hat(BOB).debits[&id("d1")].in_force(w.now).ok().map(|_| under_d1(w));
+    let under = terms.map(|terms| Selected { enabled: terms.enabled, gate: terms.gate });
     Facts {
         digest: Digest::of(b"delivered"),
         size: 9,
         count: 2,
         endpoints: vec![("facebook/feed".into(), 2)],
         namespaces: vec!["facebook".into()],
+        dropped: Dropped::default(),
         under,
     }
 }
@@ -266,8 +285,9 @@ fn what_was_found_or_has_changed_meanwhile_ends_it() {
     assert!(matches!(found(&mut w, Ok(before)), Event::Dropped { reason: Reason::DebitNotActive, .. }));
 
     w.must(BOB, BOB, release());
+    let before_d1 = facts(&w).under.expect("in force");
     w.must(BOB, BOB, Action::DebitDisable { debit: id("d1"), at_period_end: false });
-    let late = Facts { under: Some(1), ..facts(&w) };
+    let late = Facts { under: Some(before_d1), ..facts(&w) };
     assert!(matches!(found(&mut w, Ok(late)), Event::Dropped { reason: Reason::DebitEnded, .. }));
 }
 

@@ -4,6 +4,7 @@ mod apps;
 mod bridges;
 mod bundles;
 mod claims;
+mod classes;
 mod debits;
 mod exchanges;
 mod explain;

@@ -82,11 +82,15 @@ impl Any {
 }
 
 #[derive(Default)]
-pub struct Registry(pub BTreeMap<Address, Arc<Registration>>);
+pub struct Registry(pub BTreeMap<Address, Arc<Registration>>, pub Arc<pii::Catalogue>);
 
 impl RegistryView for Registry {
     fn registration(&self, party: &Address) -> Option<Arc<Registration>> {
         self.0.get(party).cloned()
+    }
+
+    fn catalogue(&self) -> Arc<pii::Catalogue> {
+        Arc::clone(&self.1)
     }
 }
 
@@ -306,6 +310,8 @@ impl World {
         if entry.event.touches_registry() {
             let held = self.registry.0.entry(entry.entity.clone()).or_default();
             Arc::make_mut(held).apply(&entry);
+            let held = Arc::clone(held);
+            Arc::make_mut(&mut self.registry.1).learn(&entry.entity, &held);
         }
         for effect in effects_of(&entry) {
             match effect {

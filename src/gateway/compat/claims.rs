@@ -69,10 +69,14 @@ fn summary(offer: &Id, claim: &Value) -> Value {
     let made = claim["claim"].as_str().and_then(|id| id.parse::<MessageId>().ok());
     let made = made.map(|id| json!(Timestamp::from_unix_ms(id.unix_ms())));
     let standing = claim["standing"].as_str().unwrap_or_default();
+    let confirmed = matches!(standing, "confirmed" | "completed");
+    // Of an offer without personal data its owner is told no more than the debit's id.
+    if let Some(debit) = claim.get("debit") {
+        return json!({ "offerId": offer, "relationship": "claim", "confirmed": confirmed, "dataDebitId": debit });
+    }
     json!({
         "offerId": offer, "user": { "address": claim["hat"], "publicKey": pem(claim) }, "relationship": "claim",
-        "confirmed": matches!(standing, "confirmed" | "completed"), "dataDebitId": offer,
-        "dateCreated": made.unwrap_or_else(|| claim["since"].clone()),
+        "confirmed": confirmed, "dataDebitId": offer, "dateCreated": made.unwrap_or_else(|| claim["since"].clone()),
     })
 }
 
@@ -136,12 +140,15 @@ async fn own(
 }
 
 /// Why an offer took no claim, by what it is now.
-fn refusal(offer: &Id, shown: &Value) -> Fault {
+fn refusal(offer: &Id, shown: &Value, by_owner: bool) -> Fault {
     let taken = |name: &str| shown[name].as_u64().unwrap_or(0);
     let full = taken("reserved") + taken("confirmed") >= taken("maxClaims");
     let (reason, why) = match shown["standing"].as_str() {
         Some("draft" | "paid" | "rejected") => (Reason::WrongState, "it is not approved"),
         Some("closed" | "expired") => (Reason::WrongState, "it is over"),
+        _ if by_owner && shown["terms"]["debit"]["withoutPii"] == true => {
+            (Reason::NotPermitted, "it is without personal data: HATs claim for themselves")
+        }
         _ if full => (Reason::OfferFull, "all its places are taken"),
         _ => (Reason::WrongState, "it is not within its time, or its owner is not in force"),
     };
@@ -158,6 +165,7 @@ impl Gateway {
     /// Claims, and waits until the offer has answered. A claim that is there already is told again.
     async fn claim(&self, speaker: Speaker<'_>, offer: &Id, hat: Id, message: MessageId) -> Result<Value, Fault> {
         let to = Address::new(Kind::Hat, hat.clone());
+        let by_owner = matches!(speaker, Speaker::Party(_));
         let mut mine = Some(message);
         match self.link.act(speaker, &to, &["claim", offer.as_str()], "", Some(message)).await {
             // One that is there or on its way.
@@ -184,7 +192,7 @@ impl Gateway {
                 }
             }
             if mine.is_some() && answered {
-                return Err(refusal(offer, &show(self, offer).await?));
+                return Err(refusal(offer, &show(self, offer).await?, by_owner));
             }
             if began.elapsed() > ANSWER_WITHIN {
                 let detail = format!("the offer {offer} has not answered the claim yet: send the same request again");

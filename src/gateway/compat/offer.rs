@@ -27,6 +27,9 @@ pub struct OfferRegistration {
     #[serde(default)]
     data_conditions: Option<Value>,
     required_data: Value,
+    /// Not of the original: HATs are told to the acquirer under pseudonyms only.
+    #[serde(default)]
+    without_pii: bool,
     required_min_user: u32,
     required_max_user: u32,
 }
@@ -50,6 +53,9 @@ impl OfferRegistration {
         });
         if let Some(conditions) = self.data_conditions.as_ref().filter(|it| !it.is_null()) {
             debit["conditions"] = conditions.clone();
+        }
+        if self.without_pii {
+            debit["withoutPii"] = json!(true);
         }
         Ok(json!({
             "owner": owner, "title": self.title, "debit": debit,
@@ -96,6 +102,9 @@ pub fn told(offer: &Value, accounts: &Accounts) -> Value {
     }
     if !debit["conditions"].is_null() {
         told["dataConditions"] = debit["conditions"].clone();
+    }
+    if debit["withoutPii"] == true {
+        told["withoutPii"] = json!(true);
     }
     if debit["cancelAtPeriodEnd"] == true {
         told["collectionDuration"] = json!(debit["periodSeconds"].as_u64().unwrap_or(0) * 1000);

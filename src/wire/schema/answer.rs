@@ -16,7 +16,7 @@ pub(super) use ledger::{bundle, checkpoint, dead, health, proof};
 pub(super) use notice::{notice_list, notice_show};
 pub(super) use offer::{claim_standing, offer_claims, offer_list, offer_show};
 pub(super) use party::{hat_show, party_list, plug_show, verify};
-pub(super) use stats::{catalogue, reported, summary};
+pub(super) use stats::{catalogue, classes, reported, summary};
 
 use super::shape::{address, id};
 
@@ -104,7 +104,7 @@ fn key() -> Value {
 
 /// Any party or entity.
 pub(super) fn party_address() -> Value {
-    address("hat|plug|app|org|platform|bridge|operator|offer|lane|dex")
+    address("hat|plug|app|org|platform|bridge|operator|offer|lane|dex|pseudonym")
 }
 
 /// An entry by its entity and number.

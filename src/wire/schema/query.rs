@@ -22,7 +22,7 @@ pub struct QuerySchema {
 }
 
 /// Every query of the protocol.
-pub const QUERIES: [(&str, &str); 26] = [
+pub const QUERIES: [(&str, &str); 27] = [
     ("health", "who the exchange is, its keys, whether it is ready"),
     ("exchange.trace", "every step of one exchange"),
     ("exchange.explain", "why a message would be accepted or refused now"),
@@ -47,6 +47,7 @@ pub const QUERIES: [(&str, &str); 26] = [
     ("stats.summary", "counts since the daemon's start"),
     ("stats.reported", "sums of what HATs have reported"),
     ("stats.catalogue", "fields that enough HATs have reported, by pages"),
+    ("catalogue.show", "of what class the fields of an endpoint are"),
     ("notice.list", "notices that stand, by pages"),
     ("notice.show", "a notice, and how far it was told"),
 ];
@@ -108,6 +109,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
         "stats.summary" => (question::nothing(), answer::summary(), json!({})),
         "stats.reported" => (question::nothing(), answer::reported(), json!({})),
         "stats.catalogue" => (question::catalogue(), answer::catalogue(), json!({"limit": 100})),
+        "catalogue.show" => (question::endpoint(), answer::classes(), json!({"endpoint": "facebook/feed"})),
         "notice.list" => (question::notices(), answer::notice_list(), hat()),
         "notice.show" => (question::uuid("notice"), answer::notice_show(), json!({"notice": CLAIM})),
         _ => return None,

@@ -95,6 +95,10 @@ pub(super) fn catalogue() -> Value {
     object(&[], page(json!({"type": "string"}), PAGE_MAX))
 }
 
+pub(super) fn endpoint() -> Value {
+    object(&["endpoint"], json!({"endpoint": {"type": "string"}}))
+}
+
 /// For a HAT, of a party (or all), or for somebody with such roles and that email address.
 pub(super) fn notices() -> Value {
     let with = |must: &[&str], more: Value| {

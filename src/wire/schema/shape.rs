@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::exchange::pull::{PULL_RECORDS_MAX, PULL_SKIP_MAX};
 use crate::domain::notice;
+use crate::domain::pii::Class;
 use crate::domain::plug::health::{ERROR_BYTES_MAX, JOBS_MAX};
 use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
@@ -34,6 +35,10 @@ pub enum Shape {
     Entrust,
     /// Roles of an account.
     Account,
+    /// Of what class the fields of an endpoint are.
+    Classify,
+    /// Classes of personal data.
+    Allow,
     /// A text, and for whom it is.
     Notice,
     /// A key and a name.
@@ -185,6 +190,32 @@ pub(super) fn debit() -> Value {
             "requestApplicationId": text(128),
             "requestDescription": text(1024),
             "conditions": conditions,
+            "classes": classes("that are granted, none always; what the bundle names when absent"),
+            "withoutPii": {"type": "boolean", "description": "only in an offer: the client is not to know whose data it is"},
+        }),
+    )
+}
+
+/// A set of classes of personal data.
+pub(super) fn classes(what: &str) -> Value {
+    json!({"type": "array", "items": class(), "description": format!("classes of personal data {what}")})
+}
+
+pub(super) fn class() -> Value {
+    json!({"enum": Class::ALL.map(Class::as_str)})
+}
+
+/// Of what class the fields of an endpoint are.
+fn classify() -> Value {
+    let description = text(1024);
+    let field = object(&[], json!({"class": class(), "description": description}));
+    object(
+        &["endpoint"],
+        json!({
+            "endpoint": text(256),
+            "class": class(),
+            "description": description,
+            "fields": {"type": "object", "maxProperties": 256, "additionalProperties": field},
         }),
     )
 }
@@ -288,6 +319,10 @@ impl Shape {
                 &["message"],
                 json!({"message": text(notice::MESSAGE_BYTES_MAX), "target": target(), "expires": time()}),
             ),
+            Shape::Classify => classify(),
+            Shape::Allow => {
+                object(&[], json!({"classes": classes("that it may ever be given, none always; any when absent")}))
+            }
             Shape::Account => object(
                 &["account", "roles", "approved"],
                 json!({
@@ -379,6 +414,13 @@ impl Shape {
                 "expires": "2026-02-28T00:00:00Z",
             }),
             Shape::Account => json!({"account": "acme", "roles": ["createDataOffers"], "approved": true}),
+            Shape::Classify => json!({
+                "endpoint": "facebook/feed",
+                "class": "direct",
+                "description": "Posts on a person's own wall",
+                "fields": {"created_time": {"class": "quasi", "description": "when it was posted"}},
+            }),
+            Shape::Allow => json!({"classes": ["none", "quasi"]}),
             Shape::KeyName => json!({"key": key_example(), "name": "Acme Research"}),
             Shape::Plug => json!({
                 "key": key_example(),

@@ -65,6 +65,7 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (_, "lapse") => r#"{"hat":"bob.hubat.net","completed":true}"#.into(),
         (_, "claim-reserved") => json!({"terms": debit()}).to_string(),
         (Kind::Plug, "report") => r#"{"done":1,"failed":0,"lagSeconds":60}"#.into(),
+        (_, "classify") => r#"{"endpoint":"fitbit/steps","class":"quasi"}"#.into(),
         (_, "report") => r#"[{"statsType":"storage"}]"#.into(),
         (_, "reserve" | "confirm") => r#"{"hat":"bob.hubat.net"}"#.into(),
         _ => "{}".into(),
@@ -145,8 +146,8 @@ fn an_unknown_action_is_answered_with_those_there_are() {
     let (reason, detail) = read("lane:k3", "pull", Some("d"), "{}").expect_err("none");
     assert_eq!(reason, Reason::Malformed);
     assert_eq!(detail, "the kind lane has no action \"pull\"; it has receipt");
-    let (_, detail) = read("dex:eve", "suspend", None, "").expect_err("none");
-    assert_eq!(detail, "the kind dex has no actions");
+    let (_, detail) = read("pseudonym:eve", "suspend", None, "").expect_err("none");
+    assert_eq!(detail, "the kind pseudonym has no actions");
     let (_, detail) = read("hat:bob", "fetch", None, "").expect_err("none");
     assert!(detail.contains("release.<debit>"), "{detail}");
 }
@@ -203,9 +204,10 @@ fn terms_that_contradict_themselves_are_refused() {
 
 #[test]
 fn fields_of_the_hat_s_own_format_that_are_not_taken_say_why() {
-    for (field, words) in [("requestClientCallbackUrl", "own inbox"), ("withoutPii", "personal data")] {
+    let callback = ("requestClientCallbackUrl", json!("https://acme.example"), "own inbox");
+    for (field, value, words) in [callback, ("withoutPii", json!(true), "of an offer")] {
         let mut body = debit();
-        body[field] = json!("https://acme.example");
+        body[field] = value;
         let (reason, detail) = read("hat:bob", "debit-propose", Some("d"), &body.to_string()).expect_err("refused");
         assert_eq!(reason, Reason::Malformed);
         assert!(detail.contains(field) && detail.contains(words), "{detail}");

@@ -48,6 +48,8 @@ fn opened(direction: Direction) -> Opened {
         bytes_out: 44,
         endpoints: vec![("fitbit/steps".into(), 1)],
         large: None,
+        dropped: crate::domain::pii::Dropped::default(),
+        without_pii: false,
     }
 }
 
@@ -127,7 +129,14 @@ fn deliveries_that_share_a_signature_are_verified_one_by_one_and_together() {
     let contents: Vec<Bytes> = (0..37).map(|n| Bytes::from(format!(r#"[{{"endpoint":"a/b","data":{n}}}]"#))).collect();
     let ready = |signer: Option<&Signer>| {
         let of = |content: &Bytes| {
-            outgoing::unsigned_delivery(signer, ORIGIN, &opened(Direction::Release), RECEIPT_TO, content.clone())
+            outgoing::unsigned_delivery(
+                signer,
+                ORIGIN,
+                &opened(Direction::Release),
+                &Shown::of(&opened(Direction::Release)),
+                RECEIPT_TO,
+                content.clone(),
+            )
         };
         outgoing::sign_together(signer, ORIGIN, contents.iter().map(of).collect())
     };
@@ -155,8 +164,14 @@ fn deliveries_that_share_a_signature_are_verified_one_by_one_and_together() {
     assert_eq!(with(None), Err(ReceivedError::Signature));
     assert!(matches!(with(Some("3.16.")), Err(ReceivedError::Header(why)) if why.contains("Dex-Path")));
     // One alone needs no path, and an exchange that signs nothing gives none.
-    let one =
-        outgoing::unsigned_delivery(&signer(), ORIGIN, &opened(Direction::Release), RECEIPT_TO, contents[0].clone());
+    let one = outgoing::unsigned_delivery(
+        &signer(),
+        ORIGIN,
+        &opened(Direction::Release),
+        &Shown::of(&opened(Direction::Release)),
+        RECEIPT_TO,
+        contents[0].clone(),
+    );
     let one = outgoing::sign_together(&signer(), ORIGIN, vec![one]);
     assert_eq!((one[0].header(header::PATH), receive(&one[0]).is_ok()), (None, true));
     assert!(ready(None).iter().all(|it| it.header(header::SIG).is_none() && it.header(header::PATH).is_none()));
@@ -233,6 +248,7 @@ fn an_outcome() -> OutcomeOut {
             digest_in: Digest([0xab; 32]),
             digest_out: Some(Digest([0xcd; 32])),
             count: 1,
+            dropped: crate::domain::pii::Dropped::default(),
             at: Timestamp(1_767_225_600_500_000_000),
         },
         leaf: Leaf { log: ORIGIN.into(), index: 41 },
@@ -259,7 +275,11 @@ fn outcomes_are_written_as_the_protocol_says() {
     fanned.outcome.digest_out = None;
     fanned.outcome.status = Status::Disputed;
     fanned.outcome.reason = Some(Reason::DigestMismatch);
-    fanned.outcome.parts = vec![Part { exchange: id(5), debit: Id::new("acme.steps").expect("id") }];
+    fanned.outcome.parts = vec![Part {
+        exchange: id(5),
+        debit: Id::new("acme.steps").expect("id"),
+        dropped: crate::domain::pii::Dropped::default(),
+    }];
     fanned.proof = Some(Box::new(Proof {
         entry: "AA==".into(),
         salt: "AQ==".into(),

@@ -94,6 +94,8 @@ fn release() -> Opened {
         bytes_out: 51,
         endpoints: vec![],
         large: None,
+        dropped: crate::domain::pii::Dropped::default(),
+        without_pii: false,
     }
 }
 
@@ -207,6 +209,7 @@ fn shared() -> Value {
             &signer,
             ORIGIN,
             &opened,
+            &outgoing::Shown::of(&opened),
             "dex.v1.in.lane.k3.receipt",
             Bytes::from_static(body.as_bytes()),
         )

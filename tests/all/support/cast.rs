@@ -3,6 +3,7 @@
 use dex::client::{Client, keys};
 use dex::domain::event::{Bundle, DebitTerms, PropertyQuery};
 use dex::domain::{Address, Id};
+use serde_json::{Value, json};
 
 /// One record of the plug.
 pub const RECORD: &str = r#"[{"endpoint":"facebook/feed","data":{"message":"hi"}}]"#;
@@ -24,6 +25,30 @@ pub fn terms(client: &Address) -> DebitTerms {
         Bundle { name: "feed".into(), bundle: [("feed".into(), query)].into() },
         3600,
     )
+}
+
+/// Every word of the bundle language.
+#[allow(dead_code)]
+pub fn full_bundle() -> Value {
+    json!({ "name": "full", "bundle": { "feed": {
+        "endpoints": [{
+            "endpoint": "facebook/feed",
+            "mapping": { "text": "message", "who": { "source": "from", "mappings": { "name": "name" } } },
+            "filters": [
+                { "field": "message", "operator": { "operator": "contains", "value": "hi" } },
+                {
+                    "field": "at", "transformation": { "transformation": "datetimeExtract", "part": "hour" },
+                    "operator": { "operator": "between", "lower": 1, "upper": 5 },
+                },
+                {
+                    "field": "message", "transformation": { "transformation": "searchable" },
+                    "operator": { "operator": "find", "search": "hi" },
+                },
+            ],
+            "links": [{ "endpoint": "facebook/profile", "mapping": { "name": "name" } }],
+        }],
+        "orderBy": "text", "ordering": "descending", "limit": 10,
+    } } })
 }
 
 /// Voices of the parties.

@@ -80,6 +80,10 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, object: &Object) -> R
     if client.is_some_and(|client| client.transport() == Transport::Http) {
         return Err(Reason::TooLarge);
     }
+    // An object's size and chunks would let clients find out that they were given the same.
+    if under.gate.without_pii() {
+        return Err(Reason::TooLarge);
+    }
     let deadline = admit(hat, case, object)?;
     let from = case.ctx.entity;
     let begun = Fetching {
@@ -93,5 +97,5 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, object: &Object) -> R
         deadline,
         object: *object,
     };
-    fetching(hat, begun, under.basis(case))
+    fetching(hat, begun, under.basis(case, &[]))
 }

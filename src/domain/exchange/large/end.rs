@@ -6,8 +6,8 @@ use super::{Facts, Fetching, Upload};
 use crate::domain::entity::{Context, Decision, Draft};
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Event, Opened};
-use crate::domain::exchange::check;
 use crate::domain::exchange::credit::Writer;
+use crate::domain::exchange::release::gate;
 use crate::domain::hat::Hat;
 use crate::domain::id::Id;
 use crate::domain::time::Timestamp;
@@ -68,11 +68,15 @@ fn released(
 ) -> Result<Draft, Reason> {
     hat.registration.active()?;
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
-    let standing = check::active(ctx, &debit.client)?;
-    let (_, enabled) = debit.in_force(at)?;
+    let client = ctx.registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
+    let standing = client.active()?;
+    let (revision, enabled) = debit.in_force(at)?;
     // Selected by terms that the owner has replaced since.
-    if facts.under != Some(enabled) {
-        return Err(Reason::DebitNotActive);
+    let selected = facts.under.as_ref().filter(|selected| selected.enabled == enabled).ok_or(Reason::DebitNotActive)?;
+    // Or by what its client may not have any more.
+    let gate = gate(ctx.registry, &client, revision);
+    if !gate.lets_the_same(&selected.gate) {
+        return Err(Reason::PiiNotGranted);
     }
     let opened = Box::new(opened(fetching, facts));
     let event = if debit.holds_back() {
@@ -83,8 +87,9 @@ fn released(
     } else {
         Event::Fetched(opened)
     };
-    let basis =
+    let mut basis =
         vec![Basis { entity: ctx.entity.clone(), n: enabled }, Basis { entity: debit.client.clone(), n: standing }];
+    basis.extend(gate.basis(facts.endpoints.iter().map(|(endpoint, _)| endpoint)));
     Ok(Draft::further(event).on(basis))
 }
 
@@ -110,6 +115,8 @@ fn opened(fetching: &Fetching, facts: &Facts) -> Opened {
         bytes_in: size(object.size),
         bytes_out: size(facts.size),
         endpoints: facts.endpoints.clone(),
+        dropped: facts.dropped,
+        without_pii: false,
         large: Some(Box::new(Upload { by: fetching.by.clone(), object: object.id })),
     }
 }

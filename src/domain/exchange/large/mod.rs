@@ -7,16 +7,19 @@ mod sift;
 mod split;
 mod spread;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-pub use sift::{Sift, Stopped};
+pub use sift::{Sift, Stopped, Terms};
 pub use split::Splitter;
 
 use crate::domain::bytes::Digest;
 use crate::domain::event::{Authority, Direction};
 use crate::domain::id::{Address, MessageId};
+use crate::domain::pii::{Dropped, Gate};
 use crate::domain::time::Timestamp;
 
 /// Smallest chunk but for the last one of an object, bytes: it bounds how many there are.
@@ -91,6 +94,25 @@ pub struct Facts {
     pub endpoints: Vec<(SmolStr, u32)>,
     /// The namespaces of all records that came, for a credit.
     pub namespaces: Vec<SmolStr>,
-    /// Number of the entry that enabled the terms it was selected by, for a release.
-    pub under: Option<u64>,
+    /// Fields that were left out, for their class was not granted.
+    pub dropped: Dropped,
+    /// For a release: what it was selected by.
+    pub under: Option<Selected>,
 }
+
+/// What a release was selected by.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    /// Number of the entry that enabled the terms.
+    pub enabled: u64,
+    /// What they let pass then.
+    pub gate: Arc<Gate>,
+}
+
+impl PartialEq for Selected {
+    fn eq(&self, other: &Self) -> bool {
+        self.enabled == other.enabled && self.gate.lets_the_same(&other.gate)
+    }
+}
+
+impl Eq for Selected {}

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
 
 use super::split::Splitter;
 use super::spread::Spread;
-use super::{Facts, Object};
+use super::{Facts, Object, Selected};
 use crate::domain::bytes::Digest;
 use crate::domain::debit::Revision;
 use crate::domain::exchange::release::sieve;
+use crate::domain::id::Address;
 use crate::domain::limits::Limits;
+use crate::domain::pii::{Dropped, Gate, Mask};
 use crate::domain::records::Records;
 use crate::domain::verdict::Reason;
 
@@ -43,7 +46,23 @@ enum Way {
     /// All of it, byte for byte.
     Whole,
     /// What a debit's bundle selects.
-    Under { revision: Box<Revision>, enabled: u64, evaluated: bool },
+    Under(Box<Terms>),
+}
+
+/// The terms of a release.
+pub struct Terms {
+    /// The debit's revision that is in force.
+    pub revision: Revision,
+    /// Number of the entry that put it in force.
+    pub enabled: u64,
+    /// The HAT has taken the records through the bundle already, and a bridge brings what came of it.
+    pub evaluated: bool,
+    /// What they let pass.
+    pub gate: Arc<Gate>,
+    /// Whose records.
+    pub hat: Address,
+    /// Who gets them.
+    pub client: Address,
 }
 
 /// What goes out.
@@ -53,6 +72,7 @@ struct Out {
     count: u32,
     spread: Spread,
     namespaces: BTreeSet<SmolStr>,
+    dropped: Dropped,
     most: u64,
 }
 
@@ -72,11 +92,9 @@ impl Sift {
         Self::new(object, Way::Whole, limits)
     }
 
-    /// For a release under this revision, which entry `enabled` put in force. `evaluated`: the HAT has taken the records
-    /// through the bundle already, and a bridge brings what came of it.
-    pub fn under(object: Object, revision: &Revision, enabled: u64, evaluated: bool, limits: &Limits) -> Self {
-        let revision = Box::new(revision.clone());
-        Self::new(object, Way::Under { revision, enabled, evaluated }, limits)
+    /// For a release under these terms.
+    pub fn under(object: Object, terms: Terms, limits: &Limits) -> Self {
+        Self::new(object, Way::Under(Box::new(terms)), limits)
     }
 
     fn new(object: Object, way: Way, limits: &Limits) -> Self {
@@ -88,6 +106,7 @@ impl Sift {
             count: 0,
             spread: Spread::default(),
             namespaces: BTreeSet::new(),
+            dropped: Dropped::default(),
             most: limits.large_bytes.max(object.size),
         };
         Sift { object, splitter, hash: Sha256::new(), size: 0, way, out }
@@ -129,12 +148,12 @@ impl Sift {
                 out.size = self.size;
                 (digest, None)
             }
-            Way::Under { enabled, .. } => {
+            Way::Under(terms) => {
                 if out.count == 0 {
-                    return Err(Reason::NothingSelected.into());
+                    return Err(terms.gate.nothing(&out.dropped).into());
                 }
                 out.write(b"]", to)?;
-                (Digest(out.hash.finalize().into()), Some(enabled))
+                (Digest(out.hash.finalize().into()), Some(Selected { enabled: terms.enabled, gate: terms.gate }))
             }
         };
         Ok(Facts {
@@ -143,6 +162,7 @@ impl Sift {
             count: out.count,
             endpoints: out.spread.finish(),
             namespaces: out.namespaces.into_iter().collect(),
+            dropped: out.dropped,
             under,
         })
     }
@@ -152,7 +172,7 @@ impl Out {
     fn take(&mut self, way: &Way, records: &Records, to: &mut impl Write) -> Result<(), Stopped> {
         match way {
             Way::Whole => self.pass(records),
-            Way::Under { revision, evaluated, .. } => self.select(revision, *evaluated, records, to),
+            Way::Under(terms) => self.select(terms, records, to),
         }
     }
 
@@ -170,16 +190,15 @@ impl Out {
         self.add(records.count())
     }
 
-    fn select(
-        &mut self,
-        revision: &Revision,
-        evaluated: bool,
-        records: &Records,
-        to: &mut impl Write,
-    ) -> Result<(), Stopped> {
+    fn select(&mut self, terms: &Terms, records: &Records, to: &mut impl Write) -> Result<(), Stopped> {
         let room = (self.most - self.size.min(self.most)).min(BATCH_OUT_MAX);
         let most = usize::try_from(room).unwrap_or(usize::MAX);
-        let Some(taken) = sieve(revision, evaluated, records, most).map_err(|_| Reason::TooLarge)? else {
+        // Ids of records are hidden only where no personal data may leave, which never goes this way.
+        let mask = Mask { key: &[0; 32], hat: &terms.hat, client: &terms.client };
+        let (revision, gate, evaluated) = (&terms.revision, &terms.gate, terms.evaluated);
+        let passed = sieve(revision, gate, &mask, evaluated, records, most).map_err(|_| Reason::TooLarge)?;
+        self.dropped.add(&passed.dropped);
+        let Some(taken) = passed.taken else {
             return Ok(());
         };
         // A batch is an array, and so is what comes of it.

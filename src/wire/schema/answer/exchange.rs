@@ -23,7 +23,8 @@ pub fn trace() -> Value {
 
 /// One entry; which fields it has follows from its event.
 fn step() -> Value {
-    let part = answer(json!({"exchange": uuid(), "debit": string()}), json!({}));
+    let dropped = || answer(json!({}), json!({"quasi": count(), "direct": count(), "special": count()}));
+    let part = answer(json!({"exchange": uuid(), "debit": string()}), json!({"dropped": dropped()}));
     answer(
         json!({"leaf": count(), "at": time(), "entity": party_address(), "n": count(), "event": string()}),
         json!({
@@ -31,7 +32,7 @@ fn step() -> Value {
             "basis": array(entry()), "exchange": uuid(), "parent": uuid(), "pull": uuid(),
             "direction": {"enum": ["credit", "release", "pull"]}, "authority": string(), "to": party_address(),
             "delivery": uuid(), "deadline": time(), "openedAt": time(), "digestIn": digest(), "digestOut": digest(),
-            "countIn": count(), "countOut": count(), "bytesIn": count(), "bytesOut": count(),
+            "countIn": count(), "countOut": count(), "bytesIn": count(), "bytesOut": count(), "dropped": dropped(),
             "parts": array(part), "verdict": {"enum": ["accepted", "refused", "returned"]},
             "kinds": counts(), "repeated": count(), "unreadable": count(),
         }),

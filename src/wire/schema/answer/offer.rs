@@ -20,8 +20,11 @@ pub fn offer_show() -> Value {
 /// `offer.claims`.
 pub fn offer_claims() -> Value {
     let claim = answer(
-        json!({"hat": id(), "standing": claim_standing(), "since": time(), "claim": or_null(uuid())}),
-        json!({"until": time(), "publicKey": or_null(string()), "key": or_null(key())}),
+        json!({"standing": claim_standing()}),
+        json!({
+            "hat": id(), "since": time(), "claim": or_null(uuid()), "until": time(), "publicKey": or_null(string()),
+            "key": or_null(key()), "debit": id(),
+        }),
     );
     with(page(claim, id()), json!({"offer": id(), "satisfied": flag()}), json!({}))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::debit;
 use super::{answer, array, connected, count, digest, entry, flag, key, or_null, page, party_address, string, time};
 use crate::domain::Kind;
-use crate::wire::schema::shape::id;
+use crate::wire::schema::shape::{self, id};
 
 /// `trust.verify`.
 pub fn verify() -> Value {
@@ -95,6 +95,9 @@ fn view(kind: Option<Kind>) -> Value {
         json!({"digest": digest()}),
     );
     let mut sometimes = json!({"approvedBy": answer(json!({"operator": party_address(), "key": key()}), json!({}))});
+    if kind.is_none_or(|kind| matches!(kind, Kind::Org | Kind::App)) {
+        sometimes["classes"] = shape::classes("that it may ever be given");
+    }
     if kind.is_none_or(|kind| kind == Kind::App) {
         sometimes["versions"] = array(version);
     }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, array, count, counts, page, string, time};
+use super::{answer, array, count, counts, entry, page, string, time};
 use crate::domain::Status;
+use crate::wire::schema::shape::class;
 
 /// `stats.summary`.
 pub fn summary() -> Value {
@@ -30,6 +31,15 @@ pub fn reported() -> Value {
 
 /// `stats.catalogue`.
 pub fn catalogue() -> Value {
-    let field = answer(json!({"path": string(), "count": count()}), json!({}));
+    let field = answer(json!({"path": string(), "count": count(), "class": class()}), json!({}));
     page(answer(json!({"endpoint": string(), "fields": array(field)}), json!({})), string())
+}
+
+/// `catalogue.show`.
+pub fn classes() -> Value {
+    let field = answer(json!({"path": string(), "class": class()}), json!({"description": string()}));
+    answer(
+        json!({"endpoint": string(), "class": class(), "fields": array(field), "basis": array(entry())}),
+        json!({"description": string()}),
+    )
 }

@@ -1,0 +1,5 @@
+//! Tests of classes of personal data.
+
+mod gates;
+mod laws;
+mod names;
