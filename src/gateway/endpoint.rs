@@ -5,6 +5,7 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, Responder, Route};
 use serde_json::{Value, json};
 
+use super::once;
 use super::role::Role;
 
 /// In which shape errors are told.
@@ -184,6 +185,12 @@ impl Endpoint {
     pub fn header(mut self, name: &'static str, required: bool, about: &'static str, schema: Value) -> Self {
         self.doc.params.push(Param { name, place: "header", required, about, schema });
         self
+    }
+
+    /// The header under which a repeat acts once: the handler runs it by `once`.
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        self.header(once::HEADER, false, "Makes a repeat harmless", json!({ "type": "string", "maxLength": 128 }))
     }
 
     /// The JSON body's schema.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::shape::{all, once, repeatable};
+use super::shape::{all, once};
 use crate::domain::app::{Developer, Manifest};
 use crate::domain::{Address, Id, Kind, MessageId, Reason};
 use crate::gateway::caller::Caller;
@@ -63,19 +63,19 @@ pub fn endpoints() -> Vec<Endpoint> {
                 .empty(304, "Unchanged"),
         );
         let made = about(Endpoint::post(path(""), register), "Registers an application").body(object.clone());
-        calls.push(repeatable(made.access(Access::Account)).answer(201, "The application", object.clone()));
+        calls.push(made.access(Access::Account).repeatable().answer(201, "The application", object.clone()));
         let edit = of(Endpoint::put(path("/{id}"), edit), "Changes what is not published yet").body(object.clone());
         calls.push(edit.access(Access::Account));
         let next = about(Endpoint::post(path("/{id}/versions"), version_of), "A further version").body(object.clone());
         let next = next.path_param("id", "The application").access(Access::Account);
-        calls.push(repeatable(next).answer(201, "The application", object.clone()));
+        calls.push(next.repeatable().answer(201, "The application", object.clone()));
         for call in
-            [Endpoint::get(path("/{id}/publish"), publish), repeatable(Endpoint::post(path("/{id}/publish"), publish))]
+            [Endpoint::get(path("/{id}/publish"), publish), Endpoint::post(path("/{id}/publish"), publish).repeatable()]
         {
             calls.push(of(call, "Publishes what waits, as the operator").access(Access::Account));
         }
         for call in
-            [Endpoint::get(path("/{id}/suspend"), suspend), repeatable(Endpoint::post(path("/{id}/suspend"), suspend))]
+            [Endpoint::get(path("/{id}/suspend"), suspend), Endpoint::post(path("/{id}/suspend"), suspend).repeatable()]
         {
             calls.push(of(call, "Takes it out of force for now").access(Access::Account));
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::offer;
 use super::offers::{TAG, offer_id, show};
-use super::shape::{all, once, repeatable};
+use super::shape::{all, once};
 use crate::domain::{Address, Id, Key, Kind, MessageId, Reason, Timestamp};
 use crate::gateway::Gateway;
 use crate::gateway::caller::Caller;
@@ -40,13 +40,13 @@ pub fn endpoints() -> Vec<Endpoint> {
     for version in ["v2", "v3"] {
         calls.push(listed(&format!("/api/{version}/offer/{{id}}/claims")));
         let path = format!("/api/{version}/offer/{{id}}/registerClaim");
-        for call in [Endpoint::put(&path, register), repeatable(Endpoint::post(&path, register))] {
+        for call in [Endpoint::put(&path, register), Endpoint::post(&path, register).repeatable()] {
             let call = call.about(TAG, "Claims for a HAT; its owner enables the debit or does not");
             let call = call.access(Access::Account).original().path_param("id", "The offer's id");
             calls.push(call.query("hat", true, "The HAT's address", hat()).answer(200, "The claim", object.clone()));
         }
         let path = format!("/api/{version}/offer/{{id}}/claim");
-        for call in [Endpoint::get(&path, own), repeatable(Endpoint::post(&path, own))] {
+        for call in [Endpoint::get(&path, own), Endpoint::post(&path, own).repeatable()] {
             let call = call.about(TAG, "Claims as a HAT").access(Access::Hat).original();
             calls.push(call.path_param("id", "The offer's id").answer(200, "The claim", object.clone()));
         }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::shape::{once, repeatable};
+use super::shape::once;
 use crate::bridge::{OnboardError, Onboarded};
 use crate::domain::{Address, Id, Kind, Reason};
 use crate::gateway::Gateway;
@@ -32,10 +32,10 @@ pub fn endpoints() -> Vec<Endpoint> {
     ] {
         let call = Endpoint::post(path, register).about(TAG, "Registers a HAT by its address; again changes nothing");
         let body = json!({ "type": "object", "required": ["hatAddress"], "properties": body });
-        calls.push(repeatable(call).original().body(body).answer(200, "Registered", message.clone()));
+        calls.push(call.repeatable().original().body(body).answer(200, "Registered", message.clone()));
     }
     for path in ["/api/users/register-consent/{appId}", "/api/v3/users/register-consent/{appId}"] {
-        for call in [Endpoint::get(path, consent), repeatable(Endpoint::post(path, consent))] {
+        for call in [Endpoint::get(path, consent), Endpoint::post(path, consent).repeatable()] {
             let call = call.about(TAG, "The HAT's owner accepts an application").access(Access::Hat).original();
             calls.push(call.path_param("appId", "The application's id").answer(200, "Ledgered", message.clone()));
         }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::shape::{once, repeatable};
+use super::shape::once;
 use crate::domain::notice::{Notice, Target};
 use crate::domain::{Address, Kind};
 use crate::gateway::Gateway;
@@ -19,7 +19,7 @@ use crate::gateway::role::Role;
 pub fn endpoints() -> Vec<Endpoint> {
     let object = json!({ "type": "object" });
     let post = Endpoint::post("/api/notices", post).about("Original: notices", "Posts a notice").original();
-    vec![repeatable(post).access(Access::Account).body(object.clone()).answer(200, "The notice, with its id", object)]
+    vec![post.repeatable().access(Access::Account).body(object.clone()).answer(200, "The notice, with its id", object)]
 }
 
 /// The original's notice. What the exchange says of it itself is taken and not looked at.

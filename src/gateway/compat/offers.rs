@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::offer::{self, OfferRegistration};
-use super::shape::{all, once, repeatable};
+use super::shape::{all, once};
 use crate::domain::{Address, Id, Kind};
 use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
@@ -47,7 +47,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         let register = Endpoint::post(format!("/api/{version}/offer"), register)
             .about(TAG, "Registers an offer; needs the role MarketPlace or CreateDataOffers");
         calls.push(
-            repeatable(register)
+            register
+                .repeatable()
                 .access(Access::Account)
                 .original()
                 .query("org", false, "Which organisation of the account offers", text.clone())
@@ -56,7 +57,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         );
         let put = Endpoint::put(format!("/api/{version}/offer/{{id}}"), status);
         let post = Endpoint::post(format!("/api/{version}/offer/{{id}}/status"), status);
-        for call in [put, repeatable(post)] {
+        for call in [put, post.repeatable()] {
             let call = call.about(TAG, "Changes where an offer stands").access(Access::Account).original();
             let call =
                 call.path_param("id", "The offer's id").query("status", true, "Its next status", statuses.clone());

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::shape::{all, once, repeatable, uuid_of};
+use super::shape::{all, once, uuid_of};
 use crate::domain::{Address, Id, Kind, Reason};
 use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
@@ -29,7 +29,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .answer(200, "Plugs", json!({ "type": "array", "items": object }))
             .empty(304, "Unchanged"),
     ];
-    for call in [Endpoint::get(path, connect), repeatable(Endpoint::post(path, connect))] {
+    for call in [Endpoint::get(path, connect), Endpoint::post(path, connect).repeatable()] {
         let call = call.about(TAG, "Connects a plug to a HAT").access(Access::Token).original();
         let call = call.path_param("uuid", "The plug: its uuid or its id").query("hat", true, "The HAT", text.clone());
         calls.push(call.answer(200, "Done, or asked of the HAT's owner", object.clone()));

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::shape::{once, repeatable};
+use super::shape::once;
 use crate::domain::Id;
 use crate::domain::notice::{HATS_MAX, Notice, Target};
 use crate::gateway::Gateway;
@@ -42,7 +42,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         .query("hatFilter", false, "Those whose address has this in it", json!({ "type": "string" }))
         .body(body)
         .answer(200, "How many HATs are meant, and the notice's id", json!({ "type": "object" }));
-    vec![repeatable(push)]
+    vec![push.repeatable()]
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::domain::{Address, MessageId, Timestamp};
 use crate::gateway::Gateway;
 use crate::gateway::caller::Caller;
-use crate::gateway::endpoint::Endpoint;
 use crate::gateway::fault::{Fault, Original};
 use crate::gateway::link::Link;
 use crate::gateway::once::{self, Request};
@@ -70,12 +69,6 @@ pub async fn all(link: &Link, call: &str, mut question: Value) -> Result<Vec<Val
         question["after"] = page["next"].take();
     }
     Ok(items)
-}
-
-/// Describes the header that makes a repeat harmless.
-#[must_use]
-pub fn repeatable(endpoint: Endpoint) -> Endpoint {
-    endpoint.header(once::HEADER, false, "Makes a repeat harmless", json!({ "type": "string", "maxLength": 128 }))
 }
 
 /// Runs `work` once for the idempotency key that the request brings, if any; also what is told again has the original's

@@ -14,7 +14,7 @@ use crate::gateway::role::Role;
 use crate::gateway::{Gateway, etag};
 
 use super::describe;
-use super::shape::{once, repeatable};
+use super::shape::once;
 use super::structure::NamespaceStructure;
 
 const TAG: &str = "Original: statistics";
@@ -26,7 +26,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         "type": "array", "maxItems": EVENTS_MAX, "items": { "type": "object", "required": ["statsType"] },
     });
     vec![
-        repeatable(Endpoint::post("/stats/report", report))
+        Endpoint::post("/stats/report", report)
+            .repeatable()
             .about(TAG, "Reports a batch of a HAT's events")
             .access(Access::Hat)
             .original()
@@ -42,7 +43,8 @@ pub fn endpoints() -> Vec<Endpoint> {
             .original()
             .answer(200, "Namespaces with endpoints and fields", objects.clone())
             .empty(304, "Unchanged"),
-        repeatable(Endpoint::post("/stats/available-data/descriptions", describe))
+        Endpoint::post("/stats/available-data/descriptions", describe)
+            .repeatable()
             .about(TAG, "Writes descriptions into the catalogue; an empty one is taken away")
             .access(Access::Role(Role::Master))
             .original()

@@ -9,7 +9,7 @@ use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::link::Speaker;
-use crate::gateway::once::{self, Request};
+use crate::gateway::once::Request;
 use crate::gateway::page::{self, Page};
 use crate::gateway::{Gateway, etag};
 
@@ -21,9 +21,8 @@ pub fn endpoints() -> Vec<Endpoint> {
     let object = json!({ "type": "object" });
     let ids =
         |endpoint: Endpoint| endpoint.path_param("hat", "The HAT's address").path_param("debit", "The debit's id");
-    let key = json!({ "type": "string", "maxLength": 128 });
     let acts = |endpoint: Endpoint, access: Access| {
-        let endpoint = endpoint.access(access).header(once::HEADER, false, "Makes a repeat harmless", key.clone());
+        let endpoint = endpoint.access(access).repeatable();
         endpoint.answer(200, "The outcome, ledgered", json!({ "type": "object" }))
     };
     let post = |verb: &str| format!("{ONE}/{verb}");

@@ -37,7 +37,6 @@ pub fn endpoints() -> Vec<Endpoint> {
     });
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_MAX });
     let wait = json!({ "type": "integer", "minimum": 0, "maximum": WAIT_MAX, "default": 1 });
-    let key = json!({ "type": "string", "maxLength": 128 });
     vec![
         Endpoint::get("/api/v1/offers/{offer}/deliveries", list)
             .about(TAG, "The next deliveries under the offer; those without a receipt come again after 60 s")
@@ -50,7 +49,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .about(TAG, "Receipts for deliveries that were read, signed for the offer's owner")
             .access(Access::Offer)
             .path_param("offer", "Its id")
-            .header(once::HEADER, false, "Makes a repeat harmless", key.clone())
+            .repeatable()
             .body(json!({
                 "type": "object", "required": ["receipts"], "additionalProperties": false,
                 "properties": { "receipts": { "type": "array", "maxItems": PAGE_MAX, "items": receipt } },
@@ -60,7 +59,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .about(TAG, "Ends the offer's token; the answer has the next one")
             .access(Access::Account)
             .path_param("offer", "Its id")
-            .header(once::HEADER, false, "Makes a repeat harmless", key)
+            .repeatable()
             .answer(
                 200,
                 "The token",

@@ -8,7 +8,7 @@ use crate::domain::{Address, Id, Kind};
 use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
-use crate::gateway::{Gateway, etag, once};
+use crate::gateway::{Gateway, etag};
 
 const TAG: &str = "HATs";
 
@@ -27,9 +27,8 @@ const BRINGS: [(&str, Kind, &str); 2] = [
 
 /// Its calls.
 pub fn endpoints() -> Vec<Endpoint> {
-    let key = json!({ "type": "string", "maxLength": 128 });
     let acts = |endpoint: Endpoint, access: Access| {
-        let endpoint = endpoint.access(access).header(once::HEADER, false, "Makes a repeat harmless", key.clone());
+        let endpoint = endpoint.access(access).repeatable();
         let endpoint = endpoint.path_param("hat", "The HAT's address").path_param("party", "Its id");
         endpoint.answer(200, "The outcome, ledgered", json!({ "type": "object" }))
     };

@@ -11,7 +11,7 @@ use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::link::{self, Speaker};
-use crate::gateway::once::{self, Request};
+use crate::gateway::once::Request;
 use crate::gateway::page::{self, Page};
 use crate::gateway::{Gateway, etag};
 
@@ -40,12 +40,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         .query("party", false, "Those that this party posted", json!({ "type": "string" }));
     vec![
         page::described(list).empty(304, "Unchanged"),
-        Endpoint::post(PATH, post)
-            .about(TAG, "Posts a notice")
-            .access(Access::Account)
-            .header(once::HEADER, false, "Makes a repeat harmless", json!({ "type": "string", "maxLength": 128 }))
-            .body(body)
-            .answer(201, "Its id and the outcome, ledgered", json!({ "type": "object" })),
+        Endpoint::post(PATH, post).about(TAG, "Posts a notice").access(Access::Account).repeatable().body(body).answer(
+            201,
+            "Its id and the outcome, ledgered",
+            json!({ "type": "object" }),
+        ),
     ]
 }
 

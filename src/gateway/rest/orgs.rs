@@ -12,7 +12,7 @@ use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::link::Speaker;
-use crate::gateway::once::{self, Request};
+use crate::gateway::once::Request;
 use crate::gateway::role::Role;
 
 /// Its calls.
@@ -23,7 +23,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/api/v1/orgs", register)
             .about("Parties", "Registers an organisation of the account; it waits for approval")
             .access(Access::Account)
-            .header(once::HEADER, false, "Makes a repeat harmless", json!({ "type": "string", "maxLength": 128 }))
+            .repeatable()
             .body(json!({
                 "type": "object", "required": ["id", "name"], "additionalProperties": false,
                 "properties": { "id": text, "name": text },
@@ -33,7 +33,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .about("Parties", "Approves an account's organisation")
             .access(Access::Role(Role::Master))
             .path_param("org", "Its id")
-            .header(once::HEADER, false, "Makes a repeat harmless", json!({ "type": "string", "maxLength": 128 }))
+            .repeatable()
             .answer(200, "The outcome, ledgered", outcome),
     ]
 }

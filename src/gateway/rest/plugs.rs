@@ -12,7 +12,7 @@ use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::link::Speaker;
-use crate::gateway::once::{self, Request};
+use crate::gateway::once::Request;
 use crate::gateway::role::Role;
 use crate::wire::form;
 
@@ -23,10 +23,7 @@ const WHY_BYTES_MAX: usize = 1024;
 /// Its calls.
 pub fn endpoints() -> Vec<Endpoint> {
     let text = json!({ "type": "string", "minLength": 1, "maxLength": 128 });
-    let key = json!({ "type": "string", "maxLength": 128 });
-    let acts = |endpoint: Endpoint, access| {
-        endpoint.access(access).header(once::HEADER, false, "Makes a repeat harmless", key.clone())
-    };
+    let acts = |endpoint: Endpoint, access| endpoint.access(access).repeatable();
     let register = Endpoint::post("/api/v1/plugs", register)
         .about(TAG, "Registers a plug of the account, or a changed one of its own; it waits for approval")
         .body(json!({
