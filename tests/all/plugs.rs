@@ -6,31 +6,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use dex::actors::clock::{Clock, SystemClock};
-use dex::client::{Client, Item, Order, keys};
+use dex::client::{Client, Item, Order};
 use dex::daemon::Extras;
 use dex::domain::plug::ConnectionState;
 use dex::domain::{Event, Status, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::cast::{Cast, address, id};
+use crate::support::cast::{Cast, id, manifest_plug};
 use crate::support::exchange::Exchange;
 use crate::support::inside::{Ground, Inside};
 use crate::support::nats_server::TestServer;
-
-const MANIFEST: &str = include_str!("../../src/domain/plug/facebook.json");
-
-/// A plug with a manifest that keeps it fresh for a minute, approved.
-async fn fitbit(operator: &Client) -> Client {
-    let signer = keys::generate();
-    let key = signer.public();
-    let plug = operator.speaking(address("plug:fitbit"), signer);
-    let mut manifest: Value = serde_json::from_str(MANIFEST).expect("JSON");
-    manifest["freshForSeconds"] = json!(60);
-    let body = json!({ "key": key, "name": "Fitbit", "namespace": "fitbit", "manifest": manifest });
-    plug.send(Order::new(plug.party(), &["register"], body.to_string())).await.expect("registered");
-    operator.approve(plug.party(), &key).await.expect("approved");
-    plug
-}
 
 async fn report(plug: &Client, body: Value) {
     plug.send(Order::new(plug.party(), &["report"], body.to_string())).await.expect("taken");
@@ -49,7 +34,7 @@ async fn an_owner_is_asked_until_it_answers_over_a_kill() {
     let broker = TestServer::start();
     let mut exchange = Exchange::tuned(&broker, "[limits]\nconnecting_again = \"1s\"");
     let cast = Cast::new(exchange.client().await, 2).await;
-    let plug = fitbit(&cast.operator).await;
+    let plug = manifest_plug(&cast.operator, "fitbit", 60).await;
     let (asking, of) = (plug.clone(), cast.hat(0));
     let wish = tokio::spawn(async move {
         asking.conclude(Order::plug_connect(&of, &id("fitbit")), Duration::from_secs(120)).await.expect("answered")
@@ -151,7 +136,7 @@ async fn a_plug_that_reports_nothing_goes_stale_by_the_clock_also_over_a_stop() 
     let ground = Ground::new();
     let daemon = Inside::start(ground.config(""), Extras::default());
     let operator = ground.client().await;
-    let plug = fitbit(&operator).await;
+    let plug = manifest_plug(&operator, "fitbit", 60).await;
     report(&plug, json!({ "done": 1 })).await;
     let told = shown(&operator).await;
     assert_eq!(told["health"]["standing"], "healthy");

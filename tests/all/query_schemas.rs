@@ -16,7 +16,7 @@ use dex::domain::{Id, Reason};
 use dex::wire::schema;
 use serde_json::{Value, json};
 
-use crate::support::cast::{Cast, RECORD, address, full_bundle, id, terms};
+use crate::support::cast::{Cast, RECORD, address, full_bundle, id, manifest_plug, terms};
 use crate::support::gateway::HAT_PUBLIC;
 use crate::support::inside::{Ground, Inside};
 use crate::support::schema::{doctored, judge, named, seen, strict};
@@ -107,18 +107,9 @@ impl World {
                 operator.approve(&address(party), &public).await.expect("approved");
             }
         }
-        let (first, second) = (keys::generate(), keys::generate());
-        let (plug, key) = (address("plug:fitbit"), first.public());
-        let mut manifest: Value =
-            serde_json::from_str(include_str!("../../src/domain/plug/facebook.json")).expect("JSON");
-        manifest["settings"] = json!({});
-        let of = |key, more: Value| json!({ "key": key, "name": "Fitbit", "namespace": "fitbit", "manifest": more });
-        let own = operator.speaking(plug.clone(), first);
-        own.send(order("plug:fitbit", &["register"], of(key, manifest.clone()))).await.expect("registered");
-        operator.approve(&plug, &key).await.expect("approved");
-        let other = operator.speaking(plug.clone(), second);
-        let body = of(other.key().expect("it signs"), manifest.clone());
-        other.send(order("plug:fitbit", &["register"], body)).await.expect("registered");
+        let own = manifest_plug(operator, "fitbit", 3600).await;
+        let other = operator.speaking(own.party().clone(), keys::generate());
+        other.register_plug("Somebody else", "fitbit").await.expect("registered");
         let why = json!({ "key": other.key().expect("it signs"), "why": "somebody else" });
         operator.send(order("plug:fitbit", &["decline"], why)).await.expect("declined");
         let jobs = json!({ "done": 3, "failed": 1, "lagSeconds": 60, "error": "the source is away" });

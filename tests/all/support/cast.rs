@@ -1,6 +1,6 @@
 //! The usual parties, registered and connected: a platform, HATs, one plug, one organisation.
 
-use dex::client::{Client, keys};
+use dex::client::{Client, Order, keys};
 use dex::domain::event::{Bundle, DebitTerms, PropertyQuery};
 use dex::domain::{Address, Id};
 use serde_json::{Value, json};
@@ -49,6 +49,21 @@ pub fn full_bundle() -> Value {
         }],
         "orderBy": "text", "ordering": "descending", "limit": 10,
     } } })
+}
+
+/// A plug whose id is its namespace, with a manifest that keeps it fresh for so many seconds, approved.
+#[allow(dead_code)]
+pub async fn manifest_plug(operator: &Client, name: &str, fresh_for_seconds: u32) -> Client {
+    let signer = keys::generate();
+    let key = signer.public();
+    let plug = operator.speaking(address(&format!("plug:{name}")), signer);
+    let text = include_str!("../../../src/domain/plug/facebook.json");
+    let mut manifest: Value = serde_json::from_str(text).expect("JSON");
+    manifest["freshForSeconds"] = json!(fresh_for_seconds);
+    let body = json!({ "key": key, "name": name, "namespace": name, "manifest": manifest });
+    plug.send(Order::new(plug.party(), &["register"], body.to_string())).await.expect("registered");
+    operator.approve(plug.party(), &key).await.expect("approved");
+    plug
 }
 
 /// Voices of the parties.
