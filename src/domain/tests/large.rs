@@ -89,7 +89,7 @@ proptest! {
         let count = u32::try_from(records.len()).expect("few");
         let w = World::new();
         let debit = &w.hat(BOB).debits[&id("d1")];
-        let (revision, _) = debit.in_force(w.now).expect("in force");
+        let (revision, enabled) = debit.in_force(w.now).expect("in force");
         let limits = Limits::default();
         let made = sift(Sift::under(object(text.as_bytes(), count), under_d1(&w), &limits), text.as_bytes(), size);
         let body = Records::parse(text.clone().into(), 1000).expect("records");
@@ -101,7 +101,7 @@ proptest! {
                 let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).expect("JSON");
                 prop_assert_eq!(json(&out), json(&taken.body));
                 prop_assert_eq!((facts.count, &facts.endpoints), (taken.count, &taken.endpoints));
-                prop_assert_eq!(facts.under, Some(enabled));
+                prop_assert_eq!(facts.under.map(|it| it.enabled), Some(enabled));
             }
         }
         let (facts, out) = sift(Sift::whole(object(text.as_bytes(), count), &limits), text.as_bytes(), size).expect("as it is");

@@ -133,7 +133,7 @@ fn deliveries_that_share_a_signature_are_verified_one_by_one_and_together() {
                 signer,
                 ORIGIN,
                 &opened(Direction::Release),
-                &Shown::of(&opened(Direction::Release)),
+                &outgoing::Shown::of(&opened(Direction::Release)),
                 RECEIPT_TO,
                 content.clone(),
             )
@@ -168,7 +168,7 @@ fn deliveries_that_share_a_signature_are_verified_one_by_one_and_together() {
         &signer(),
         ORIGIN,
         &opened(Direction::Release),
-        &Shown::of(&opened(Direction::Release)),
+        &outgoing::Shown::of(&opened(Direction::Release)),
         RECEIPT_TO,
         contents[0].clone(),
     );
