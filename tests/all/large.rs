@@ -47,9 +47,13 @@ async fn one_byte_above_the_limit_goes_as_an_object_and_is_settled() {
     assert_eq!(Some(object.id), outcome.delivery);
     assert!(came == text, "byte for byte");
     cleared(&link, &exchange.path("state")).await;
-    let page = exchange.metrics().await;
+    // Counted once it is done, so a moment after nothing is left.
     for what in ["fetched", "delivered", "cleared"] {
-        assert_eq!(counted(&page, "dex_large_moved_total", &[what]), 1, "{what}");
+        let deadline = Instant::now() + PATIENCE;
+        while counted(&exchange.metrics().await, "dex_large_moved_total", &[what]) != 1 {
+            assert!(Instant::now() < deadline, "{what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     let told = cast.operator.query("exchange.trace", format!(r#"{{"id":"{}"}}"#, outcome.exchange)).await;
     let told = told.expect("traced").to_string();
@@ -114,13 +118,15 @@ async fn what_is_wrong_is_refused_by_its_reason_and_leaves_nothing() {
     bucket.purge().await.expect("purged");
     // No records; outside of the sender's namespace.
     let client = &link.client;
-    for (body, reason) in [
-        ("[{\"endpoint\":\"facebook/feed\"}]", Reason::Malformed),
-        ("[{\"endpoint\":\"facebook/feed\",\"data\":1}", Reason::Malformed),
-        ("[{\"endpoint\":\"rumpel/notes\",\"data\":1}]", Reason::OutsideNamespace),
+    for (number, body, reason) in [
+        (1, "[{\"endpoint\":\"facebook/feed\"}]", Reason::Malformed),
+        (2, "[{\"endpoint\":\"facebook/feed\",\"data\":1}", Reason::Malformed),
+        (3, "[{\"endpoint\":\"rumpel/notes\",\"data\":1}]", Reason::OutsideNamespace),
     ] {
         let size = body.len() as u64;
-        let object = Object { id: object.id, size, digest: Digest::of(body.as_bytes()), count: 1, chunks: 1 };
+        // An id that was used before may still be cleared.
+        let id = uuid::Uuid::from_u128(number);
+        let object = Object { id, size, digest: Digest::of(body.as_bytes()), count: 1, chunks: 1 };
         let at = place(BUCKET_IN, cast.plug.party(), object.id);
         dex::nats::objects::put(client, &at, 0, body.into()).await.expect("stored");
         let answer = cast.plug.send_fetched(Order::credit_object(&hat, &by, &object), PATIENCE).await;
