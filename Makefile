@@ -8,6 +8,8 @@ PYTHON ?= python3
 SECONDS ?=
 # Kills of a soak.
 ROUNDS ?= 200
+# Length of fuzzing in minutes.
+MINUTES ?= 10
 
 export DEX_NATS_SERVER := $(shell tools/nats-server-path)
 export CARGO_TERM_COLOR ?= auto
@@ -44,6 +46,10 @@ bench: nats-server ## Measures each step of the path, then an exchange end to en
 	cargo build --release --bin dex
 	DEX_NATS_SERVER="$$(tools/nats-server-path)" $(or $(CARGO_TARGET_DIR),target)/release/dex bench
 
+.PHONY: fuzz
+fuzz: ## Runs mutated bundles over mutated records for MINUTES (10), beside a second evaluator
+	DEX_FUZZ_MINUTES=$(MINUTES) cargo test --test all -- --ignored --exact --nocapture bundle_fuzz::fuzzing_for_minutes
+
 .PHONY: fmt
 fmt: ## Formats the code
 	cargo fmt
@@ -60,8 +66,8 @@ python: ## Makes .tools/venv with what the Python examples and the REST tests ne
 	@tools/make-venv
 
 .PHONY: debian
-debian: ## Installs the Debian packages that tests of the systemd unit and the dashboard need
-	@tools/install-debian systemd prometheus postgresql
+debian: ## Installs the Debian packages that tests of the systemd unit, the dashboard and the docs page need
+	@tools/install-debian systemd prometheus postgresql chromium
 
 .PHONY: clean-tools
 clean-tools: ## Removes .tools/

@@ -5,6 +5,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 SIGNED_IN = ["Dex-Id", "Dex-From", "Dex-Key", "Dex-Deadline", "Dex-Reply", "Dex-Want", "Dex-Pull"]
 SIGNED_OUT = ["Dex-Source", "Dex-Count", "Dex-Receipt-To", "Dex-Authority"]
+SIGNED_WHEN_THERE = ["Dex-Digest-In"]  # has a line only when it is there
 
 
 class Refused(Exception):
@@ -100,6 +101,8 @@ class Party:
         assert h["Dex-Digest"] == hashlib.sha256(message.data).hexdigest(), "another body than was sent"
         assert h["Dex-Key"] in self.dex_keys and h["Dex-From"] == f"dex:{self.origin}", "not from the exchange"
         text = signed_text("dex-v1-out", self.origin, message.subject, h, message.data, SIGNED_OUT)
+        if "Dex-Path" in h:  # the signature is shared with other deliveries
+            text = "\n".join(["dex-v1-tree", self.origin, root(text, h["Dex-Path"]).hex()]).encode()
         key = VerifyKey(base64.b32decode(h["Dex-Key"])[1:33])
         key.verify(text, base64.urlsafe_b64decode(h["Dex-Sig"] + "=="))
 
@@ -114,7 +117,29 @@ class Party:
 
 def signed_text(version, origin, subject, headers, body, more=()):
     lines = [version, origin, subject, *(headers.get(name, "") for name in SIGNED_IN), hashlib.sha256(body).hexdigest()]
-    return "\n".join(lines + [headers.get(name, "") for name in more]).encode()
+    lines += [headers.get(name, "") for name in more]
+    return "\n".join(lines + [headers[name] for name in SIGNED_WHEN_THERE if more and name in headers]).encode()
+
+
+def root(leaf, path):
+    """The root of the Merkle tree that this path leads to from this leaf (RFC 9162, 2.1.3.2)."""
+    index, size, hashes = path.split(".")
+    f, s, hashes, at = int(index), int(size) - 1, base64.urlsafe_b64decode(hashes + "=="), sha256(b"\0", leaf)
+    for n in range(0, len(hashes), 32):
+        assert s > 0, "the path is too long"
+        if f & 1 or f == s:
+            at = sha256(b"\1", hashes[n:n + 32], at)
+            while f and not f & 1:
+                f, s = f >> 1, s >> 1
+        else:
+            at = sha256(b"\1", at, hashes[n:n + 32])
+        f, s = f >> 1, s >> 1
+    assert s == 0, "the path is too short"
+    return at
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def uuid7():

@@ -26,7 +26,11 @@ async def main(address, seed_file, plug, debit, deliveries=0):
         if topic == "delivery":
             name = message.headers["Dex-Id"]
             new = name not in kept
-            kept[name] = json.loads(message.data)
+            body = json.loads(message.data)
+            if isinstance(body, dict) and "object" in body:  # large content: this small HAT leaves it to expire
+                await message.ack()
+                continue
+            kept[name] = body
             outcome = await hat.receipt(message)
             print("kept", len(kept[name]), "records from", message.headers["Dex-Source"], outcome["status"], flush=True)
             if new:

@@ -7,7 +7,7 @@ use super::dispatch::Publish;
 use super::outbox::{Mark, Outbox, nanos};
 use super::shared::sealed;
 use crate::domain::event::Direction;
-use crate::domain::{Effect, effects_of};
+use crate::domain::{Effect, Event, effects_of};
 use crate::store::Sealed;
 use crate::telemetry::events::{EffectFailed, Redelivered};
 
@@ -17,6 +17,11 @@ const REDELIVER_MAX: usize = 500;
 impl Outbox {
     /// Sends open deliveries again whose time has come.
     pub async fn redeliver(&mut self) {
+        self.ready_again().await;
+        self.leave().await;
+    }
+
+    async fn ready_again(&mut self) {
         let now = self.shared.clock.now();
         for _ in 0..REDELIVER_MAX {
             let Some(&(next, delivery)) = self.due.first() else { return };
@@ -25,25 +30,30 @@ impl Outbox {
             }
             self.due.remove(&(next, delivery));
             let Some(item) = self.items.get_mut(&delivery) else { continue };
-            item.attempts += 1;
-            let first = nanos(self.shared.bounds.redelivery_first);
-            let wait = first.saturating_mul(1 << item.attempts.min(20)).min(nanos(self.shared.bounds.redelivery_max));
-            item.next = now.plus(wait);
+            let wait = nanos(self.shared.bounds.redelivery_first).saturating_mul(1 << (item.attempts + 1).min(20));
+            item.next = now.plus(wait.min(nanos(self.shared.bounds.redelivery_max)));
             self.due.insert((item.next, delivery));
             let (leaf, spool) = (item.leaf, item.spool);
             let Some(sealed) = self.shared.entry(leaf) else { continue };
             // What is held back waits for the entry by which it leaves.
             let Some(opened) = sealed.entry.event.left() else { continue };
+            if !self.may_leave(opened) {
+                continue;
+            }
+            if let Some(item) = self.items.get_mut(&delivery) {
+                item.attempts += 1;
+            }
             Redelivered {}.emit();
             if opened.direction == Direction::Pull {
                 self.request(opened).await;
                 continue;
             }
+            if opened.large.is_some() {
+                self.shared.large.deliver(leaf, opened);
+                continue;
+            }
             match self.content(spool) {
-                Ok(content) => {
-                    let lane = self.shared.partition_of(&sealed.entry.entity);
-                    self.deliver(&sealed.entry.entity, opened, lane, content).await;
-                }
+                Ok(content) => self.deliver(&sealed.entry.entity, opened, content).await,
                 Err(detail) => EffectFailed { what: "re-delivery", detail: &detail }.emit(),
             }
         }
@@ -74,12 +84,16 @@ impl Outbox {
         }
         for sealed in owed {
             let event = &sealed.entry.event;
-            let open = event.began().or(event.left()).is_none_or(|it| self.items.contains_key(&it.delivery));
+            let about = match event {
+                Event::Fetching(fetching) => Some(fetching.delivery),
+                _ => event.began().or(event.left()).map(|opened| opened.delivery),
+            };
+            let open = about.is_none_or(|delivery| self.items.contains_key(&delivery));
             if !open {
                 self.tell_only(&sealed).await;
                 continue;
             }
-            self.publish(Publish {
+            self.publish(vec![Publish {
                 lane: self.shared.partition_of(&sealed.entry.entity),
                 contents: vec![None],
                 sealed: vec![sealed],
@@ -87,7 +101,7 @@ impl Outbox {
                 refusals: Vec::new(),
                 tree_size,
                 checkpoint: Arc::clone(&checkpoint),
-            })
+            }])
             .await;
         }
     }

@@ -16,6 +16,8 @@ use crate::store::Sealed;
 
 /// Most shares of commits that wait to be published.
 const QUEUE: usize = 64;
+/// Most shares of commits that are published at once.
+const SHARES: usize = 8;
 /// How often re-deliveries are looked for.
 const REDELIVER_EVERY: Duration = Duration::from_secs(1);
 
@@ -118,7 +120,14 @@ async fn run(
             Some(lost) = lost.recv() => outbox.lost(lost),
             publish = due.recv() => match publish {
                 Some(publish) => {
-                    outbox.publish(publish).await;
+                    // What waits already leaves with it: their deliveries share signatures.
+                    let mut shares = vec![publish];
+                    while shares.len() < SHARES
+                        && let Ok(publish) = due.try_recv()
+                    {
+                        shares.push(publish);
+                    }
+                    outbox.publish(shares).await;
                     // A queue that is never empty must not keep what was lost waiting for ever.
                     if outbox.heals() {
                         outbox.heal().await;

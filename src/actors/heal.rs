@@ -134,21 +134,29 @@ impl Outbox {
                 match effect {
                     Effect::Outcome { to, outcome, .. } => told.push((to, self.placed(sealed, outcome, tree_size))),
                     Effect::Deliver(opened) => {
+                        if !self.items.contains_key(&opened.delivery) || !self.may_leave(&opened) {
+                            continue;
+                        }
                         let Some(item) = self.items.get(&opened.delivery) else { continue };
+                        if opened.large.is_some() {
+                            self.shared.large.deliver(sealed.leaf, &opened);
+                            deliveries += 1;
+                            continue;
+                        }
                         match self.content(item.spool) {
                             Ok(content) => {
-                                let lane = self.shared.partition_of(&sealed.entry.entity);
-                                self.deliver(&sealed.entry.entity, &opened, lane, content).await;
+                                self.deliver(&sealed.entry.entity, &opened, content).await;
                                 deliveries += 1;
                             }
                             Err(detail) => EffectFailed { what: "healing", detail: &detail }.emit(),
                         }
                     }
-                    Effect::Request(opened) if self.items.contains_key(&opened.delivery) => {
+                    Effect::Request(opened) if self.items.contains_key(&opened.delivery) && self.may_leave(&opened) => {
                         self.request(&opened).await;
                         requests += 1;
                     }
                     Effect::RecallRequest { to, delivery, without_pii, .. } if self.items.contains_key(&delivery) => {
+                        self.leave().await;
                         self.recall_request(sealed, &to, delivery, without_pii).await;
                         requests += 1;
                     }
@@ -156,7 +164,11 @@ impl Outbox {
                         self.connection(sealed, &to, &said).await;
                         connections += 1;
                     }
-                    Effect::Request(_) | Effect::RecallRequest { .. } | Effect::Send { .. } | Effect::Close { .. } => {}
+                    Effect::Request(_)
+                    | Effect::RecallRequest { .. }
+                    | Effect::Fetch(_)
+                    | Effect::Send { .. }
+                    | Effect::Close { .. } => {}
                 }
             }
         }
@@ -166,6 +178,7 @@ impl Outbox {
             ("request", requests),
             ("outcome", told.len() as u64),
         ];
+        self.leave().await;
         self.tell(told).await;
         for (what, count) in counts {
             Healed { what, count }.emit();

@@ -72,6 +72,7 @@ pub fn fold(entity: &Address, row: Option<&Row>, tail: &[Arc<Sealed>]) -> Result
 pub fn wake_of(entity: &Address, row: &Row) -> Result<Option<Timestamp>, StoreError> {
     Ok(match entity.kind {
         Kind::Hat => crate::store::state_of::<Hat>(entity, Some(row))?.wake(),
+        Kind::Plug => crate::store::state_of::<Plug>(entity, Some(row))?.wake(),
         Kind::Offer => crate::store::state_of::<Offer>(entity, Some(row))?.wake(),
         _ => None,
     })

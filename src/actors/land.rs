@@ -105,6 +105,7 @@ impl Landing {
             for sealed in &arrived.sealed {
                 self.shared.registry.fold(&sealed.entry);
                 self.shared.reported.fold(&sealed.entry);
+                self.shared.connections.fold(&sealed.entry, &self.shared.db, &self.shared.tail);
                 self.shared.notices.fold(sealed);
                 books.take(sealed);
             }

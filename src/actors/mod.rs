@@ -20,15 +20,18 @@ mod wakes;
 mod work;
 
 pub mod clock;
+pub mod connections;
 pub mod directory;
 pub mod dispatch;
 pub mod entity;
 pub mod fatal;
 pub mod herald;
 pub mod kinds;
+pub mod large;
 pub mod ledger;
 pub mod notices;
 pub mod outbox;
+mod parked;
 pub mod partition;
 pub mod path;
 pub mod position;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::dispatch::{Publish, Repeat};
 use super::heal::Healing;
+use super::parked::Waiting;
 use super::prefix::Prefix;
 use super::shared::Shared;
 use crate::domain::event::Opened;
@@ -23,7 +24,8 @@ use crate::nats::{BatchPublisher, Ticket, header_map};
 use crate::store::Sealed;
 use crate::telemetry::Published;
 use crate::telemetry::events::EffectFailed;
-use crate::wire::outgoing::Shown;
+use crate::wire::outgoing::{Shown, Unsigned};
+use crate::wire::together::TOGETHER_MAX;
 use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
 
 /// Most bytes of outcomes in one message, by a generous estimate: well under the broker's largest payload.
@@ -37,6 +39,8 @@ pub(super) struct Item {
     pub(super) spool: Option<SpoolRef>,
     pub(super) attempts: u32,
     pub(super) next: Timestamp,
+    /// For whose sake it waits, when it does: it is in `waiting` then and not in `due`.
+    pub(super) parked: Option<Address>,
 }
 
 /// Leaves that count as dispatched once `ticket` is acknowledged.
@@ -56,9 +60,13 @@ pub struct Outbox {
     /// Open exchanges. Bounded by `open_per_hat` over all HATs.
     pub(super) items: HashMap<Uuid, Item>,
     pub(super) due: BTreeSet<(Timestamp, Uuid)>,
+    /// What does not leave for now.
+    pub(super) waiting: Waiting,
     pub(super) marks: mpsc::Sender<Mark>,
     pub(super) last: (Ticket, Ticket),
     pub(super) healing: Healing,
+    /// Deliveries that leave under one signature, with how long each is of use. Fewer than [`TOGETHER_MAX`].
+    pub(super) leaving: Vec<(Unsigned, Duration)>,
 }
 
 /// An outcome with its place in the ledger, on its way to a party.
@@ -82,9 +90,11 @@ impl Outbox {
             inward,
             items: HashMap::with_capacity(open.len()),
             due: BTreeSet::new(),
+            waiting: Waiting::default(),
             marks,
             last: (0, 0),
             healing: Healing::default(),
+            leaving: Vec::new(),
         };
         for (delivery, leaf, spool) in open {
             outbox.keep(delivery, leaf, spool);
@@ -94,51 +104,82 @@ impl Outbox {
 
     fn keep(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = self.shared.clock.now().plus(nanos(self.shared.bounds.redelivery_first));
-        if let Some(old) = self.items.insert(delivery, Item { leaf, spool, attempts: 0, next }) {
-            self.due.remove(&(old.next, delivery));
+        if let Some(old) = self.items.insert(delivery, Item { leaf, spool, attempts: 0, next, parked: None }) {
+            self.forget(&old, delivery);
         }
         self.due.insert((next, delivery));
     }
 
-    /// Publishes one share of a commit.
-    pub async fn publish(&mut self, publish: Publish) {
+    /// An open exchange has no turn any more.
+    fn forget(&mut self, item: &Item, delivery: Uuid) {
+        self.due.remove(&(item.next, delivery));
+        if let Some(party) = &item.parked {
+            self.waiting.remove(party, delivery);
+        }
+    }
+
+    /// Publishes shares of commits.
+    pub async fn publish(&mut self, shares: Vec<Publish>) {
         let mut told: Vec<Told> = Vec::new();
+        for share in &shares {
+            self.share(share, &mut told).await;
+        }
+        self.leave().await;
+        self.tell(told).await;
+        for share in &shares {
+            if let (Some(first), Some(last)) = (share.sealed.first(), share.sealed.last()) {
+                let mark = Mark { tickets: self.last, from: first.leaf, to: last.leaf + 1 };
+                // The follower ends only with this arbiter.
+                drop(self.marks.send(mark).await);
+            }
+        }
+    }
+
+    async fn share(&mut self, publish: &Publish, told: &mut Vec<Told>) {
         for (number, sealed) in publish.sealed.iter().enumerate() {
             let content = publish.contents.get(number).cloned().flatten();
-            self.effects(sealed, content, &publish, &mut told).await;
+            self.effects(sealed, content, publish, told).await;
         }
         for repeat in &publish.repeats {
-            self.repeat(repeat, &publish, &mut told).await;
+            self.repeat(repeat, publish, told).await;
         }
         for refusal in &publish.refusals {
             let problem = Problem::new(refusal.reason, refusal.detail.clone(), refusal.id);
             self.plain(outgoing::reply_problem(&refusal.reply, &problem)).await;
-        }
-        self.tell(told).await;
-        if let (Some(first), Some(last)) = (publish.sealed.first(), publish.sealed.last()) {
-            let mark = Mark { tickets: self.last, from: first.leaf, to: last.leaf + 1 };
-            // The follower ends only with this arbiter.
-            drop(self.marks.send(mark).await);
         }
     }
 
     /// Keeps the place of a content that is held back.
     fn hold(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = Timestamp(i64::MAX);
-        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next });
+        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next, parked: None }).leaf = leaf;
     }
 
     async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
         let kept = match &sealed.entry.event {
             Event::Held { opened, .. } => Some(opened.delivery),
             Event::NoticePosted(posted) => Some(posted.notice),
+            Event::Fetching(fetching) => Some(fetching.delivery),
             _ => None,
         };
         if let Some(delivery) = kept {
             self.hold(delivery, sealed.leaf, sealed.spool.map(spool_ref));
         }
+        self.unpark(&sealed.entry);
+        if let Event::Held { opened, .. } = &sealed.entry.event
+            && opened.large.is_some()
+        {
+            self.shared.large.rest(sealed.leaf, opened);
+        }
         for effect in effects_of(&sealed.entry) {
             match effect {
+                Effect::Fetch(fetching) => self.shared.large.fetch(sealed.leaf, &fetching),
+                Effect::Deliver(opened) if opened.large.is_some() => {
+                    self.keep(opened.delivery, sealed.leaf, None);
+                    if self.may_leave(&opened) {
+                        self.shared.large.deliver(sealed.leaf, &opened);
+                    }
+                }
                 Effect::Outcome { to, outcome, first } => {
                     let out = self.placed(sealed, outcome, publish.tree_size);
                     if first {
@@ -156,16 +197,23 @@ impl Outbox {
                     let kept = self.items.get(&opened.delivery).and_then(|item| item.spool);
                     let spool = sealed.spool.map(spool_ref).or(kept);
                     self.keep(opened.delivery, sealed.leaf, spool);
+                    if !self.may_leave(&opened) {
+                        continue;
+                    }
                     match content.clone().map_or_else(|| self.content(spool), Ok) {
-                        Ok(content) => self.deliver(&sealed.entry.entity, &opened, publish.lane, content).await,
+                        Ok(content) => self.deliver(&sealed.entry.entity, &opened, content).await,
                         Err(detail) => EffectFailed { what: "delivery", detail: &detail }.emit(),
                     }
                 }
                 Effect::Request(opened) => {
                     self.keep(opened.delivery, sealed.leaf, None);
-                    self.request(&opened).await;
+                    if self.may_leave(&opened) {
+                        self.request(&opened).await;
+                    }
                 }
                 Effect::RecallRequest { to, delivery, without_pii, .. } => {
+                    // After the delivery itself, which may be of the same commit.
+                    self.leave().await;
                     self.recall_request(sealed, &to, delivery, without_pii).await;
                 }
                 Effect::Connection { to, said } => self.connection(sealed, &to, &said).await,
@@ -214,15 +262,16 @@ impl Outbox {
         } else {
             self.effect_id(sealed, 0)
         };
-        let receipt_to = self.receipt_to(entity, to, self.shared.partition_of(entity));
+        let receipt_to = self.shared.receipt_to(entity, to);
         let (signer, origin) = (self.shared.voice(), &self.shared.origin);
         let out = outgoing::recall_request(signer, origin, to, id, delivery, &receipt_to);
         self.send(Published::Request, out, None).await;
     }
 
     fn close(&mut self, delivery: &Uuid) {
+        self.shared.large.close(delivery);
         if let Some(item) = self.items.remove(delivery) {
-            self.due.remove(&(item.next, *delivery));
+            self.forget(&item, *delivery);
             if let Some(spool) = item.spool
                 && let Err(error) = self.shared.spool.release(spool)
             {
@@ -237,30 +286,38 @@ impl Outbox {
         self.shared.spool.read(spool).map_err(|error| error.to_string())
     }
 
-    pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, lane: u16, content: Bytes) {
-        let receipt_to = self.receipt_to(entity, &opened.to, lane);
+    /// Makes a delivery ready; it goes with the next [`Outbox::leave`], or at once when as many are ready as share a
+    /// signature.
+    pub(super) async fn deliver(&mut self, entity: &Address, opened: &Opened, content: Bytes) {
+        let receipt_to = self.shared.receipt_to(entity, &opened.to);
         let shown = Shown::to_recipient(opened, &self.shared.delivery_key);
-        let out = outgoing::delivery_as(self.shared.voice(), &self.shared.origin, opened, &shown, &receipt_to, content);
-        let ttl = self.until(opened.deadline);
-        self.send(Published::Delivery, out, Some(ttl)).await;
+        let (voice, origin) = (self.shared.voice(), &self.shared.origin);
+        let out = outgoing::unsigned_delivery(voice, origin, opened, &shown, &receipt_to, content);
+        let ttl = self.shared.until(opened.deadline);
+        // What it shared with others in its signature would link it with them.
+        if opened.without_pii {
+            let out = out.alone(self.shared.voice());
+            return self.send(Published::Delivery, out, Some(ttl)).await;
+        }
+        self.leaving.push((out, ttl));
+        if self.leaving.len() >= TOGETHER_MAX {
+            self.leave().await;
+        }
     }
 
-    /// Where `to` answers about an exchange of `entity`: the HAT itself at its own address, everybody
-    /// else at the partition's lane, which does not tell whose data it is.
-    fn receipt_to(&self, entity: &Address, to: &Address, lane: u16) -> String {
-        let address = if to == entity { entity.clone() } else { self.shared.lane(lane) };
-        subject::published(&address, &["receipt"])
+    /// Signs the deliveries that are ready, together, and sends them in their order.
+    pub(super) async fn leave(&mut self) {
+        let (unsigned, ttls): (Vec<Unsigned>, Vec<Duration>) = self.leaving.drain(..).unzip();
+        let signed = outgoing::sign_together(self.shared.voice(), &self.shared.origin, unsigned);
+        for (out, ttl) in signed.into_iter().zip(ttls) {
+            self.send(Published::Delivery, out, Some(ttl)).await;
+        }
     }
 
     pub(super) async fn request(&mut self, opened: &Opened) {
         let out = outgoing::request(self.shared.voice(), &self.shared.origin, opened);
-        let ttl = self.until(opened.deadline);
+        let ttl = self.shared.until(opened.deadline);
         self.send(Published::Request, out, Some(ttl)).await;
-    }
-
-    fn until(&self, deadline: Timestamp) -> Duration {
-        let left = deadline.since(self.shared.clock.now()).max(0);
-        Duration::from_nanos(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
     }
 
     pub(super) fn placed(&self, sealed: &Sealed, outcome: Outcome, tree_size: u64) -> OutcomeOut {

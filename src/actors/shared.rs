@@ -2,18 +2,20 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
 use super::clock::Clock;
+use super::connections::Connections;
 use super::directory::Directory;
 use super::fatal::Fatal;
 use super::prefix::Prefix;
 use super::recents::same;
 use super::registry::Registry;
 use super::reported::ReportedByHats;
-use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits};
+use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits, Timestamp};
 use crate::ledger::{LedgerReader, Position, SpoolHandle, Stored};
 use crate::nats::streams::{InLimits, OutLimits};
 use crate::store::{IndexKey, Sealed, StateDb, Tail};
@@ -94,8 +96,12 @@ pub struct Shared {
     pub registry: Registry,
     /// What HATs report of themselves.
     pub reported: ReportedByHats,
+    /// How many HATs each plug is connected to.
+    pub connections: Connections,
     /// Notices that stand.
     pub notices: super::notices::OpenNotices,
+    /// Large contents of open exchanges.
+    pub large: super::large::desk::LargeDesk,
     /// Which entities are live, cold or quarantined.
     pub directory: Directory,
     /// Rows, index and open exchanges.
@@ -299,6 +305,19 @@ impl Shared {
     pub fn partition_of(&self, entity: &Address) -> u16 {
         let partitions = u32::try_from(self.lanes.len()).unwrap_or(1);
         u16::try_from(crate::nats::partition_of(&entity.id.to_token(), partitions)).unwrap_or(0)
+    }
+
+    /// Where `to` answers about an exchange of `entity`: the HAT itself at its own address, everybody else at the
+    /// partition's lane, which does not tell whose data it is.
+    pub(super) fn receipt_to(&self, entity: &Address, to: &Address) -> String {
+        let address = if to == entity { entity.clone() } else { self.lane(self.partition_of(entity)) };
+        crate::wire::subject::published(&address, &["receipt"])
+    }
+
+    /// How long a message stays that nobody needs after `deadline`; at least a second.
+    pub(super) fn until(&self, deadline: Timestamp) -> Duration {
+        let left = deadline.since(self.clock.now()).max(0);
+        Duration::from_nanos(u64::try_from(left).unwrap_or(0)).max(Duration::from_secs(1))
     }
 
     /// The address of a partition's own entries.

@@ -1,6 +1,7 @@
 //! Starts all actors of a daemon on their arbiters, and stops them in order.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
 use super::herald::Herald;
+use super::large::{self, LargeBounds, Mover};
 use super::ledger::{Commit, LedgerActor};
 use super::marks::{LOSSES, Marks};
 use super::outbox::Outbox;
@@ -45,6 +47,8 @@ pub struct Beginning {
     pub recent: Vec<Arc<Sealed>>,
     /// Operators and their keys, from the configuration.
     pub operators: Vec<(Address, Vec<Key>)>,
+    /// How large content is moved, and the folder for it; none when it is off.
+    pub large: Option<(LargeBounds, PathBuf)>,
 }
 
 /// The running actors.
@@ -70,6 +74,9 @@ pub enum StartError {
     /// Effects that are owed cannot be told.
     #[error("an entry whose effects have not left cannot be read, so what it owes to whom is not known: {0}")]
     Effects(String),
+    /// The folder of large contents cannot be used.
+    #[error("the folder of large contents: {0}")]
+    Large(String),
     /// An arbiter's thread ended while it started.
     #[error("the thread of {0} ended while it started")]
     Thread(String),
@@ -108,7 +115,7 @@ pub async fn start(
     arbiters: usize,
     stop: CancellationToken,
 ) -> Result<Actors, StartError> {
-    let Beginning { ledger, positions, open, wakes, recent, operators } = beginning;
+    let Beginning { ledger, positions, open, wakes, recent, operators, large } = beginning;
     let ledger_arbiter = Arbiter::new();
     let outlets = Arbiter::new();
     let persistence = Arbiter::new();
@@ -128,6 +135,7 @@ pub async fn start(
         let shared = Arc::clone(&shared);
         let connect = connect.clone();
         let still_open = still_open(&open, &recent);
+        large::begin(&shared, &still_open);
         on(&outlets, "dispatch", move || async move {
             let link = link(&connect, "dispatch").await?;
             let outward = publisher(&link).await?;
@@ -195,6 +203,22 @@ pub async fn start(
         .await?;
     }
     let mut arbiters = works;
+    if let Some((bounds, folder)) = large {
+        // Apart: it reads and writes much.
+        let movers = Arbiter::new();
+        let shared = Arc::clone(&shared);
+        let (connect, locals, stop) = (connect.clone(), locals.clone(), stop.clone());
+        on(&movers, "large", move || async move {
+            let link = link(&connect, "large").await?;
+            let publisher = publisher(&link).await?;
+            let mover = Mover::new(Arc::clone(&shared), link, publisher, locals, folder, bounds);
+            let mover = mover.map_err(|error| StartError::Large(error.to_string()))?;
+            actix::spawn(shared.fatal.clone().guard("the mover of large content", mover.run(stop)));
+            Ok(())
+        })
+        .await?;
+        arbiters.push(movers);
+    }
     arbiters.extend([heralds, outlets, persistence, ledger_arbiter]);
     let actors = Actors { ledger, snapshot, locals, arbiters, drained, stop };
     actors.declare_operators(&shared, &operators);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::{Address, Kind, Timestamp};
 
-/// At most one instant per entity. Bounded by the entities that have a live debit or an open offer.
+/// At most one instant per entity. Bounded by the entities that have a live debit, a plug's wish, an open offer or a plug's health to look after.
 #[derive(Default)]
 pub struct Wakes {
     at: HashMap<Address, Timestamp>,
@@ -28,7 +28,7 @@ impl Wakes {
 
     /// The entity is asked at the next occasion: what its state says of the time is not known here.
     pub fn ask(&mut self, entity: &Address) {
-        if matches!(entity.kind, Kind::Hat | Kind::Offer) {
+        if matches!(entity.kind, Kind::Hat | Kind::Plug | Kind::Offer) {
             self.set(entity, Some(Timestamp(i64::MIN)));
         }
     }

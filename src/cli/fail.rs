@@ -80,7 +80,9 @@ impl From<ClientError> for Failure {
             | ClientError::NoAnswer { .. }
             | ClientError::Connect(_)
             | ClientError::Broker(_) => Failure::Unavailable(text),
-            ClientError::NoSigner | ClientError::Id(_) | ClientError::KeyFile(_) => Failure::Usage(text),
+            ClientError::NoSigner | ClientError::Id(_) | ClientError::KeyFile(_) | ClientError::Content(_) => {
+                Failure::Usage(text)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The arguments of a whole message: what `dex send` and `dex sign` share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,9 @@ use crate::wire::subject;
 
 use super::fail::Failure;
 use super::parse::{self, ActionArg};
+
+/// What the body of a message may have, bytes, as exchanges are usually configured.
+const BODY_BYTES_USUAL: u64 = 512 * 1024;
 
 /// A message, whole.
 #[derive(Debug, clap::Args)]
@@ -73,7 +77,27 @@ impl MessageArgs {
     /// # Errors
     /// [`Failure::Usage`] when subject or body make no sense.
     pub fn order(&self) -> Result<Order, Failure> {
-        let mut order = Order::on(self.subject()?, self.body()?);
+        self.order_of(self.body()?)
+    }
+
+    /// The file of the body, when it is too large for a message and goes by the object store.
+    ///
+    /// # Errors
+    /// As [`MessageArgs::subject`].
+    pub fn large(&self) -> Result<Option<PathBuf>, Failure> {
+        let Some(file) = self.body.strip_prefix('@').map(PathBuf::from) else { return Ok(None) };
+        let large = std::fs::metadata(&file).is_ok_and(|facts| facts.len() > BODY_BYTES_USUAL);
+        let subject = self.subject()?;
+        let fits = subject::parse(&subject).is_ok_and(|of| matches!(of.verb, "credit" | "release"));
+        Ok((large && fits).then_some(file))
+    }
+
+    /// The message with this body.
+    ///
+    /// # Errors
+    /// As [`MessageArgs::subject`].
+    pub fn order_of(&self, body: Bytes) -> Result<Order, Failure> {
+        let mut order = Order::on(self.subject()?, body);
         if let Some(id) = self.id {
             order = order.id(id);
         }

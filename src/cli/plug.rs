@@ -1,6 +1,7 @@
 //! `dex plug`: acquisition services that write into HATs.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::act::Act;
 use super::args::Globals;
 use super::fail::Failure;
 use super::member::{self, MemberVerb};
-use super::{link, parse};
+use super::{link, out, parse};
 
 /// What can be done with a plug.
 #[derive(Debug, Subcommand)]
@@ -44,6 +45,26 @@ pub enum PlugVerb {
         /// The HAT's address
         hat: Id,
     },
+    /// Report how its jobs ended since the report before: what its health is told by (for the plug)
+    #[command(
+        after_help = "Examples:\n  dex plug report facebook --done 120 --lag 15m --key facebook.key\n  dex plug report facebook --failed 1 --error 'the source is over its limit' --key facebook.key\n\n`dex plug show` tells the health: failing after 3 failed jobs without one done, stale when none was done for the manifest's freshForSeconds."
+    )]
+    Report {
+        /// Its id
+        id: Id,
+        /// Jobs that were done
+        #[arg(long, default_value_t = 0)]
+        done: u32,
+        /// Jobs that failed
+        #[arg(long, default_value_t = 0)]
+        failed: u32,
+        /// How far the newest data that was read lies behind its source, like 90s or 15m
+        #[arg(long, value_name = "SPAN", value_parser = parse::span)]
+        lag: Option<Duration>,
+        /// Why the last one failed; at most 256 bytes, kept in the ledger
+        #[arg(long, value_name = "TEXT")]
+        error: Option<String>,
+    },
     #[command(flatten)]
     Member(MemberVerb),
 }
@@ -69,6 +90,27 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
             let usual = Some(Address::new(Kind::Plug, id.clone()));
             let (to, action) = (Address::new(Kind::Hat, hat), ["plug-connect", id.as_str()]);
             Act { to, action: &action, body: Value::Null, usual, who: "the plug itself" }.run(globals)
+        }
+        PlugVerb::Report { id, done, failed, lag, error } => {
+            let to = Address::new(Kind::Plug, id);
+            let mut body = json!({ "done": done, "failed": failed });
+            if let Some(lag) = lag {
+                body["lagSeconds"] = json!(lag.as_secs());
+            }
+            if let Some(error) = error {
+                body["error"] = json!(error);
+            }
+            let usual = Some(to.clone());
+            Act { to, action: &["report"], body, usual, who: "the plug itself" }.run(globals)
+        }
+        PlugVerb::Member(MemberVerb::Show { id }) => {
+            let answer = link::wait(link::ask(globals, "plug.show", &json!({ "plug": id })))?;
+            if globals.json {
+                out::json(&answer)?
+            } else {
+                out::tree(&answer)?
+            }
+            Ok(ExitCode::SUCCESS)
         }
         PlugVerb::Member(verb) => member::run(globals, Kind::Plug, verb),
     }

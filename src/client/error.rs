@@ -76,6 +76,9 @@ pub enum ClientError {
         /// What is wrong with it.
         source: ReceivedError,
     },
+    /// Large content cannot be read, written, or is not what it should be.
+    #[error("the content: {0}")]
+    Content(String),
     /// This client has no key to sign with.
     #[error("this client has no signing key, so it can send nothing")]
     NoSigner,

@@ -37,6 +37,7 @@ mod hub;
 pub mod ids;
 pub mod inbox;
 pub mod keys;
+pub mod large;
 pub mod options;
 pub mod order;
 pub mod orders;

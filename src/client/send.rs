@@ -110,7 +110,7 @@ impl Client {
     }
 }
 
-fn judge(id: MessageId, outcome: OutcomeOut) -> Result<OutcomeOut, ClientError> {
+pub(super) fn judge(id: MessageId, outcome: OutcomeOut) -> Result<OutcomeOut, ClientError> {
     if outcome.outcome.status != Status::Rejected {
         return Ok(outcome);
     }

@@ -33,6 +33,7 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     embedded(config, &mut found);
     streams(config, &mut found);
     limits(config, &mut found);
+    large(config, &mut found);
     disk(config, &mut found);
     actors(config, &mut found);
     trust(config, &mut found);
@@ -172,6 +173,34 @@ fn streams(config: &Config, found: &mut Findings<'_>) {
     );
 }
 
+fn large(config: &Config, found: &mut Findings<'_>) {
+    let (large, limits) = (&config.large, &config.limits);
+    found.unless(
+        u32::try_from(limits.large_content_bytes).is_ok(),
+        "limits.large_content_bytes",
+        format!("{} is out of range", limits.large_content_bytes),
+        "use 0 to 4294967295",
+    );
+    found.unless(
+        (1..=64).contains(&large.transfers),
+        "large.transfers",
+        format!("{} is out of range", large.transfers),
+        "use 1 to 64",
+    );
+    found.unless(
+        !large.enabled || (limits.large_content_bytes <= large.store_bytes && i64::try_from(large.store_bytes).is_ok()),
+        "large.store_bytes",
+        "has no room for one content of limits.large_content_bytes",
+        "make it at least as large",
+    );
+    found.unless(
+        (600..=7 * 86_400).contains(&large.keep_uploads.0.as_secs()),
+        "large.keep_uploads",
+        "is out of range",
+        "use 10m to 7d",
+    );
+}
+
 fn limits(config: &Config, found: &mut Findings<'_>) {
     let limits = &config.limits;
     found.unless(
@@ -205,6 +234,12 @@ fn limits(config: &Config, found: &mut Findings<'_>) {
         "limits.messages_per_minute",
         "lets nothing through",
         "use at least 1",
+    );
+    found.unless(
+        (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&limits.connecting_again.0),
+        "limits.connecting_again",
+        "is not 1s to 24h",
+        "use 1h",
     );
     found.unless(
         (1..=1000).contains(&limits.notices_per_hour),

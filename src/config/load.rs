@@ -98,9 +98,9 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 14] = [
-    "exchange", "operator", "nats", "streams", "limits", "ledger", "snapshot", "actors", "dispatch", "trust", "http",
-    "bridge", "gateway", "log",
+const SECTIONS: [&str; 15] = [
+    "exchange", "operator", "nats", "streams", "limits", "large", "ledger", "snapshot", "actors", "dispatch", "trust",
+    "http", "bridge", "gateway", "log",
 ];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
@@ -124,6 +124,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let nats = section(places, "nats", problems);
     let streams = section(places, "streams", problems);
     let limits = section(places, "limits", problems);
+    let large = section(places, "large", problems);
     let ledger = section(places, "ledger", problems);
     let snapshot = section(places, "snapshot", problems);
     let actors = section(places, "actors", problems);
@@ -139,6 +140,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         nats: nats?,
         streams: streams?,
         limits: limits?,
+        large: large?,
         ledger: ledger?,
         snapshot: snapshot?,
         actors: actors?,

@@ -11,8 +11,8 @@ mod wrong;
 
 pub use load::{Problem, load, load_with};
 pub use sections::{
-    Actors, Bridge, BridgeAccount, Config, Dispatch, Embedded, Exchange, Gateway, Http, LedgerFiles, Limits, Log,
-    LogFormat, Nats, Operator, Signatures, Snapshot, Streams, Trust,
+    Actors, Bridge, BridgeAccount, Config, Dispatch, Embedded, Exchange, Gateway, Http, Large, LedgerFiles, Limits,
+    Log, LogFormat, Nats, Operator, Signatures, Snapshot, Streams, Trust,
 };
 pub use span::Span;
 

@@ -16,6 +16,7 @@ pub struct Config {
     pub nats: Nats,
     pub streams: Streams,
     pub limits: Limits,
+    pub large: Large,
     pub ledger: LedgerFiles,
     pub snapshot: Snapshot,
     pub actors: Actors,
@@ -61,8 +62,11 @@ section! { /// `[limits]`
 Limits {
     body_bytes: usize, header_bytes: usize, depth: usize, records: usize, id_back: Span, id_ahead: Span,
     deadline_default: Span, deadline_min: Span, deadline_max: Span, open_per_hat: usize, messages_per_minute: u32,
-    claim_lapse: Span, notices_per_hour: u32, four_eyes: bool,
+    claim_lapse: Span, connecting_again: Span, notices_per_hour: u32, four_eyes: bool, large_content_bytes: u64,
+    large_per_hat_bytes: u64,
 } }
+section! { /// `[large]`
+Large { enabled: bool, transfers: usize, store_bytes: u64, keep_uploads: Span } }
 section! { /// `[ledger]`
 LedgerFiles { segment_bytes: u64, spool_segment_bytes: u64, reserve_bytes: u64, free_min_bytes: u64 } }
 section! { /// `[snapshot]`

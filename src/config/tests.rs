@@ -100,6 +100,7 @@ fn a_default_that_is_left_out_is_a_problem_of_its_section() {
             layers.get::<super::Nats>("nats").is_ok(),
             layers.get::<super::Streams>("streams").is_ok(),
             layers.get::<super::Limits>("limits").is_ok(),
+            layers.get::<super::Large>("large").is_ok(),
             layers.get::<super::LedgerFiles>("ledger").is_ok(),
             layers.get::<super::Snapshot>("snapshot").is_ok(),
             layers.get::<super::Actors>("actors").is_ok(),
@@ -180,6 +181,7 @@ fn all_problems_are_told_at_once_with_place_and_key() {
 fn rules_across_keys_are_told() {
     let rules = [
         ("limits.deadline_default", "[limits]\ndeadline_default = \"8d\"\n"),
+        ("limits.connecting_again", "[limits]\nconnecting_again = \"25h\"\n"),
         ("streams.out_max_age", "[streams]\nout_max_age = \"1d\"\n"),
         ("streams.in_max_age", "[streams]\nin_max_age = \"1s\"\n"),
         ("dispatch.redelivery_first", "[dispatch]\nredelivery_first = \"2h\"\n"),

@@ -15,6 +15,7 @@ mod history;
 mod lists;
 mod notices;
 mod offers;
+mod plugs;
 mod proofs;
 mod reports;
 mod stats;
@@ -59,6 +60,7 @@ enum Call {
     Verify,
     Bundle,
     HatShow,
+    PlugShow,
     List(Kind),
     OfferShow,
     OfferClaims,
@@ -76,13 +78,14 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 26] = [
+const CALLS: [(&str, Call); 27] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
     ("trust.verify", Call::Verify),
     ("trust.bundle", Call::Bundle),
     ("hat.show", Call::HatShow),
+    ("plug.show", Call::PlugShow),
     ("platform.list", Call::List(Kind::Platform)),
     ("hat.list", Call::List(Kind::Hat)),
     ("plug.list", Call::List(Kind::Plug)),
@@ -227,6 +230,7 @@ fn reply(
         // Its bytes are what was signed, and its bound is its own.
         Call::Bundle => return bundle::bundle(shared, bundles, body),
         Call::HatShow => hats::show(shared, body),
+        Call::PlugShow => plugs::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
         Call::OfferShow => offers::show(shared, body),
         Call::OfferClaims => offers::claims(shared, body),

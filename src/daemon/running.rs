@@ -17,9 +17,11 @@ use super::broker::Broker;
 use super::carry;
 use super::{housekeeping, identity, queries, settings};
 use crate::actors::clock::{Clock, SystemClock};
+use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
 use crate::actors::kinds;
+use crate::actors::large::desk::LargeDesk;
 use crate::actors::notices::OpenNotices;
 use crate::actors::registry::Registry;
 use crate::actors::reported::ReportedByHats;
@@ -119,7 +121,9 @@ impl Running {
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
             reported: ReportedByHats::default(),
+            connections: Connections::default(),
             notices: OpenNotices::default(),
+            large: LargeDesk::default(),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -137,7 +141,8 @@ impl Running {
             fatal,
             signer,
         });
-        let beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
+        let mut beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
+        beginning.large = settings::large(&config).map(|bounds| (bounds, state.join("large")));
 
         let stop = CancellationToken::new();
         let to_broker = connect.clone();
@@ -293,7 +298,11 @@ async fn prepare(config: &Config, link: &Link) -> anyhow::Result<u16> {
         streams::prepare_in(&link.jetstream, &settings::in_limits(config)).await.context("the stream DEX_IN")?;
     let output =
         streams::prepare_out(&link.jetstream, &settings::out_limits(config)).await.context("the stream DEX_OUT")?;
-    for difference in input.differences.iter().chain(&output.differences) {
+    let buckets = match settings::large(config) {
+        Some(large) => large.prepare(link).await.context("the buckets of large content (large.enabled)")?,
+        None => Vec::new(),
+    };
+    for difference in input.differences.iter().chain(&output.differences).chain(&buckets) {
         tracing::warn!(%difference, "a stream differs from the configuration and was left as it is");
     }
     if input.partitions != u32::from(config.exchange.partitions) {
@@ -318,6 +327,7 @@ fn begin(
         shared.registry.set(party, registration);
     }
     shared.reported.begin(&shared.db).context("what HATs have reported")?;
+    shared.connections.begin(&shared.db).context("the connections of plugs")?;
     let open = shared.db.open_rows().context("the open exchanges")?;
     shared.notices.begin(&shared.db, &open).context("the notices")?;
     let mut recent = Vec::new();
@@ -330,6 +340,8 @@ fn begin(
     }
     // The tail may be over its bound after a long run without snapshots; the first one clears it.
     let _ = shared.tail.push(&recent);
+    // The state of a HAT that retired is read with what the tail has of it.
+    recent.iter().for_each(|sealed| shared.connections.fold(&sealed.entry, &shared.db, &shared.tail));
     // The exchange speaks to its own entities too: known like any other party.
     let said = shared.registry.registration(&shared.dex()).and_then(|held| held.classified.clone());
     let mut own = Registration { standing: Standing::Active, classified: said, ..Registration::default() };
@@ -357,7 +369,7 @@ fn begin(
         shared.registry.counted(known.len() as u64);
     }
     let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
-    Ok(Beginning { ledger, positions, open, wakes, recent, operators })
+    Ok(Beginning { ledger, positions, open, wakes, recent, operators, large: None })
 }
 
 /// Makes the history of parties for a state database of a program that kept none: once, from the ledger.

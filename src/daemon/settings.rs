@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::bundles::Bundles;
+use crate::actors::large::LargeBounds;
 use crate::actors::shared::Bounds;
 use crate::config::{Config, Signatures};
 use crate::domain::{Address, Id, Key, Kind, Limits};
@@ -72,6 +73,17 @@ pub fn out_limits(config: &Config) -> OutLimits {
     }
 }
 
+/// The buckets of large content, and how it is moved; none when it is off.
+pub fn large(config: &Config) -> Option<LargeBounds> {
+    let large = &config.large;
+    large.enabled.then_some(LargeBounds {
+        transfers: large.transfers,
+        store_bytes: large.store_bytes,
+        keep_uploads: large.keep_uploads.0,
+        keep_deliveries: config.streams.out_max_age.0,
+    })
+}
+
 /// Options of the ledger.
 pub fn ledger(config: &Config, state: &Path) -> ledger::Options {
     let mut options = ledger::Options::new(state, config.exchange.origin.clone());
@@ -97,8 +109,11 @@ pub fn limits(config: &Config) -> Limits {
         open_per_hat: limits.open_per_hat,
         messages_per_minute: limits.messages_per_minute,
         claim_lapse: limits.claim_lapse.nanos(),
+        connecting_again: limits.connecting_again.nanos(),
         notices_per_hour: limits.notices_per_hour,
         four_eyes: limits.four_eyes,
+        large_bytes: if config.large.enabled { limits.large_content_bytes } else { 0 },
+        large_per_hat: limits.large_per_hat_bytes,
         ..Limits::default()
     }
 }

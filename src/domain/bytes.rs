@@ -59,7 +59,7 @@ impl Key {
 }
 
 /// An Ed25519 signature; written as unpadded base64url.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature(pub [u8; 64]);
 
 impl fmt::Display for Digest {

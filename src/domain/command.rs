@@ -6,14 +6,17 @@ use uuid::Uuid;
 
 use super::bytes::{Digest, Key, Signature};
 use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
+use super::exchange::large::{Facts, Object};
 use super::id::{Address, Id, MessageId};
 use super::notice::{Notice, Told};
 use super::pii::{ClassSet, Word};
 use super::pin::Pin;
+use super::plug::JobReport;
 use super::records::Records;
 use super::registration::{Profile, Transport};
 use super::report::Report;
 use super::time::Timestamp;
+use super::verdict::Reason;
 
 /// The facts of a message that its ledger entry keeps: with them the signed text can be rebuilt
 /// and the sender's signature checked again by anybody who holds the entry.
@@ -63,12 +66,22 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PullAsk {
-    /// Only records newer than this.
+    /// Only records newer than this: by their `sourceTimestamp`; of one without it only the HAT knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Without the first so many records of the answer, up to 1,000,000. The exchange leaves them out, not the HAT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
     /// At most this many records, 1 to 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+impl PullAsk {
+    /// Whether all that the debit selects is asked for.
+    pub fn is_everything(&self) -> bool {
+        *self == PullAsk::default()
+    }
 }
 
 /// Body of a receipt.
@@ -96,6 +109,10 @@ pub enum Action {
     Credit { by: Id, records: Records },
     /// `hat.<hat>.release.<debit>`: records out of the HAT under one debit.
     Release { debit: Id, records: Records },
+    /// `hat.<hat>.credit.<plug-or-app>` whose records are an object's content.
+    CreditObject { by: Id, object: Object },
+    /// `hat.<hat>.release.<debit>` whose records are an object's content.
+    ReleaseObject { debit: Id, object: Object },
     /// `hat.<hat>.data`: records out of the HAT to every active debit that selects any.
     Data { records: Records },
     /// `hat.<hat>.pull.<debit>`: the client asks the HAT for a release.
@@ -135,6 +152,8 @@ pub enum Action {
     Notice { notice: Box<Notice>, body: bytes::Bytes },
     /// `….revoke-key`: not in force from `since` on.
     RevokeKey { key: Key, since: Timestamp },
+    /// `plug.<plug>.report`: how its jobs ended.
+    PlugReport(JobReport),
     /// `hat.<hat>.plug-connect.<plug>`.
     PlugConnect { plug: Id },
     /// `hat.<hat>.plug-disconnect.<plug>`.
@@ -181,6 +200,8 @@ pub enum Action {
     ClaimLapsed { offer: Id, claim: Option<MessageId> },
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
+    /// Local: the content of an exchange has been fetched, or why it could not be.
+    Fetched { delivery: Uuid, found: Result<Facts, Reason> },
     /// Local: so many more HATs were told of a notice.
     NoticeTold { notice: Uuid, told: Told },
     /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.

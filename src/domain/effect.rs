@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::bytes::Digest;
 use super::entry::Entry;
 use super::event::{Closed, Direction, Event, HatClaim, Opened, Part};
+use super::exchange::large::Fetching;
 use super::id::{Address, Id, Kind, MessageId};
 use super::pii::Dropped;
 use super::plug::{Connection, ConnectionState};
@@ -54,6 +55,8 @@ pub enum Effect {
     Outcome { to: Address, outcome: Outcome, first: bool },
     /// Publish the spooled content to its recipient.
     Deliver(Opened),
+    /// Fetch the content of this exchange.
+    Fetch(Box<Fetching>),
     /// Ask the HAT for a release.
     Request(Opened),
     /// Ask the recipient to give a delivery back.
@@ -73,6 +76,7 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
         // Asked of somebody else; the answer follows.
         Event::RecallRequested { .. } | Event::Claimed { .. } | Event::PlugAsked { .. } => (Status::Accepted, None),
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
+        Event::Fetching(_) => (Status::Pending, None),
         // Waits for another operator.
         Event::Seconded { .. } => (Status::Pending, Some(Reason::NotApproved)),
         Event::Rejected { reason } | Event::OfferRefused { reason, .. } => (Status::Rejected, Some(*reason)),
@@ -113,6 +117,11 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
             outcome.digest_out = Some(opened.digest_out);
             outcome.count = opened.count_out;
             outcome.dropped = opened.dropped;
+        }
+        Event::Fetching(fetching) => {
+            outcome.delivery = Some(fetching.delivery);
+            outcome.digest_in = fetching.object.digest;
+            outcome.count = fetching.object.count;
         }
         Event::Fanned { count, parts, .. } => {
             outcome.count = *count;
@@ -186,14 +195,14 @@ fn leave(opened: &Opened) -> Effect {
     }
 }
 
-/// The sender of an exchange that was held is told that it is on its way.
-fn on_its_way(opened: &Opened, at: Timestamp) -> Effect {
+/// The sender of an exchange that was held or fetched is told how it stands now.
+fn told(opened: &Opened, status: Status, reason: Option<Reason>, at: Timestamp) -> Effect {
     Effect::Outcome {
         to: opened.from.clone(),
         outcome: Outcome {
             exchange: opened.exchange,
-            status: Status::Accepted,
-            reason: None,
+            status,
+            reason,
             parts: Vec::new(),
             delivery: Some(opened.delivery),
             digest_in: opened.digest_in,
@@ -239,9 +248,13 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
     };
     match &entry.event {
         Event::Opened(opened) => effects.push(leave(opened)),
-        Event::Released(opened) => {
-            effects.push(on_its_way(opened, at));
+        Event::Released(opened) | Event::Fetched(opened) => {
+            effects.push(told(opened, Status::Accepted, None, at));
             effects.push(leave(opened));
+        }
+        Event::Fetching(fetching) => effects.push(Effect::Fetch(fetching.clone())),
+        Event::Held { opened, reason } if entry.cause.is_none() && opened.large.is_some() => {
+            effects.push(told(opened, Status::Pending, Some(*reason), at));
         }
         Event::Dropped { closed, reason } => finals(&mut effects, closed, Status::Rejected, Some(*reason), at),
         Event::Settled(closed) => finals(&mut effects, closed, Status::Settled, None, at),
@@ -304,7 +317,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             let reason = Some(Reason::OfferFull);
             effects.push(answered(entry, entry.entity.clone(), *claim, Status::Rejected, reason));
         }
-        Event::PlugAsked { plug, until } => {
+        Event::PlugAsked { plug, until, .. } | Event::PlugAskedAgain { plug, until, .. } => {
             let mut said = connection(entry, plug, ConnectionState::Connecting);
             said.until = Some(*until);
             effects.push(Effect::Connection { to: entry.entity.clone(), said });

@@ -8,10 +8,13 @@ pub use super::bundle::{Bundle, EndpointQuery, PropertyQuery};
 use super::bytes::{Digest, Key};
 use super::command::Receipt;
 pub use super::debit_terms::DebitTerms;
+use super::exchange::large::{Fetching, Upload};
 use super::id::{Address, Id, MessageId};
 use super::notice::{NoticePosted, Told};
 use super::pii::{ClassSet, Dropped, Word};
 use super::pin::Pin;
+use super::plug::JobReport;
+use super::plug::health::Standing;
 use super::registration::{Profile, Transport};
 use super::report::Reported;
 use super::time::Timestamp;
@@ -77,6 +80,9 @@ pub struct Opened {
     /// For a pull: what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// For a pull: how many of the first records are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
     /// For a pull: at most how many records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -97,6 +103,9 @@ pub struct Opened {
     /// Records delivered per endpoint, in order of the endpoint's name; at most 64, the rest summed
     /// under an empty name.
     pub endpoints: Vec<(SmolStr, u32)>,
+    /// Where its content came from, when it goes by an object store; it lies in a file of its own, not in the spool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large: Option<Box<Upload>>,
     /// Fields that were left out, for their class was not granted.
     #[serde(default, skip_serializing_if = "Dropped::is_empty")]
     pub dropped: Dropped,
@@ -188,6 +197,10 @@ pub enum Event {
     Opened(Box<Opened>),
     /// An exchange is held back: its debit's offer has not said that its minimum is reached.
     Held { opened: Box<Opened>, reason: Reason },
+    /// An exchange was opened whose content is to be fetched.
+    Fetching(Box<Fetching>),
+    /// The content of an exchange was fetched and is on disk; its delivery is on its way.
+    Fetched(Box<Opened>),
     /// An exchange that was held goes on its way, as it was held.
     Released(Box<Opened>),
     /// An exchange that was held is refused for good.
@@ -256,7 +269,15 @@ pub enum Event {
     /// The configuration declares these keys for an operator.
     OperatorDeclared { keys: Vec<Key> },
     /// A plug wants to be connected; the owner is asked.
-    PlugAsked { plug: Id, until: Timestamp },
+    PlugAsked {
+        plug: Id,
+        until: Timestamp,
+        /// The owner is asked again after so many nanoseconds, and then after twice as many each time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<i64>,
+    },
+    /// The owner has not answered: it is asked once more, the `times`th time after the first.
+    PlugAskedAgain { plug: Id, until: Timestamp, times: u32 },
     /// The owner did not want what the plug asked for, or has not answered in time.
     PlugUnanswered { plug: Id, asked: MessageId, declined: bool },
     /// A plug was connected to the HAT.
@@ -268,6 +289,10 @@ pub enum Event {
     },
     /// It was disconnected.
     PlugDisconnected { plug: Id },
+    /// The plug reported how its jobs ended, and so it does from then on.
+    PlugReported { report: Box<JobReport>, health: Standing },
+    /// Since then no job of the plug has kept it fresh.
+    PlugStale { since: Timestamp },
     /// An app was set up on the HAT, or another version of it accepted.
     AppSetUp {
         app: Id,
@@ -403,8 +428,11 @@ impl Event {
                 | Event::DebitEnded { .. }
                 | Event::ClaimLapsed { .. }
                 | Event::ClaimWithdrawn { .. }
-                | Event::Approved { key: None }
+                | Event::Approved { .. }
+                | Event::PlugReported { .. }
+                | Event::PlugStale { .. }
                 | Event::PlugAsked { .. }
+                | Event::PlugAskedAgain { .. }
                 | Event::PlugUnanswered { .. }
                 | Event::PlugConnected { .. }
                 | Event::OfferReserved { .. }
@@ -418,17 +446,19 @@ impl Event {
         )
     }
 
-    /// The exchange that began with this event: its content is in the spool from here on.
+    /// The exchange that began with this event: its content is on disk from here on.
     pub fn began(&self) -> Option<&Opened> {
         match self {
-            Event::Opened(opened) | Event::Held { opened, .. } => Some(opened),
+            Event::Opened(opened) | Event::Held { opened, .. } | Event::Fetched(opened) => Some(opened),
             _ => None,
         }
     }
 
-    /// What is open from here on with content in the spool, and until when at the latest: an exchange, or a notice.
+    /// What is open from here on, and until when at the latest: an exchange, or a notice. Of an exchange whose content is
+    /// fetched, both entries say so.
     pub fn opens(&self) -> Option<(Uuid, Timestamp)> {
         match self {
+            Event::Fetching(fetching) => Some((fetching.delivery, fetching.deadline)),
             Event::NoticePosted(posted) => Some((posted.notice, posted.expires)),
             _ => self.began().map(|opened| (opened.delivery, opened.deadline)),
         }
@@ -445,7 +475,7 @@ impl Event {
     /// The exchange that leaves for its recipient with this event.
     pub fn left(&self) -> Option<&Opened> {
         match self {
-            Event::Opened(opened) | Event::Released(opened) => Some(opened),
+            Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => Some(opened),
             _ => None,
         }
     }

@@ -72,9 +72,11 @@ impl Rule {
     pub const fn of(action: &Action) -> &'static [Rule] {
         use Rule::{Age, Authority, Content, Form, Id, Key, Quota, Sender, Subject};
         match action {
-            Action::Credit { .. } | Action::Release { .. } | Action::Pull { .. } => {
-                &[Form, Sender, Id, Age, Key, Subject, Authority, Quota, Content]
-            }
+            Action::Credit { .. }
+            | Action::Release { .. }
+            | Action::CreditObject { .. }
+            | Action::ReleaseObject { .. }
+            | Action::Pull { .. } => &[Form, Sender, Id, Age, Key, Subject, Authority, Quota, Content],
             _ => &[Form, Sender, Id, Age, Key, Rule::Action],
         }
     }

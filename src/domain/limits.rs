@@ -29,6 +29,9 @@ pub struct Limits {
     pub held_per_hat: usize,
     /// How long a place in an offer is kept for a claim that nobody confirms, nanoseconds.
     pub claim_lapse: i64,
+    /// A HAT's owner who has not answered a plug that asks to be connected is asked again after so many nanoseconds, and
+    /// then after twice as many each time, up to a day.
+    pub connecting_again: i64,
     /// Most messages of one sender to one HAT in a minute of event time; more are refused `over-quota`.
     pub messages_per_minute: u32,
     /// Most data debits one HAT holds, ended ones not counted.
@@ -45,6 +48,10 @@ pub struct Limits {
     pub revisions_per_debit: usize,
     /// Most notices of one party in an hour; more are refused `over-quota`.
     pub notices_per_hour: u32,
+    /// Largest content that goes by an object store, bytes, below 4 GiB; 0: none does.
+    pub large_bytes: u64,
+    /// Most bytes of such content in the open exchanges of one HAT; more are refused `recipient-over-quota`.
+    pub large_per_hat: u64,
     /// Whether what waits for approval needs two different operators.
     pub four_eyes: bool,
 }
@@ -64,6 +71,7 @@ impl Default for Limits {
             open_per_hat: 10_000,
             held_per_hat: 256,
             claim_lapse: 86_400 * SECOND,
+            connecting_again: 3600 * SECOND,
             messages_per_minute: 60_000,
             debits_per_hat: 1000,
             active_debits_per_hat: 64,
@@ -72,6 +80,8 @@ impl Default for Limits {
             pending_per_id: 8,
             revisions_per_debit: 64,
             notices_per_hour: 60,
+            large_bytes: 1 << 30,
+            large_per_hat: 4 << 30,
             four_eyes: false,
         }
     }

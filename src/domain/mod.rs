@@ -33,6 +33,7 @@ pub mod registration;
 pub mod report;
 pub mod seal;
 pub mod time;
+pub mod tree;
 pub mod verdict;
 
 pub use bytes::{Digest, Key, Signature};

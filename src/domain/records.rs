@@ -3,10 +3,14 @@
 //! A record is `{"endpoint": "facebook/feed", "recordId"?: …, "data": …}`. Only `endpoint` is read; the
 //! rest passes byte for byte.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
+
+use super::time::Timestamp;
 
 /// Why a body is no content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +89,7 @@ pub struct Records {
 #[serde(deny_unknown_fields)]
 struct RecordShape<'a> {
     #[serde(borrow)]
-    endpoint: std::borrow::Cow<'a, str>,
+    endpoint: Cow<'a, str>,
     #[serde(borrow, rename = "recordId")]
     record_id: Option<&'a RawValue>,
     #[serde(borrow, rename = "sourceTimestamp")]
@@ -135,7 +139,7 @@ impl Records {
     /// [`RecordsError`] naming what is wrong and in which record.
     pub fn parse(body: Bytes, most: usize) -> Result<Self, RecordsError> {
         let shape = |e: serde_json::Error| RecordsError::Shape(e.to_string());
-        let text = std::str::from_utf8(&body).map_err(|_| RecordsError::Shape("not UTF-8".into()))?;
+        let text = simdutf8::basic::from_utf8(&body).map_err(|_| RecordsError::Shape("not UTF-8".into()))?;
         let raws: Vec<&RawValue> = if text.trim_start().starts_with('[') {
             serde_json::from_str(text).map_err(shape)?
         } else {
@@ -173,6 +177,25 @@ impl Records {
         Ok(Records { body, items })
     }
 
+    /// The records of which `keep` holds, as a body of their own; none when none is left.
+    pub fn only(&self, mut keep: impl FnMut(&RecordSpan) -> bool) -> Option<Cow<'_, Records>> {
+        let kept: Vec<&RecordSpan> = self.items.iter().filter(|item| keep(item)).collect();
+        if kept.is_empty() {
+            return None;
+        }
+        if kept.len() == self.items.len() {
+            return Some(Cow::Borrowed(self));
+        }
+        let text = self.text();
+        let mut body = Vec::with_capacity(self.body.len());
+        for item in &kept {
+            body.push(if body.is_empty() { b'[' } else { b',' });
+            body.extend_from_slice(item.whole.of(text).as_bytes());
+        }
+        body.push(b']');
+        Records::parse(body.into(), kept.len()).ok().map(Cow::Owned)
+    }
+
     /// How many records.
     pub fn count(&self) -> u32 {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX)
@@ -180,7 +203,16 @@ impl Records {
 
     /// The body as text. It was checked when it was read.
     pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap_or_default()
+        simdutf8::basic::from_utf8(&self.body).unwrap_or_default()
+    }
+}
+
+impl RecordView<'_> {
+    /// Its `sourceTimestamp` as an instant, with any offset; none when it has none, or nothing that reads as one.
+    pub fn source_time(&self) -> Option<Timestamp> {
+        let text: Cow<'_, str> = serde_json::from_str(self.source_timestamp?).ok()?;
+        let time: jiff::Timestamp = text.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok().map(Timestamp)
     }
 }
 

@@ -42,7 +42,8 @@ fn told(delivery: &Delivery) -> Result<Value, Fault> {
     let records: Value = serde_json::from_slice(delivery.records())
         .map_err(|error| Fault::internal("the content of a delivery", &error))?;
     Ok(json!({
-        "delivery": delivery.id, "source": delivery.source, "digest": delivery.digest, "count": delivery.count,
+        "delivery": delivery.id, "source": delivery.source, "digest": delivery.digest,
+        "digestIn": delivery.digest_in, "count": delivery.count,
         "records": records,
     }))
 }
@@ -88,6 +89,10 @@ impl Desk {
         while items.len() < limit && bytes < PAGE_BYTES && open.held.len() < IN_HAND {
             let Ok(next) = tokio::time::timeout(patience, open.inbox.next()).await else { break };
             match next {
+                Some(Ok(Item::Delivery(delivery))) if delivery.object().is_some() => {
+                    // Said plainly: left alone it would only expire.
+                    delivery.refuse("larger than what is handed out over REST: receive it by the broker").await?;
+                }
                 Some(Ok(Item::Delivery(delivery))) => {
                     bytes += delivery.records().len();
                     items.push(told(&delivery)?);

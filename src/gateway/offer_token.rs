@@ -70,7 +70,16 @@ impl Gateway {
         if !open && shown["satisfied"] != true {
             return Err(ended());
         }
-        let known = self.link.ask("trust.verify", &json!({ "party": owner })).await?;
-        if known["approved"] == true && self.accounts.owner(&owner).is_some() { Ok(owner) } else { Err(ended()) }
+        let ours = self.accounts.owner(&owner).is_some();
+        if ours && self.is_in_force(&owner).await? { Ok(owner) } else { Err(ended()) }
+    }
+
+    /// Whether a party may take part now.
+    ///
+    /// # Errors
+    /// 503 when the exchange does not answer.
+    pub async fn is_in_force(&self, party: &Address) -> Result<bool, Fault> {
+        let known = self.link.ask("trust.verify", &json!({ "party": party })).await?;
+        Ok(known["approved"] == true)
     }
 }

@@ -25,7 +25,7 @@ use crate::wire::problem::PROBLEM_TYPE;
 /// The header.
 pub const HEADER: &str = "idempotency-key";
 /// Said of an answer that was given before.
-const REPLAYED: &str = "idempotent-replayed";
+pub(super) const REPLAYED: &str = "idempotent-replayed";
 /// Longest key, bytes.
 const KEY_BYTES_MAX: usize = 128;
 /// How long a key is remembered.

@@ -22,11 +22,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         page("/api/docs", "text/html; charset=utf-8", include_str!("page/docs.html"), "A page to browse it with"),
         page("/api/docs/page.js", "text/javascript; charset=utf-8", include_str!("page/docs.js"), "Its script"),
         page("/api/docs/page.css", "text/css; charset=utf-8", include_str!("page/docs.css"), "Its looks"),
+        page("/api/docs/icon.svg", "image/svg+xml", include_str!("page/icon.svg"), "Its icon"),
     ]
 }
 
 /// What the page may load: only itself, and nothing that is written into it.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 fn page(path: &'static str, media: &'static str, text: &'static str, summary: &'static str) -> Endpoint {

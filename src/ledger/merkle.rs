@@ -4,25 +4,13 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-/// A SHA-256 hash.
-pub type Hash = [u8; 32];
+pub(super) use crate::domain::tree::split;
+pub use crate::domain::tree::{Hash, leaf_hash, node_hash};
 
 /// The leaf data of an entry: `SHA-256(salt ‖ entry)`.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], entry: &[u8]) -> Hash {
     Sha256::new().chain_update(salt).chain_update(entry).finalize().into()
-}
-
-/// `SHA-256(0x00 ‖ data)`.
-#[must_use]
-pub fn leaf_hash(data: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(data).finalize().into()
-}
-
-/// `SHA-256(0x01 ‖ left ‖ right)`.
-#[must_use]
-pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 /// Root of the tree without leaves: `SHA-256("")`.
@@ -128,11 +116,6 @@ pub fn range_root(hashes: &impl HashSource, start: u64, end: u64) -> io::Result<
     }
     let k = split(n);
     Ok(node_hash(&range_root(hashes, start, start + k)?, &range_root(hashes, start + k, end)?))
-}
-
-/// The largest power of two smaller than `n` (`n` ≥ 2).
-pub(super) fn split(n: u64) -> u64 {
-    1 << (n - 1).ilog2()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::merkle::{Hash, HashSource, node_hash, range_root, split};
+use crate::domain::tree::root_of;
 
 /// The path from leaf `leaf` to the root of the tree of `size` leaves. The caller holds `leaf < size`.
 ///
@@ -57,27 +58,7 @@ pub fn consistency(hashes: &impl HashSource, old: u64, new: u64) -> io::Result<V
 /// RFC 9162 §2.1.3.2: is `leaf_hash` the leaf `leaf` of the tree with this size and root?
 #[must_use]
 pub fn verify_inclusion(leaf_hash: &Hash, leaf: u64, size: u64, root: &Hash, path: &[Hash]) -> bool {
-    if leaf >= size {
-        return false;
-    }
-    let (mut f, mut s, mut r) = (leaf, size - 1, *leaf_hash);
-    for p in path {
-        if s == 0 {
-            return false;
-        }
-        if f & 1 == 1 || f == s {
-            r = node_hash(p, &r);
-            while f & 1 == 0 && f != 0 {
-                f >>= 1;
-                s >>= 1;
-            }
-        } else {
-            r = node_hash(&r, p);
-        }
-        f >>= 1;
-        s >>= 1;
-    }
-    s == 0 && r == *root
+    root_of(leaf_hash, leaf, size, path).as_ref() == Some(root)
 }
 
 /// RFC 9162 §2.1.4.2: does the tree of `new` leaves start with that of `old` leaves?

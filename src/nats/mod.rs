@@ -9,6 +9,7 @@ pub mod headers;
 pub mod intake;
 pub mod link;
 pub mod lookup;
+pub mod objects;
 pub mod partition;
 pub mod publish;
 pub mod requirements;

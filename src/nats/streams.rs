@@ -170,6 +170,27 @@ pub async fn prepare_out(js: &jetstream::Context, limits: &OutLimits) -> Result<
     Ok(Prepared { made, identity: (&info).into(), partitions: 0, differences: differences(&config, &info.config) })
 }
 
+/// Makes or verifies the stream of an object bucket: each chunk on a subject of its own, written once, gone after `max_age`.
+pub async fn prepare_objects(
+    js: &jetstream::Context,
+    bucket: &str,
+    max_bytes: i64,
+    max_age: Duration,
+) -> Result<Prepared, StreamError> {
+    let config = Config {
+        name: crate::wire::object::stream_of(bucket),
+        description: Some("chunks of content that is larger than a message".into()),
+        subjects: vec![format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
+        max_bytes,
+        max_age,
+        max_consumers: -1,
+        num_replicas: 1,
+        ..common()
+    };
+    let (made, info) = make_or_get(js, config.clone()).await?;
+    Ok(Prepared { made, identity: (&info).into(), partitions: 0, differences: differences(&config, &info.config) })
+}
+
 /// Makes or opens the KV bucket `DEX_STATE` (file, one value per key) and reports where it differs.
 pub async fn prepare_state(
     js: &jetstream::Context,

@@ -219,7 +219,10 @@ pub(super) fn order_of(stage: &Stage, step: &Step) -> (Client, Order) {
         }
         Act::Pull { hat, debit } => {
             let debit = &cast.debits[*debit];
-            let ask = PullAsk { since: None, limit: Some(if step.mark == Mark::Silent { PULL_SILENT } else { 100 }) };
+            let ask = PullAsk {
+                limit: Some(if step.mark == Mark::Silent { PULL_SILENT } else { 100 }),
+                ..PullAsk::default()
+            };
             let client = stage.voice(&debit.client).clone();
             (client, Order::pull(cast.hats[*hat].person.id(), &debit.id, &ask))
         }

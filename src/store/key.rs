@@ -120,9 +120,13 @@ pub fn index_keys(entry: &Entry) -> IndexKeys {
     }
     let entity = &entry.entity;
     match &entry.event {
-        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => {
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) | Event::Fetched(opened) => {
             keys.add(IndexKey::exchange(entity, &opened.from, opened.exchange));
             keys.add(IndexKey::delivery(opened.delivery));
+        }
+        Event::Fetching(fetching) => {
+            keys.add(IndexKey::exchange(entity, &fetching.from, fetching.exchange));
+            keys.add(IndexKey::delivery(fetching.delivery));
         }
         Event::Settled(closed)
         | Event::Disputed { closed, .. }

@@ -88,6 +88,7 @@ pub fn opened(i: u8, n: u64) -> Opened {
         delivery: uuid(2, i, n),
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline: Timestamp::from_unix_ms(3_600_000 + n),
         digest_in: Digest::of(&n.to_be_bytes()),
@@ -99,6 +100,7 @@ pub fn opened(i: u8, n: u64) -> Opened {
         endpoints: vec![("facebook/feed".into(), 1)],
         dropped: crate::domain::pii::Dropped::default(),
         without_pii: false,
+        large: None,
     }
 }
 

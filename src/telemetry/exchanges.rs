@@ -68,8 +68,8 @@ impl ExchangeCounters {
     /// Counts one committed entry.
     pub fn count(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::Held { .. } => bump(&self.status, Status::Pending, 1),
-            Event::Opened(opened) | Event::Released(opened) => {
+            Event::Held { .. } | Event::Fetching(_) => bump(&self.status, Status::Pending, 1),
+            Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => {
                 bump(&self.status, Status::Accepted, 1);
                 let place = match opened.direction {
                     Direction::Credit => 0,

@@ -47,6 +47,12 @@ impl DaemonGauges {
     }
 }
 
+/// Large contents that wait to be fetched, and bytes that those of open exchanges take.
+pub fn large_gauges(waiting: usize, stored: u64) {
+    gauge!(names::LARGE_WAITING).set(waiting as f64);
+    gauge!(names::LARGE_STORED_BYTES).set(stored as f64);
+}
+
 /// When the daemon started, seconds of Unix time.
 pub fn start_gauge(seconds: f64) {
     gauge!(names::START_TIME_SECONDS).set(seconds);

@@ -65,11 +65,16 @@ metrics_table! {
     LEDGER_BYTES = "dex_ledger_bytes", Gauge, None, "Bytes of the ledger's files on disk.";
     DISK_FREE_BYTES = "dex_disk_free_bytes", Gauge, None, "Bytes free for the daemon on the disk of its state folder.";
     SPOOL_BYTES = "dex_spool_bytes", Gauge, None, "Bytes of content held for open exchanges.";
+    LARGE_MOVED_TOTAL = "dex_large_moved_total", Counter, Some("what"), "Large contents that were fetched, refused, delivered, cleared or swept, and tries that are repeated.";
+    LARGE_BYTES_TOTAL = "dex_large_bytes_total", Counter, Some("direction"), "Bytes of large content over the bus, fetched (in) and handed out (out).";
+    LARGE_WAITING = "dex_large_waiting", Gauge, None, "Large contents that wait to be fetched.";
+    LARGE_STORED_BYTES = "dex_large_stored_bytes", Gauge, None, "Bytes that large contents of open exchanges take, or are about to.";
     TAIL_ENTRIES = "dex_tail_entries", Gauge, None, "Committed entries that are not in rows yet.";
     COMMIT_FAILURES_TOTAL = "dex_commit_failures_total", Counter, None, "Writes or syncs of the ledger that failed; the daemon exits 75 on the first.";
     DISK_FULL_TOTAL = "dex_disk_full_total", Counter, None, "Commits that waited for disk space.";
     PUBLISHED_TOTAL = "dex_published_total", Counter, Some("what"), "Messages published, by what they were.";
     REDELIVERIES_TOTAL = "dex_redeliveries_total", Counter, None, "Open deliveries that were sent again.";
+    DELIVERIES_PARKED_TOTAL = "dex_deliveries_parked_total", Counter, None, "Times a delivery or a request was kept back, because its recipient was suspended or had no key in force.";
     PUBLISHING_STALLS_TOTAL = "dex_publishing_stalls_total", Counter, Some("why"), "Times that publishing to DEX_OUT had to wait: the stream full, the broker busy or unreachable.";
     NOTICES_TOTAL = "dex_notices_total", Counter, Some("what"), "Notices that were posted and that ended, and HATs that one was published to, listed for, or passed over for.";
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";

@@ -6,8 +6,8 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::events::{
-    ActorExit, BridgeFault, Carried, DebitTold, EffectFailed, EntityQuarantined, Healed, Onboarded, PublishingStalled,
-    Pulled, RecordsPosted, StreamMadeAgain, StreamRolledBack,
+    ActorExit, BridgeFault, Carried, DebitTold, EffectFailed, EntityQuarantined, Healed, LargeBytes, LargeMoved,
+    Onboarded, PublishingStalled, Pulled, RecordsPosted, StreamMadeAgain, StreamRolledBack,
 };
 use super::names::{self, Shape};
 use super::path::Published;
@@ -106,6 +106,12 @@ fn touch() {
     }
     for what in Healed::WHAT {
         counter!(names::HEALED_TOTAL, "what" => what).increment(0);
+    }
+    for what in LargeMoved::WHAT {
+        counter!(names::LARGE_MOVED_TOTAL, "what" => what).increment(0);
+    }
+    for direction in LargeBytes::DIRECTIONS {
+        counter!(names::LARGE_BYTES_TOTAL, "direction" => direction).increment(0);
     }
     for stream in StreamMadeAgain::STREAMS {
         counter!(names::STREAMS_MADE_AGAIN_TOTAL, "stream" => stream).increment(0);

@@ -56,6 +56,18 @@ const PLUG: &[ActionName] = &[
     ("resume", Object::None),
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
+    ("report", Object::None),
+    ("notice", Object::None),
+];
+
+const ORG: &[ActionName] = &[
+    ("register", Object::None),
+    ("approve", Object::None),
+    ("decline", Object::None),
+    ("suspend", Object::None),
+    ("resume", Object::None),
+    ("rotate-key", Object::None),
+    ("revoke-key", Object::None),
     ("notice", Object::None),
 ];
 

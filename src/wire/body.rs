@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 use crate::domain::app::Manifest;
 use crate::domain::command::{PullAsk, Receipt};
 use crate::domain::event::{DebitTerms, HatClaim, OfferTerms};
+use crate::domain::exchange::pull::bounded;
 use crate::domain::plug;
 use crate::domain::records::RecordsError;
 use crate::domain::{
@@ -17,7 +18,7 @@ use crate::domain::{
 };
 
 use super::actions::{self, Object};
-use super::{classes, form, report};
+use super::{classes, form, object, report};
 
 /// Why a subject and body are no action.
 pub type Wrong = (Reason, String);
@@ -224,6 +225,9 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
     }
     let register = |key, profile| Ok(Action::Register { key: Some(key), profile });
     match (to.kind, verb) {
+        (_, "data") if object::is_reference(body) => {
+            Err(malformed("what goes to all debits fits into a body: release large content to each debit".into()))
+        }
         (_, "data") => Ok(Action::Data { records: records(body, limits)? }),
         (_, "receipt") => Ok(Action::Receipt(json::<Receipt>(body)?)),
         (Kind::Hat, "register") => {
@@ -237,6 +241,7 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
             let manifest = manifest.map_err(|fault| malformed(fault.to_string()))?.map(Arc::new);
             register(key, Profile::Plug { name, namespace, manifest })
         }
+        (Kind::Plug, "report") => Ok(Action::PlugReport(json(body)?)),
         (Kind::App, "register" | "version") => app(to, verb, body),
         (Kind::App, "publish") => {
             let PublishOf { key, version } = json(body)?;
@@ -316,6 +321,13 @@ fn app(to: &Address, verb: &str, body: &Bytes) -> Result<Action, Wrong> {
 }
 
 fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
+    if matches!(verb, "credit" | "release") && object::is_reference(body) {
+        let named = object::read(body).map_err(malformed)?;
+        return Ok(match verb {
+            "credit" => Action::CreditObject { by: object, object: named },
+            _ => Action::ReleaseObject { debit: object, object: named },
+        });
+    }
     match verb {
         "credit" => Ok(Action::Credit { by: object, records: records(body, limits)? }),
         "release" => Ok(Action::Release { debit: object, records: records(body, limits)? }),
@@ -390,6 +402,7 @@ fn check(action: &Action) -> Result<(), String> {
         }
         Action::RotateKey { key } => form::key(key),
         Action::Decline { why, .. } => form::text("why", why),
+        Action::PlugReport(said) => form::jobs(said),
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
         Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),
@@ -400,12 +413,7 @@ fn check(action: &Action) -> Result<(), String> {
         Action::ClaimReserved { terms, .. } => form::debit(terms),
         Action::Classify { endpoint, word } => classes::check(endpoint, word),
         Action::OfferRegister { terms } => form::offer(terms),
-        Action::Pull { ask, .. } => match ask.limit {
-            Some(n) if !(1..=form::PULL_RECORDS_MAX).contains(&n) => {
-                Err(format!("limit is not 1 to {}", form::PULL_RECORDS_MAX))
-            }
-            _ => Ok(()),
-        },
+        Action::Pull { ask, .. } => bounded(ask),
         Action::Receipt(receipt) => match &receipt.reason {
             Some(reason) => form::text("reason", reason),
             None => Ok(()),
@@ -415,6 +423,10 @@ fn check(action: &Action) -> Result<(), String> {
 }
 
 fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Wrong> {
+    // The reader would take the fields as a list, too.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(malformed("the body is not a JSON object".into()));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
         malformed(form::not_taken(&error).unwrap_or_else(|| format!("the body: {error}")))

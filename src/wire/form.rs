@@ -5,6 +5,8 @@ use smol_str::SmolStr;
 use crate::domain::event::{DebitTerms, OfferTerms};
 use crate::domain::notice::{self, Notice};
 use crate::domain::pii::WITHOUT_PII;
+use crate::domain::plug::JobReport;
+use crate::domain::plug::health::JOBS_MAX;
 use crate::domain::{Key, Kind, Transport};
 
 use super::verify::is_weak;
@@ -25,8 +27,6 @@ pub const ROLES_MAX: usize = 64;
 pub const BUNDLE_PARTS_MAX: usize = 64;
 /// Longest period of a debit in seconds: 100 years.
 pub const PERIOD_SECONDS_MAX: u32 = 3_155_760_000;
-/// Most records that a pull asks for.
-pub const PULL_RECORDS_MAX: u32 = 10_000;
 
 /// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters.
 ///
@@ -94,6 +94,17 @@ pub fn namespace(field: &str, text: &str) -> Result<(), String> {
         return Err(format!("{field} is not 1 to {NAMESPACE_BYTES_MAX} of 0-9, a-z and '-'"));
     }
     Ok(())
+}
+
+/// Checks a plug's report of its jobs.
+///
+/// # Errors
+/// A sentence that names the field.
+pub fn jobs(said: &JobReport) -> Result<(), String> {
+    if !(1..=JOBS_MAX).contains(&said.done.saturating_add(said.failed)) {
+        return Err(format!("done and failed are not together 1 to {JOBS_MAX}"));
+    }
+    said.error.as_ref().map_or(Ok(()), |error| text("error", error))
 }
 
 /// Checks a key that is to be registered.

@@ -8,6 +8,8 @@ pub const FROM: &str = "Dex-From";
 pub const KEY: &str = "Dex-Key";
 /// The signature.
 pub const SIG: &str = "Dex-Sig";
+/// On what the exchange signs together with others: the way to the root that the signature is over.
+pub const PATH: &str = "Dex-Path";
 /// Settle by then or expire.
 pub const DEADLINE: &str = "Dex-Deadline";
 /// Where a waiting caller wants the first outcome.
@@ -20,6 +22,8 @@ pub const PULL: &str = "Dex-Pull";
 pub const SOURCE: &str = "Dex-Source";
 /// On a delivery: hex SHA-256 of the body.
 pub const DIGEST: &str = "Dex-Digest";
+/// On a delivery whose body a debit's bundle made: hex SHA-256 of the body that was sent.
+pub const DIGEST_IN: &str = "Dex-Digest-In";
 /// On a delivery: number of records.
 pub const COUNT: &str = "Dex-Count";
 /// On a delivery: where the recipient sends its receipt.

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::command::PullAsk;
 use crate::domain::event::{Authority, Opened};
+use crate::domain::exchange::pull::ask_body;
 use crate::domain::pii::pseudonym;
 use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Kind, MessageId, Timestamp};
@@ -16,6 +16,7 @@ use super::problem::{PROBLEM_TYPE, Problem};
 use super::sign::Signer;
 use super::signed_text::{self, Fields, OutFields};
 use super::subject;
+use super::together::{TOGETHER_MAX, together};
 
 /// A message ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,18 +141,19 @@ pub fn delivery<'a>(
     receipt_to: &str,
     content: Bytes,
 ) -> Outgoing {
-    delivery_as(signer, origin, opened, &Shown::of(opened), receipt_to, content)
+    let signer = signer.into();
+    unsigned_delivery(signer, origin, opened, &Shown::of(opened), receipt_to, content).alone(signer)
 }
 
-/// Like [`delivery`], its recipient being shown this of it.
-pub fn delivery_as<'a>(
+/// A delivery that [`sign_together`] signs with others; its recipient is shown `shown` of it.
+pub fn unsigned_delivery<'a>(
     signer: impl Into<Option<&'a Signer>>,
     origin: &str,
     opened: &Opened,
     shown: &Shown,
     receipt_to: &str,
     content: Bytes,
-) -> Outgoing {
+) -> Unsigned {
     let signer = signer.into();
     let debit = match &opened.authority {
         Authority::Debit(debit) => Some(debit),
@@ -160,18 +162,21 @@ pub fn delivery_as<'a>(
     let mut headers = exchange_headers(signer, origin, opened, shown);
     headers.push((header::COUNT, opened.count_out.to_string()));
     headers.push((header::RECEIPT_TO, receipt_to.to_owned()));
+    // What came in is the same for all who are given a part of it.
+    if opened.digest_in != opened.digest_out && !opened.without_pii {
+        headers.push((header::DIGEST_IN, opened.digest_in.to_string()));
+    }
     if let Some(pull) = opened.pull {
         headers.push((header::PULL, pull.to_string()));
     }
     let subject = subject::delivery(&opened.to, debit);
-    from_exchange(signer, origin, subject, headers, content)
+    Unsigned::new(signer, origin, subject, headers, content)
 }
 
 /// Asks the HAT for a release under the debit of a pull. `Dex-Pull` is what its release repeats.
 pub fn request<'a>(signer: impl Into<Option<&'a Signer>>, origin: &str, opened: &Opened) -> Outgoing {
     let signer = signer.into();
-    let ask = PullAsk { since: opened.since, limit: opened.limit };
-    let body = serde_json::to_vec(&ask).expect("a time and a number are JSON");
+    let body = ask_body(&opened.ask());
     let mut headers = exchange_headers(signer, origin, opened, &Shown::of(opened));
     headers.push((header::PULL, opened.exchange.to_string()));
     let subject = subject::request(&opened.to);
@@ -314,22 +319,80 @@ fn from_exchange(
     headers: Vec<(&'static str, String)>,
     payload: Bytes,
 ) -> Outgoing {
-    let mut message = Outgoing { subject, headers, payload };
-    let digest = Digest::of(&message.payload);
-    if let Some(signer) = signer {
-        let line = |name| message.header(name).unwrap_or("");
-        let out = OutFields {
-            source: line(header::SOURCE),
-            count: line(header::COUNT),
-            receipt_to: line(header::RECEIPT_TO),
-            authority: line(header::AUTHORITY),
-        };
+    Unsigned::new(signer, origin, subject, headers, payload).alone(signer)
+}
+
+/// A message of the exchange that lacks nothing but its signature.
+#[derive(Debug, Clone)]
+pub struct Unsigned {
+    message: Outgoing,
+    /// What the signature is over; empty where the exchange signs nothing.
+    text: Vec<u8>,
+}
+
+impl Unsigned {
+    fn new(
+        signer: Option<&Signer>,
+        origin: &str,
+        subject: String,
+        headers: Vec<(&'static str, String)>,
+        payload: Bytes,
+    ) -> Self {
+        let mut message = Outgoing { subject, headers, payload };
+        let digest = Digest::of(&message.payload);
         let mut text = Vec::new();
-        signed_text::write_out(&mut text, &fields(&message, origin, digest), &out);
-        message.headers.push((header::SIG, signer.sign(&text).to_string()));
+        if signer.is_some() {
+            let line = |name| message.header(name).unwrap_or("");
+            let out = OutFields {
+                source: line(header::SOURCE),
+                count: line(header::COUNT),
+                receipt_to: line(header::RECEIPT_TO),
+                authority: line(header::AUTHORITY),
+                digest_in: line(header::DIGEST_IN),
+            };
+            signed_text::write_out(&mut text, &fields(&message, origin, digest), &out);
+        }
+        message.headers.push((header::DIGEST, digest.to_string()));
+        Unsigned { message, text }
     }
-    message.headers.push((header::DIGEST, digest.to_string()));
-    message
+
+    /// Under a signature of its own.
+    #[must_use]
+    pub fn alone(mut self, signer: Option<&Signer>) -> Outgoing {
+        if let Some(signer) = signer {
+            self.message.headers.push((header::SIG, signer.sign(&self.text).to_string()));
+        }
+        self.message
+    }
+}
+
+/// Signs these messages with as few signatures as go: each is over at most [`TOGETHER_MAX`] of them. Whoever holds two
+/// messages of one signature sees that they left together.
+pub fn sign_together<'a>(
+    signer: impl Into<Option<&'a Signer>>,
+    origin: &str,
+    mut messages: Vec<Unsigned>,
+) -> Vec<Outgoing> {
+    let Some(signer) = signer.into() else {
+        return messages.into_iter().map(|it| it.message).collect();
+    };
+    let mut signed = Vec::with_capacity(messages.len());
+    while !messages.is_empty() {
+        let rest = messages.split_off(messages.len().min(TOGETHER_MAX));
+        if let [_] = messages.as_slice() {
+            signed.extend(messages.into_iter().map(|it| it.alone(Some(signer))));
+        } else {
+            let texts: Vec<&[u8]> = messages.iter().map(|it| it.text.as_slice()).collect();
+            let (text, paths) = together(origin, &texts);
+            let signature = signer.sign(&text).to_string();
+            for (Unsigned { mut message, .. }, path) in messages.into_iter().zip(paths) {
+                message.headers.extend([(header::SIG, signature.clone()), (header::PATH, path.to_string())]);
+                signed.push(message);
+            }
+        }
+        messages = rest;
+    }
+    signed
 }
 
 /// The fields of a message's signed text, read from its own headers.

@@ -1,5 +1,7 @@
 //! The recipient's side: reads and verifies what the exchange sends.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use rand::{CryptoRng, RngCore};
 use serde::Deserialize;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::command::PullAsk;
 use crate::domain::event::Authority;
+use crate::domain::exchange::large::Object;
 use crate::domain::plug::Connection;
 use crate::domain::{Address, Digest, Id, Key, Kind, MessageId, Signature, Timestamp};
 
@@ -14,7 +17,8 @@ use super::header::{self, HeaderSource};
 use super::outcome::OutcomeOut;
 use super::outgoing::Said;
 use super::signed_text::{self, Fields, OutFields};
-use super::{subject, verify};
+use super::together::Path;
+use super::{object, subject, verify};
 
 /// Whose word the exchange's messages are taken on.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +81,8 @@ pub struct Delivery {
     pub source: Address,
     /// SHA-256 of the body.
     pub digest: Digest,
+    /// SHA-256 of the body that was sent: the same one unless a debit's bundle made another of it.
+    pub digest_in: Digest,
     /// Number of records.
     pub count: u32,
     /// The subject to publish the receipt on.
@@ -87,8 +93,15 @@ pub struct Delivery {
     pub deadline: Timestamp,
     /// The own pull that it answers.
     pub pull: Option<MessageId>,
-    /// The records.
+    /// The records, or the reference to them.
     pub body: Bytes,
+}
+
+impl Delivery {
+    /// The object in which large content lies; none where the body is the records.
+    pub fn object(&self) -> Option<Object> {
+        object::is_reference(&self.body).then(|| object::read(&self.body).ok()).flatten()
+    }
 }
 
 /// The exchange asks for a release, verified.
@@ -163,17 +176,27 @@ pub fn deliveries<'t, H: HeaderSource, R: RngCore + CryptoRng>(
     let trust = trust.into();
     let read: Vec<_> =
         came.into_iter().map(|(subject, headers, body)| read_delivery(subject, headers, body, origin, trust)).collect();
-    let items: Vec<verify::Item<'_>> = read
+    // What was signed together is checked once.
+    let mut places: HashMap<verify::Item<'_>, usize> = HashMap::with_capacity(read.len());
+    let mut items: Vec<verify::Item<'_>> = Vec::with_capacity(read.len());
+    let of: Vec<Option<usize>> = read
         .iter()
-        .filter_map(|read| read.as_ref().ok()?.1.as_ref())
-        .map(|(key, signature, text)| (*key, *signature, text.as_slice()))
+        .map(|read| {
+            let (key, signature, text) = read.as_ref().ok()?.1.as_ref()?;
+            let item = (*key, *signature, text.as_slice());
+            Some(*places.entry(item).or_insert_with(|| {
+                items.push(item);
+                items.len() - 1
+            }))
+        })
         .collect();
-    let mut verdicts = verify::verify_batch(&items, rng).into_iter();
-    drop(items);
+    let verdicts = verify::verify_batch(&items, rng);
+    drop((places, items));
     read.into_iter()
-        .map(|read| match read? {
-            (_, Some(_)) if !verdicts.next().unwrap_or(false) => Err(ReceivedError::Signature),
-            (delivery, _) => Ok(delivery),
+        .zip(of)
+        .map(|(read, place)| match (read, place) {
+            (Ok(_), Some(place)) if !verdicts[place] => Err(ReceivedError::Signature),
+            (read, _) => read.map(|(delivery, _)| delivery),
         })
         .collect()
 }
@@ -191,6 +214,10 @@ fn read_delivery<H: HeaderSource>(
         from: signed.from,
         source: parsed(header::SOURCE, signed.out.source)?,
         digest: signed.digest,
+        digest_in: match optional(signed.out.digest_in) {
+            Some(text) => parsed(header::DIGEST_IN, text)?,
+            None => signed.digest,
+        },
         count: parsed(header::COUNT, signed.out.count)?,
         receipt_to: receipt_subject(signed.out.receipt_to)?,
         authority: authority(signed.out.authority)?,
@@ -346,6 +373,7 @@ fn signed<'a, H: HeaderSource>(
         count: text(header::COUNT)?,
         receipt_to: text(header::RECEIPT_TO)?,
         authority: text(header::AUTHORITY)?,
+        digest_in: text(header::DIGEST_IN)?,
     };
     let digest: Digest = parsed(header::DIGEST, text(header::DIGEST)?)?;
     if digest != fields.body {
@@ -361,6 +389,10 @@ fn signed<'a, H: HeaderSource>(
             let signature: Signature = parsed(header::SIG, text(header::SIG)?)?;
             let mut signed_text = Vec::new();
             signed_text::write_out(&mut signed_text, &fields, &out);
+            if let Some(path) = one(header::PATH)? {
+                let path: Path = parsed(header::PATH, path)?;
+                signed_text = path.root_text(origin, &signed_text).ok_or(ReceivedError::Signature)?;
+            }
             Some((key, signature, signed_text))
         }
     };

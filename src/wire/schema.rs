@@ -107,6 +107,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "debit-propose" | "debit-amend") => Shape::Debit,
         (_, "debit-enable") => Shape::Enable,
         (_, "debit-disable") => Shape::Disable,
+        (Kind::Plug, "report") => Shape::Jobs,
         (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,
         _ => Shape::Nothing,
@@ -116,6 +117,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
 fn who(kind: Kind, verb: &str) -> &'static str {
     match (kind, verb) {
         (_, "credit") => "the plug or app that it names",
+        (Kind::Plug, "report") => "the plug itself",
         (_, "release" | "data" | "report") => "the HAT (or its bridge)",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",

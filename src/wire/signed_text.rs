@@ -4,7 +4,7 @@ use crate::domain::{Cause, Digest};
 
 /// First line of the text of a message to the exchange.
 pub const VERSION_IN: &str = "dex-v1";
-/// First line of the text of a message from the exchange, which has four lines more.
+/// First line of the text of a message from the exchange, which has four or five lines more.
 pub const VERSION_OUT: &str = "dex-v1-out";
 
 /// The lines of a message's text, as its headers are written. An absent header is `""`.
@@ -32,7 +32,7 @@ pub struct Fields<'a> {
     pub body: Digest,
 }
 
-/// The four further lines of a message from the exchange. An absent header is `""`.
+/// The further lines of a message from the exchange. An absent header is `""`; the last one has a line only when it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutFields<'a> {
     /// `Dex-Source`.
@@ -43,6 +43,8 @@ pub struct OutFields<'a> {
     pub receipt_to: &'a str,
     /// `Dex-Authority`.
     pub authority: &'a str,
+    /// `Dex-Digest-In`.
+    pub digest_in: &'a str,
 }
 
 /// Writes the text of a message to the exchange over what `text` held.
@@ -58,6 +60,10 @@ pub fn write_out(text: &mut Vec<u8>, fields: &Fields<'_>, out: &OutFields<'_>) {
     for line in [out.source, out.count, out.receipt_to, out.authority] {
         text.push(b'\n');
         text.extend_from_slice(line.as_bytes());
+    }
+    if !out.digest_in.is_empty() {
+        text.push(b'\n');
+        text.extend_from_slice(out.digest_in.as_bytes());
     }
 }
 

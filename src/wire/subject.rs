@@ -167,7 +167,7 @@ pub fn receipt_to(lane: &str) -> String {
     format!("{IN_PREFIX}lane.{lane}.receipt")
 }
 
-fn under(prefix: &str, address: &Address, tokens: &[&str]) -> String {
+pub(super) fn under(prefix: &str, address: &Address, tokens: &[&str]) -> String {
     let mut subject = String::with_capacity(SUBJECT_BYTES_MAX / 2);
     subject.push_str(prefix);
     subject.push_str(address.kind.as_str());

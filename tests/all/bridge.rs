@@ -257,7 +257,7 @@ async fn a_debit_is_proposed_enabled_by_the_owner_pulled_and_settled() {
 
 /// Pulls and waits for the end of the pull.
 async fn pull(org: &Client, debit: &Id, limit: Option<u32>) -> Result<OutcomeOut, ClientError> {
-    let ask = dex::domain::command::PullAsk { since: None, limit };
+    let ask = dex::domain::command::PullAsk { limit, ..Default::default() };
     let order = Order::pull(&id(BOB), debit, &ask);
     Ok(org.conclude(order, Duration::from_secs(30)).await?.last[0].clone())
 }

@@ -2,9 +2,6 @@
 //! times, words.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use dex::domain::bundle::{Bundle, Program};
@@ -14,113 +11,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-/// A database server of its own, in a folder of its own, that answers on a socket there.
-struct Postgres {
-    folder: tempfile::TempDir,
-    programs: PathBuf,
-    server: std::process::Child,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        let programs = programs();
-        let folder = tempfile::Builder::new().prefix("dex-pg").tempdir_in("/tmp").expect("as it must be");
-        let path = folder.path();
-        own(path);
-        let data = path.join("data");
-        let mut init = as_user(&programs.join("initdb"));
-        init.args(["--locale=C", "--encoding=UTF8", "--auth=trust", "--username=judge", "--no-sync", "-D"]).arg(&data);
-        let made = init.output().expect("as it must be");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = as_user(&programs.join("postgres"));
-        server.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "timezone=UTC", "-k"]);
-        let server = server.arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("as it must be");
-        let postgres = Postgres { folder, programs, server };
-        let ready = (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            postgres.psql("select 1", &mut Vec::new())
-        });
-        assert!(ready, "the database does not answer within 10 s");
-        postgres
-    }
-
-    fn psql(&self, sql: &str, out: &mut Vec<u8>) -> bool {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "judge", "-d", "postgres", "-h"]);
-        psql.arg(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = psql.spawn().expect("as it must be");
-        let mut input = child.stdin.take().expect("as it must be");
-        let sql = sql.to_owned();
-        let writer = std::thread::spawn(move || input.write_all(sql.as_bytes()));
-        let done = child.wait_with_output().expect("as it must be");
-        // A database that is not ready reads nothing.
-        let _ = writer.join().expect("as it must be");
-        if !done.status.success() {
-            out.extend(done.stderr);
-            return false;
-        }
-        out.extend(done.stdout);
-        true
-    }
-
-    /// The answer to each statement, a line each.
-    fn ask(&self, statements: &[String]) -> Vec<String> {
-        let mut out = Vec::new();
-        assert!(self.psql(&statements.join(";\n"), &mut out), "{}", String::from_utf8_lossy(&out));
-        let lines: Vec<String> = String::from_utf8(out).expect("as it must be").lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), statements.len());
-        lines
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // Its own fast shutdown, so that it ends its children; by the pid that it was started with.
-        let pid = self.server.id().to_string();
-        let told = Command::new("kill").args(["-INT", &pid]).status();
-        if !told.is_ok_and(|status| status.success()) {
-            let _ = self.server.kill();
-        }
-        let _ = self.server.wait();
-    }
-}
-
-/// Debian keeps the server's programs out of PATH.
-fn programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
-    folders.retain(|folder| folder.join("postgres").exists());
-    folders.sort();
-    folders.pop().expect("no PostgreSQL under /usr/lib/postgresql: `make tools` installs Debian's")
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    // Who owns what this process makes.
-    tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|made| made.uid() == 0)
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_user(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program).current_dir("/tmp");
-    command
-}
-
-fn own(folder: &Path) {
-    if is_root() {
-        let done = Command::new("chown").arg("postgres:postgres").arg(folder).status().expect("as it must be");
-        assert!(done.success());
-    }
-}
-
-/// A text as a literal of SQL.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
+use super::support::postgres::{Postgres, quoted};
 
 fn passes(data: &Value, filter: &Value) -> bool {
     let query = json!({ "endpoint": "a/b", "filters": [filter] });

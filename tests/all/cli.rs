@@ -277,7 +277,10 @@ fn the_schemas_of_every_action_and_query_are_told_without_an_exchange() {
     let one = dex(&["schema", "plug.register", "--json"]);
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
     assert_eq!(one["body"]["required"], serde_json::json!(["key", "name", "namespace"]));
-    assert_eq!(one["example"]["namespace"], "facebook");
+    let namespace = one["example"]["namespace"].as_str().expect("a namespace");
+    assert!(dex::domain::Id::new(namespace).is_ok_and(|id| id.to_token() == namespace), "{namespace} is one token");
+    let told = one["example"]["manifest"]["endpoints"].as_array().expect("endpoints in the example's manifest");
+    assert!(!told.is_empty() && told.iter().all(|it| it["fields"].is_object()), "{told:?}");
     for line in lines.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert!(line["action"].is_string() || line["request"]["type"] == "object", "{line}");

@@ -9,8 +9,8 @@ use dex::gateway::{openapi, routes};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::cast::{address, id};
-use crate::support::gateway::{self, Gateway, PASSWORD, claims, hat_token, sign};
+use crate::support::cast::id;
+use crate::support::gateway::{Gateway, PASSWORD, hat_token};
 
 #[tokio::test]
 async fn accounts_log_in_by_both_ways_and_tokens_end() {
@@ -107,35 +107,6 @@ async fn roles_are_ledgered_and_the_command_line_gives_them() {
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
     let entries = gateway.exchange.metrics().await;
     assert!(entries.contains("dex_registry_events_total"), "{entries}");
-}
-
-#[tokio::test]
-async fn a_hat_is_known_by_its_pinned_key_and_by_nothing_else() {
-    let gateway = Gateway::start();
-    gateway.hat("bob.example.net").await;
-    let (status, me) = gateway.get("/api/v1/me", Some(&hat_token("bob.example.net"))).await;
-    assert_eq!((status, &me["hat"]), (200, &json!("bob.example.net")), "{me}");
-    let mut other = claims("bob.example.net");
-    other["resource"] = json!("https://other.test");
-    let mut expired = claims("bob.example.net");
-    expired["exp"] = json!(1_700_000_000);
-    let bad = [
-        ("another key", sign(&claims("bob.example.net"), gateway::OTHER_PEM)),
-        ("not registered", hat_token("eve.example.net")),
-        ("another resource", sign(&other, gateway::HAT_PEM)),
-        ("expired", sign(&expired, gateway::HAT_PEM)),
-        ("no token", "x.y.z".to_owned()),
-    ];
-    for (what, token) in bad {
-        let (status, answer) = gateway.get("/api/v1/me", Some(&token)).await;
-        assert_eq!((status, &answer["status"]), (401, &json!(401)), "{what}: {answer}");
-    }
-
-    // Suspended: refused within 2 s.
-    let operator = gateway.exchange.client().await;
-    operator.suspend(&address("hat:bob.example.net")).await.expect("suspended");
-    tokio::time::sleep(Duration::from_millis(2100)).await;
-    assert_eq!(gateway.get("/api/v1/me", Some(&hat_token("bob.example.net"))).await.0, 401);
 }
 
 fn terms() -> Value {

@@ -59,7 +59,13 @@ async fn offers_are_registered_listed_and_moved_on_as_by_the_original() {
     };
     refused(&post(None, registration("feeds", 2)).await, 401, "no token");
     refused(&post(Some(&ben), registration("feeds", 2)).await, 403, "without the role");
+    // What a HAT would pass over, and so give away more than is asked for.
+    let find = json!([{ "field": "x", "operator": { "operator": "find", "search": "london" } }]);
+    let find = json!({ "name": "feed", "bundle": { "feed": { "endpoints": [{ "endpoint": "facebook/feed", "filters": find }] } } });
     for (field, bad) in [
+        ("requiredData", find.clone()),
+        ("dataConditions", find),
+        ("dataConditions", json!({ "name": "feed", "bundle": {} })),
         ("starts", json!("soon")),
         ("expires", json!(0)),
         ("requiredMaxUser", json!(-1)),
@@ -289,6 +295,18 @@ async fn claims_are_confirmed_by_owners_and_what_they_deliver_is_read_by_the_off
     }
     assert_eq!(gateway.get(read_other, Some(&other)).await.0, 401, "after its close");
     assert_eq!(gateway.get(read, Some(&fresh)).await.0, 200, "it reached its minimum");
+
+    // While its owner is suspended nobody reads what was delivered before, by the token or by the account.
+    let operator = gateway.exchange.client().await;
+    let shown = operator.query("offer.show", json!({ "offer": "feeds" }).to_string()).await.expect("told");
+    let owner = address(shown["owner"].as_str().expect("an address"));
+    operator.suspend(&owner).await.expect("suspended");
+    assert_eq!(gateway.get(read, Some(&fresh)).await.0, 401);
+    let answer = gateway.get(read, Some(&ann)).await;
+    assert!(answer.0 == 403 && answer.1["detail"].as_str().is_some_and(|it| it.contains("suspended")), "{answer:?}");
+    operator.resume(&owner).await.expect("resumed");
+    assert_eq!(gateway.get(read, Some(&fresh)).await.0, 200);
+    assert_eq!(gateway.get(read, Some(&ann)).await.0, 200);
     let log = gateway.exchange.log().join("\n");
     assert!(!log.contains(&fresh) && !log.contains(&token), "no token is logged");
 }

@@ -66,6 +66,7 @@ fn exchange() -> Vec<Entry> {
         delivery,
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline: Timestamp(3_600_000_000_000),
         digest_in: Digest::of(b"in"),
@@ -77,6 +78,7 @@ fn exchange() -> Vec<Entry> {
         endpoints: vec![("facebook/feed".into(), 2)],
         dropped: dex::domain::pii::Dropped::default(),
         without_pii: false,
+        large: None,
     };
     let closed = Closed {
         exchange: opened.exchange,
@@ -192,6 +194,7 @@ impl Exchange {
             bounds: Bounds::default(),
             registry,
             notices: Default::default(),
+            large: Default::default(),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,
@@ -205,6 +208,7 @@ impl Exchange {
             clock: Arc::new(SystemClock),
             fault: None,
             reported: Default::default(),
+            connections: Default::default(),
             fatal: dex::actors::fatal::Fatal::new().0,
             progress: Progress::new(3, 0, 3, vec![dex::actors::shared::Place::default()]),
         });

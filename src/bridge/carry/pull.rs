@@ -83,7 +83,12 @@ impl Worker {
                 .refuse(request, "a HAT that speaks only HTTP does not tell since when records are there")
                 .await;
         }
-        let limit = request.ask.limit.map_or(RECORDS_MAX, |limit| usize::try_from(limit).unwrap_or(RECORDS_MAX));
+        // The exchange leaves the first ones out, of what it is sent.
+        let skip = request.ask.skip.unwrap_or(0) as usize;
+        if skip >= RECORDS_MAX {
+            return self.refuse(request, "skip leaves out all that one release may hold").await;
+        }
+        let limit = request.ask.limit.map_or(RECORDS_MAX, |limit| (skip + limit as usize).min(RECORDS_MAX));
         let values = self.values(request).await;
         let values = match self.noted(values) {
             Ok(values) => values,

@@ -1,10 +1,11 @@
 //! Content that came, with the answers that its recipient can give.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_nats::jetstream::message::Acker;
 use bytes::Bytes;
 use smol_str::SmolStr;
+use tokio::io::AsyncWrite;
 
 use crate::client::Client;
 use crate::client::error::ClientError;
@@ -12,6 +13,7 @@ use crate::client::inbox::seen::Seen;
 use crate::client::order::Order;
 use crate::domain::command::Receipt;
 use crate::domain::event::Verdict;
+use crate::domain::exchange::large::Object;
 use crate::domain::{Digest, Reason, Records};
 use crate::wire::{self, OutcomeOut};
 
@@ -21,6 +23,8 @@ pub struct Delivery {
     client: Client,
     acker: Acker,
     seen: Arc<Seen>,
+    /// Digest and records of a large content that was downloaded and is as it should be.
+    came: OnceLock<(Digest, u32)>,
 }
 
 impl std::ops::Deref for Delivery {
@@ -40,14 +44,37 @@ impl std::fmt::Debug for Delivery {
 
 impl Delivery {
     pub(super) fn new(content: wire::Delivery, client: Client, acker: Acker, seen: Arc<Seen>) -> Self {
-        Delivery { content, client, acker, seen }
+        Delivery { content, client, acker, seen, came: OnceLock::new() }
+    }
+
+    /// The object in which large content lies: [`Delivery::download`] it. None where the body is the records.
+    pub fn object(&self) -> Option<Object> {
+        self.content.object()
+    }
+
+    /// Reads a large content into `to`, chunk by chunk, and checks size, digest and count. Nothing of it may be used
+    /// before this has gone well; what came until an error is rubbish, and it may be tried again.
+    ///
+    /// # Errors
+    /// [`ClientError::Content`] when there is none, it has gone, cannot be written or is not what was delivered;
+    /// [`ClientError::Broker`] when the broker does not answer.
+    pub async fn download(&self, to: &mut (impl AsyncWrite + Unpin)) -> Result<Object, ClientError> {
+        let object = self.object().ok_or_else(|| ClientError::Content("the body is the content".into()))?;
+        let came = self.client.download(self.id, &object, to).await?;
+        // Downloaded twice it is the same.
+        let _ = self.came.set(came);
+        Ok(object)
     }
 
     /// Kept: a receipt over what came. Waits until the exchange has it in its ledger.
     ///
     /// # Errors
-    /// As [`Client::send`]; the delivery comes again then.
+    /// As [`Client::send`]; the delivery comes again then. [`ClientError::Content`] for a large content that was not
+    /// downloaded.
     pub async fn accept(self) -> Result<OutcomeOut, ClientError> {
+        if self.object().is_some() && self.came.get().is_none() {
+            return Err(ClientError::Content("download it before you accept it".into()));
+        }
         let receipt = self.receipt_of(Verdict::Accepted, None);
         self.answer(receipt).await
     }
@@ -71,14 +98,18 @@ impl Delivery {
     }
 
     /// The receipt that agrees with what came: digest and count of the body itself, not of its headers.
+    ///
+    /// Of a large content that was not downloaded nothing has come.
     pub fn receipt_of(&self, verdict: Verdict, reason: Option<SmolStr>) -> Receipt {
-        Receipt {
-            delivery: self.id,
-            digest: Digest::of(&self.body),
-            count: Records::parse(self.body.clone(), usize::MAX).map_or(0, |records| records.count()),
-            verdict,
-            reason,
-        }
+        let (digest, count) = match (self.object(), self.came.get()) {
+            (Some(_), Some(came)) => *came,
+            (Some(_), None) => (Digest::of(&[]), 0),
+            (None, _) => {
+                let count = Records::parse(self.body.clone(), usize::MAX).map_or(0, |records| records.count());
+                (Digest::of(&self.body), count)
+            }
+        };
+        Receipt { delivery: self.id, digest, count, verdict, reason }
     }
 
     /// Answers with this receipt, whatever it says. The same receipt, given again because no outcome came,
@@ -92,12 +123,16 @@ impl Delivery {
         let outcome = self.client.send(order).await;
         let comes_again = match &outcome {
             Ok(_) => false,
-            // Sent again it would be refused again, but for what passes.
+            // Sent again it would be refused again, but for what passes: then it leaves as another message.
             Err(ClientError::Refused(refusal)) => {
-                matches!(refusal.reason, Reason::OverQuota | Reason::Stale | Reason::Internal)
+                let passes = [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended];
+                passes.contains(&refusal.reason)
             }
             Err(_) => true,
         };
+        if comes_again && matches!(outcome, Err(ClientError::Refused(_))) {
+            self.seen.refused(self.id);
+        }
         if !comes_again {
             self.close().await;
         }
@@ -109,7 +144,7 @@ impl Delivery {
         self.close().await;
     }
 
-    /// The records, as they came.
+    /// The records, as they came; of large content the reference to it.
     pub fn records(&self) -> &Bytes {
         &self.content.body
     }

@@ -92,6 +92,11 @@ impl Seen {
         }
     }
 
+    /// Its receipt was refused for now: the next one is a message of its own.
+    pub fn refused(&self, id: Uuid) {
+        self.sets().receipts.remove(&id);
+    }
+
     /// Whoever held it gave up.
     pub fn given_up(&self, id: Uuid) {
         self.sets().in_hand.remove(&id);
@@ -136,6 +141,8 @@ mod tests {
         assert_eq!(seen.receipt(receipt.clone(), || id(7)), id(7));
         assert_eq!(seen.receipt(receipt.clone(), || id(8)), id(7));
         let other = Receipt { count: 2, ..receipt };
-        assert_eq!(seen.receipt(other, || id(9)), id(9));
+        assert_eq!(seen.receipt(other.clone(), || id(9)), id(9));
+        seen.refused(other.delivery);
+        assert_eq!(seen.receipt(other, || id(10)), id(10), "the first was answered, with a refusal");
     }
 }

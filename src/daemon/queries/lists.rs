@@ -25,7 +25,7 @@ struct Question {
     limit: Option<usize>,
     /// Of offers: with their terms.
     terms: Option<bool>,
-    /// Of apps: with their manifests.
+    /// Of apps and plugs: with their manifests.
     manifests: Option<bool>,
 }
 
@@ -36,10 +36,11 @@ pub fn list(shared: &Shared, kind: Kind, body: &[u8]) -> Answer {
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
     }
-    for (name, given, of) in [("terms", terms, Kind::Offer), ("manifests", manifests, Kind::App)] {
-        if given.is_some() && kind != of {
-            return Err(malformed(format!("{name} is asked of {of}.list only")));
-        }
+    if terms.is_some() && kind != Kind::Offer {
+        return Err(malformed("terms is asked of offer.list only".to_owned()));
+    }
+    if manifests.is_some() && !matches!(kind, Kind::App | Kind::Plug) {
+        return Err(malformed("manifests is asked of app.list and plug.list only".to_owned()));
     }
     let (terms, manifests) = (terms == Some(true), manifests == Some(true));
     let wanted = |party: &Address| party.kind == kind && after.as_ref().is_none_or(|after| party.id > *after);

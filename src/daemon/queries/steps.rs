@@ -10,7 +10,8 @@ use crate::wire::outgoing::authority_text;
 /// How the exchange (or registry message) stands after this event; none when it says nothing about that.
 pub fn status(event: &Event) -> Option<(Status, Option<Reason>)> {
     Some(match event {
-        Event::Opened(_) | Event::Released(_) | Event::Fanned { .. } => (Status::Accepted, None),
+        Event::Opened(_) | Event::Released(_) | Event::Fetched(_) | Event::Fanned { .. } => (Status::Accepted, None),
+        Event::Fetching(_) => (Status::Pending, None),
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
         Event::Rejected { reason } | Event::Dropped { reason, .. } => (Status::Rejected, Some(*reason)),
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
@@ -61,8 +62,19 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
         step.insert(name.to_owned(), value);
     };
     match event {
-        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => {
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) | Event::Fetched(opened) => {
             opened_details(&mut say, opened)
+        }
+        Event::Fetching(fetching) => {
+            say("exchange", json!(fetching.exchange));
+            say("direction", json!(fetching.direction));
+            say("authority", json!(authority_text(&fetching.authority)));
+            say("to", json!(fetching.to));
+            say("delivery", json!(fetching.delivery));
+            say("deadline", json!(fetching.deadline));
+            say("digestIn", json!(fetching.object.digest));
+            say("countIn", json!(fetching.object.count));
+            say("bytesIn", json!(fetching.object.size));
         }
         Event::Settled(closed)
         | Event::Disputed { closed, .. }
@@ -132,6 +144,8 @@ pub fn name(event: &Event) -> &'static str {
     match event {
         Event::Opened(_) => "opened",
         Event::Held { .. } => "held",
+        Event::Fetching(_) => "fetching",
+        Event::Fetched(_) => "fetched",
         Event::Released(_) => "released",
         Event::Dropped { .. } => "dropped",
         Event::Fanned { .. } => "fanned-out",
@@ -155,6 +169,9 @@ pub fn name(event: &Event) -> &'static str {
         Event::KeyRevoked { .. } => "key-revoked",
         Event::OperatorDeclared { .. } => "operator-declared",
         Event::PlugAsked { .. } => "plug-asked",
+        Event::PlugAskedAgain { .. } => "plug-asked-again",
+        Event::PlugReported { .. } => "plug-reported",
+        Event::PlugStale { .. } => "plug-stale",
         Event::PlugUnanswered { .. } => "plug-unanswered",
         Event::PlugConnected { .. } => "plug-connected",
         Event::PlugDisconnected { .. } => "plug-disconnected",

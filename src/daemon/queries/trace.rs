@@ -122,7 +122,8 @@ fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
         return true;
     }
     match &entry.event {
-        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => {
+        Event::Fetching(fetching) => ids.contains(&fetching.exchange.0) || ids.contains(&fetching.delivery),
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) | Event::Fetched(opened) => {
             ids.contains(&opened.exchange.0) || ids.contains(&opened.delivery)
         }
         Event::Settled(closed)
@@ -142,6 +143,7 @@ fn followed(entry: &Entry) -> Vec<Uuid> {
     match &entry.event {
         Event::Fanned { parts, .. } => parts.iter().map(|part| part.exchange.0).collect(),
         Event::Opened(opened) | Event::Held { opened, .. } => vec![opened.delivery],
+        Event::Fetching(fetching) => vec![fetching.delivery],
         _ => Vec::new(),
     }
 }

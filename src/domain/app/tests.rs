@@ -31,7 +31,7 @@ fn a_manifest_reads_back_as_it_was_written() {
 
 #[test]
 fn every_fault_is_told_with_its_place() {
-    let cases: [(&str, Value, &str); 14] = [
+    let cases: [(&str, Value, &str); 15] = [
         ("/info/version", json!("1.1"), "manifest.info.version"),
         ("/info/version", json!("01.1.1"), "manifest.info.version"),
         ("/info/colour", json!("red"), "manifest.info"),
@@ -45,6 +45,11 @@ fn every_fault_is_told_with_its_place() {
         ("/permissions/rolesGranted/0/detail", json!("Bad Name"), "manifest.permissions.rolesGranted[0].detail"),
         ("/permissions/dataRequired", json!({}), "manifest.permissions.dataRequired"),
         ("/permissions/dataRetrieved/name", json!("two words"), "manifest.permissions.dataRetrieved"),
+        (
+            "/permissions/dataRetrieved/bundle",
+            json!({ "p": { "endpoints": [{ "endpoint": "a/b", "filters": [{ "field": "x", "operator": { "operator": "find", "search": "london" } }] }] } }),
+            "manifest.permissions.dataRetrieved",
+        ),
         ("/info/headline", json!("x".repeat(50_000)), "manifest"),
     ];
     for (pointer, value, at) in cases {

@@ -1,14 +1,12 @@
 //! From a checked bundle to the program that is run on records.
 
-use std::collections::BTreeMap;
-
 use smol_str::SmolStr;
 
 use super::filter::{Filter, Operator, Transformation};
 use super::json::Json;
 use super::mapping::{Mapping, Target};
 use super::path::{self, Step};
-use super::program::{Node, Out, Plan, Program, Route, Shape, Test, Tested};
+use super::program::{Members, Node, Out, PLACES_MAX, Plan, Program, Route, Shape, Test, Tested};
 use super::{Bundle, EndpointQuery, Ordering, PropertyQuery, words};
 
 /// The paths that are looked for in one pass over a record's data.
@@ -39,9 +37,9 @@ impl Paths {
     }
 }
 
-/// Members of an object that is written, while they are gathered.
+/// Members of an object that is written, while they are gathered: in order of their names.
 #[derive(Default)]
-struct Tree(BTreeMap<SmolStr, Branch>);
+struct Tree(Vec<(SmolStr, Branch)>);
 
 enum Branch {
     Leaf(Out),
@@ -56,22 +54,30 @@ impl Tree {
         let Some((first, rest)) = keys.split_first() else {
             return Err("empty".into());
         };
-        if rest.is_empty() {
-            return match self.0.insert(first.clone(), Branch::Leaf(out)) {
-                None => Ok(()),
-                Some(_) => Err(format!("{first:?} is set by another destination too")),
-            };
-        }
-        match self.0.entry(first.clone()).or_insert_with(|| Branch::Object(Tree::default())) {
-            Branch::Object(tree) => tree.put(rest, out),
-            Branch::Leaf(_) => Err(format!("{first:?} is set by another destination too, as a value")),
+        let place = self.0.binary_search_by(|(held, _)| held.cmp(first));
+        match (place, rest.is_empty()) {
+            (Ok(_), true) => Err(format!("{first:?} is set by another destination too")),
+            (Err(at), true) => {
+                self.0.insert(at, (first.clone(), Branch::Leaf(out)));
+                Ok(())
+            }
+            (Ok(at), false) => match &mut self.0[at].1 {
+                Branch::Object(tree) => tree.put(rest, out),
+                Branch::Leaf(_) => Err(format!("{first:?} is set by another destination too, as a value")),
+            },
+            (Err(at), false) => {
+                let mut tree = Tree::default();
+                tree.put(rest, out)?;
+                self.0.insert(at, (first.clone(), Branch::Object(tree)));
+                Ok(())
+            }
         }
     }
 
-    fn finish(self) -> Vec<(Box<str>, Out)> {
+    fn finish(self) -> Members {
         let member = |(key, branch): (SmolStr, Branch)| {
             // Only letters, digits and '_': nothing to escape.
-            let key = format!("\"{key}\":").into_boxed_str();
+            let key = [",\"", key.as_str(), "\":"].into_iter().collect();
             match branch {
                 Branch::Leaf(out) => (key, out),
                 Branch::Object(tree) => (key, Out::Object(tree.finish())),
@@ -82,7 +88,7 @@ impl Tree {
 }
 
 /// What a mapping writes, its sources looked for by `paths`.
-fn members(mapping: &Mapping, paths: &mut Paths) -> Result<Vec<(Box<str>, Out)>, Clash> {
+fn members(mapping: &Mapping, paths: &mut Paths) -> Result<Members, Clash> {
     let mut tree = Tree::default();
     for (key, target) in &mapping.0 {
         let clash = |why: String| (key.to_string(), why);
@@ -113,7 +119,7 @@ fn test(filter: &Filter, paths: &mut Paths) -> Tested {
     let test = match &filter.operator {
         Operator::In { value } => Test::In(Json::of(value)),
         Operator::Contains { value } => Test::Contains(Json::of(value)),
-        Operator::Between { lower, upper } => Test::Between(Json::of(lower), Json::of(upper)),
+        Operator::Between { lower, upper } => Test::between(Json::of(lower), Json::of(upper)),
         Operator::Find { search } => Test::Find(words::of_search(search)),
     };
     let transformation = filter.transformation.clone().unwrap_or(Transformation::Identity);
@@ -170,6 +176,9 @@ impl Program {
         let mut routes: Vec<Route> = bundle.bundle.values().enumerate().flat_map(of).collect();
         routes
             .sort_by(|a, b| a.endpoint.cmp(&b.endpoint).then(a.property.cmp(&b.property)).then(a.query.cmp(&b.query)));
-        Program { plans: plans.collect(), routes }
+        let mut places = 0;
+        routes.iter_mut().for_each(|route| route.node.number(&mut places, PLACES_MAX));
+        // The place 0 is nobody's.
+        Program { plans: plans.collect(), routes, places: places + 1 }
     }
 }

@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
-use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::json::Json;
-use super::program::{Bounded, Found, Kept, Plan, Program, Route, Row, Taken, TooLarge};
+use super::program::{Bounded, Found, Kept, Layouts, Plan, Program, Route, Row, Taken, TooLarge};
 use crate::domain::exchange::tally;
 use crate::domain::records::{RecordView, Records};
 
@@ -16,6 +15,12 @@ pub type Values = BTreeMap<SmolStr, Vec<Row>>;
 
 /// Property of a conditions bundle → whether any record was found.
 pub type Conditions = BTreeMap<SmolStr, bool>;
+
+/// A value, and the place of its record.
+struct Placed {
+    place: usize,
+    row: Row,
+}
 
 /// A record that a query selects.
 struct Match<'a> {
@@ -59,20 +64,34 @@ impl Program {
         most: Option<usize>,
         bytes: usize,
     ) -> Result<Values, TooLarge> {
+        let placed = self.placed(records, skip, most, bytes)?;
+        let rows = |placed: Vec<Placed>| placed.into_iter().map(|placed| placed.row).collect();
+        Ok(placed.into_iter().map(|(name, placed)| (name, rows(placed))).collect())
+    }
+
+    /// [`values`](Self::values) with the records' places.
+    fn placed(
+        &self,
+        records: &Records,
+        skip: usize,
+        most: Option<usize>,
+        bytes: usize,
+    ) -> Result<BTreeMap<SmolStr, Vec<Placed>>, TooLarge> {
         let text = records.text();
         let mut by_property: Vec<Vec<Match<'_>>> = self.plans.iter().map(|_| Vec::new()).collect();
+        let mut layouts = Layouts::for_run(records.items.len(), self.places);
         for (place, item) in records.items.iter().enumerate() {
             let record = item.view(text);
             for route in self.of_endpoint(&item.endpoint) {
                 let mut found = Found::new();
-                if route.look(record.data, &mut found) != Kept::Yes {
+                if route.look_by(record.data, &mut found, &mut layouts) != Kept::Yes {
                     continue;
                 }
                 let key = route.order.and_then(|slot| found[slot]).and_then(|raw| Json::read(raw).ok());
                 by_property[route.property].push(Match { key, place, record, route, found });
             }
         }
-        let mut values = Values::new();
+        let mut values = BTreeMap::new();
         let mut left = bytes;
         for (plan, mut matches) in self.plans.iter().zip(by_property) {
             matches.sort_by(|a, b| a.order(b, plan));
@@ -91,33 +110,39 @@ impl Program {
                 let mut out = Vec::new();
                 one.route.write(&mut Bounded { out: &mut out, most: left }, &one.record, &one.found)?;
                 left -= out.len();
-                rows.push(String::from_utf8(out).unwrap_or_default());
+                rows.push(Placed { place: one.place, row: String::from_utf8(out).unwrap_or_default() });
             }
             values.insert(plan.name.clone(), rows);
         }
         Ok(values)
     }
 
-    /// The values of all properties as one body, in order of the properties' names; a row that looks the same in two of
+    /// The values of all properties as one body, in order of the properties' names; a record that looks the same in two of
     /// them is given once. `None` when there is nothing.
     ///
     /// # Errors
     /// As [`values`](Self::values).
     pub fn answer(&self, records: &Records, most: usize) -> Result<Option<Taken>, TooLarge> {
-        let values = self.values(records, 0, None, most)?;
+        let values = self.placed(records, 0, None, most)?;
         let mut seen = HashSet::new();
-        let rows: Vec<&str> = values.values().flatten().map(String::as_str).filter(|row| seen.insert(*row)).collect();
-        if rows.is_empty() {
+        let placed = values.values().flatten();
+        let given: Vec<&Placed> = placed.filter(|placed| seen.insert((placed.place, placed.row.as_str()))).collect();
+        let size = given.iter().map(|placed| placed.row.len() + 1).sum::<usize>() + 1;
+        if given.is_empty() {
             return Ok(None);
         }
-        let body = Bytes::from(format!("[{}]", rows.join(",")));
-        if body.len() > most {
+        if size > most {
             return Err(TooLarge);
         }
-        // What was written here is read again for its endpoints alone.
-        let written = Records::parse(body, rows.len()).map_err(|_| TooLarge)?;
-        let endpoints = tally(written.items.iter());
-        Ok(Some(Taken { count: written.count(), body: written.body, endpoints }))
+        let mut body = Vec::with_capacity(size);
+        for placed in &given {
+            body.push(if body.is_empty() { b'[' } else { b',' });
+            body.extend_from_slice(placed.row.as_bytes());
+        }
+        body.push(b']');
+        let endpoints = tally(given.iter().map(|placed| &records.items[placed.place]));
+        let count = u32::try_from(given.len()).unwrap_or(u32::MAX);
+        Ok(Some(Taken { body: body.into(), count, endpoints }))
     }
 
     /// Whether each property of a conditions bundle finds any record.

@@ -154,6 +154,7 @@ impl<'de> Deserialize<'de> for Bundle {
 pub struct Compiled {
     whole: OnceLock<Arc<Program>>,
     evaluated: OnceLock<Arc<Program>>,
+    conditions: OnceLock<Arc<Program>>,
 }
 
 impl Compiled {
@@ -166,6 +167,11 @@ impl Compiled {
     /// is left out all the same.
     pub fn of_evaluated(&self, bundle: &Bundle) -> &Program {
         self.evaluated.get_or_init(|| Arc::new(Program::compile(&bundle.evaluated())))
+    }
+
+    /// The program of the debit's conditions, which are the same ones each time.
+    pub fn of_conditions(&self, conditions: &Bundle) -> &Program {
+        self.conditions.get_or_init(|| Arc::new(Program::compile(conditions)))
     }
 }
 

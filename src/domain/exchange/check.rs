@@ -108,6 +108,17 @@ impl Case<'_> {
         }
     }
 
+    /// That neither the sender nor the `party` that it speaks for is suspended: what they say is not heard till they are
+    /// resumed. Who has retired is heard on what it still owes.
+    pub fn heard_for(&self, party: &Address) -> Result<(), Reason> {
+        let carried = match party {
+            party if party == self.from() => self.sender.standing,
+            party if party == self.ctx.entity => self.own.standing,
+            party => self.ctx.registry.registration(party).map_or(Standing::Unknown, |of| of.standing),
+        };
+        if [self.sender.standing, carried].contains(&Standing::Suspended) { Err(Reason::Suspended) } else { Ok(()) }
+    }
+
     /// That the sender is approved; the number of the entry that says so.
     pub fn sender_approved(&self) -> Result<u64, Reason> {
         self.sender.active()

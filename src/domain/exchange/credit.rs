@@ -3,11 +3,12 @@
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
 use super::tally::tally;
+use crate::domain::app::Accepted;
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
-use crate::domain::id::{Id, Kind};
+use crate::domain::id::{Address, Id, Kind};
 use crate::domain::pii::Dropped;
 use crate::domain::records::Records;
 use crate::domain::registration::Profile;
@@ -26,6 +27,36 @@ fn may_write(profile: Option<&Profile>, endpoint: &str) -> bool {
     }
 }
 
+/// A plug or app as the HAT lets it write.
+pub(crate) struct Writer<'a> {
+    /// The right under which it writes.
+    pub authority: Authority,
+    /// Number of the entry that connected it (or set it up).
+    pub connected: u64,
+    profile: Option<&'a Profile>,
+    accepted: Option<&'a Accepted>,
+}
+
+impl<'a> Writer<'a> {
+    /// That `from`, of this id and profile, is connected to the HAT.
+    pub fn of(hat: &'a Hat, from: &Address, by: &Id, profile: Option<&'a Profile>) -> Result<Self, Reason> {
+        let (connected, authority) = match from.kind {
+            Kind::Plug => (hat.plugs.get(by), Authority::Plug(by.clone())),
+            _ => (hat.apps.get(by), Authority::App(by.clone())),
+        };
+        let connected = *connected.ok_or(Reason::NotConnected)?;
+        // An owner has accepted one version of an app: a later one may do no more until it is accepted too.
+        let accepted = if from.kind == Kind::App { hat.accepted.get(by) } else { None };
+        Ok(Writer { authority, connected, profile, accepted })
+    }
+
+    /// Whether a record of this endpoint may come from it.
+    pub fn may_write(&self, endpoint: &str) -> bool {
+        let consented = || self.accepted.is_none_or(|version| version.namespaces.iter().any(|n| lies_in(endpoint, n)));
+        may_write(self.profile, endpoint) && consented()
+    }
+}
+
 fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
@@ -37,17 +68,8 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
     hat.registration.active()?;
     case.sender_standing()?;
     let approved = case.sender_approved()?;
-    let (connected, authority) = match from.kind {
-        Kind::Plug => (hat.plugs.get(by), Authority::Plug(by.clone())),
-        _ => (hat.apps.get(by), Authority::App(by.clone())),
-    };
-    let connected = *connected.ok_or(Reason::NotConnected)?;
-    let profile = case.sender.profile.as_ref();
-    // An owner has accepted one version of an app: a later one may do no more until it is accepted too.
-    let accepted = if from.kind == Kind::App { hat.accepted.get(by) } else { None };
-    let consented =
-        |endpoint: &str| accepted.is_none_or(|version| version.namespaces.iter().any(|n| lies_in(endpoint, n)));
-    if !records.items.iter().all(|r| may_write(profile, &r.endpoint) && consented(&r.endpoint)) {
+    let writer = Writer::of(hat, from, by, case.sender.profile.as_ref())?;
+    if !records.items.iter().all(|r| writer.may_write(&r.endpoint)) {
         return Err(Reason::OutsideNamespace);
     }
     hat.quota(case, 1)?;
@@ -61,18 +83,19 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
     if case.key_n != Some(approved) {
         basis.extend(case.key_basis());
     }
-    basis.push(Basis { entity: to.clone(), n: connected });
+    basis.push(Basis { entity: to.clone(), n: writer.connected });
     let (count, bytes) = (records.count(), size(records.body.len()));
     let opened = Opened {
         exchange: case.cause.id,
         from: from.clone(),
         parent: None,
         direction: Direction::Credit,
-        authority,
+        authority: writer.authority,
         to: to.clone(),
         delivery,
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline,
         digest_in: case.cause.body,
@@ -84,6 +107,7 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
         endpoints: tally(records.items.iter()),
         dropped: Dropped::default(),
         without_pii: false,
+        large: None,
     };
     Ok(vec![Draft {
         event: Event::Opened(Box::new(opened)),

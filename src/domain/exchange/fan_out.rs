@@ -54,7 +54,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         let (part, body) = under.open(case, records, (selected, dropped), exchange, by);
         hat.free(part.delivery)?;
         parts.push(Part { exchange, debit: id.clone(), dropped });
-        let basis = under.basis(case, &part);
+        let basis = under.basis(case, part.endpoints.iter().map(|(endpoint, _)| endpoint));
         opened.push(Draft { event: begin(part, debit.holds_back()), basis, content: Some(body), with_cause: false });
     }
     hat.quota(case, parts.len())?;

@@ -1,10 +1,12 @@
 //! The life of one exchange on a HAT: checked, opened, and ended by a receipt, a recall or its deadline.
 
+pub(crate) mod answer;
 pub mod check;
 pub mod credit;
 pub mod deadline;
 pub mod delivery_id;
 pub mod fan_out;
+pub mod large;
 pub mod open;
 pub mod pull;
 pub mod recall;

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::bytes::Digest;
+use crate::domain::command::PullAsk;
 use crate::domain::event::{Closed, Direction, Opened, is_false};
+use crate::domain::exchange::large::Fetching;
 use crate::domain::id::{Address, MessageId};
 use crate::domain::time::Timestamp;
 
@@ -36,6 +38,12 @@ pub struct Open {
     /// Whether its recipient is not to know whose data it is.
     #[serde(default, skip_serializing_if = "is_false")]
     pub without_pii: bool,
+    /// For a pull: what is asked.
+    #[serde(default, skip_serializing_if = "PullAsk::is_everything")]
+    pub ask: PullAsk,
+    /// Whether its content goes by an object store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub large: bool,
 }
 
 impl Open {
@@ -54,6 +62,29 @@ impl Open {
             opened_at: at,
             recalled: false,
             without_pii: opened.without_pii,
+            ask: opened.ask(),
+            large: opened.large.is_some(),
+        }
+    }
+
+    /// The exchange whose content is to be fetched from `at` on: what is delivered of it is not known yet.
+    pub fn fetch(fetching: &Fetching, at: Timestamp) -> Self {
+        let object = &fetching.object;
+        Open {
+            exchange: fetching.exchange,
+            from: fetching.from.clone(),
+            to: fetching.to.clone(),
+            direction: fetching.direction,
+            deadline: fetching.deadline,
+            digest_in: object.digest,
+            digest_out: object.digest,
+            count: object.count,
+            bytes: u32::try_from(object.size).unwrap_or(u32::MAX),
+            opened_at: at,
+            recalled: false,
+            without_pii: false,
+            ask: PullAsk::default(),
+            large: true,
         }
     }
 

@@ -15,10 +15,33 @@ use crate::domain::verdict::Reason;
 
 /// Most records that may be asked for.
 pub const PULL_RECORDS_MAX: u32 = 10_000;
+/// Most records that may be left out at the beginning.
+pub const PULL_SKIP_MAX: u32 = 1_000_000;
 
 /// The body of the request that the HAT gets: what `digest_out` of a pull is of.
 pub fn ask_body(ask: &PullAsk) -> Vec<u8> {
-    serde_json::to_vec(ask).expect("a time and a number are JSON")
+    serde_json::to_vec(ask).expect("a time and numbers are JSON")
+}
+
+impl Opened {
+    /// For a pull: what is asked.
+    pub fn ask(&self) -> PullAsk {
+        PullAsk { since: self.since, skip: self.skip, limit: self.limit }
+    }
+}
+
+/// Whether what is asked keeps its bounds.
+///
+/// # Errors
+/// A sentence.
+pub fn bounded(ask: &PullAsk) -> Result<(), String> {
+    if ask.limit.is_some_and(|limit| !(1..=PULL_RECORDS_MAX).contains(&limit)) {
+        return Err(format!("limit is not 1 to {PULL_RECORDS_MAX}"));
+    }
+    if ask.skip.is_some_and(|skip| skip > PULL_SKIP_MAX) {
+        return Err(format!("skip is not 0 to {PULL_SKIP_MAX}"));
+    }
+    Ok(())
 }
 
 /// Decides `hat.<hat>.pull.<debit>`.
@@ -38,9 +61,7 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
     hat.quota(case, 1)?;
     let held = debit.holds_back();
     hat.may_hold(case, usize::from(held))?;
-    if ask.limit.is_some_and(|n| !(1..=PULL_RECORDS_MAX).contains(&n)) {
-        return Err(Reason::Malformed);
-    }
+    bounded(ask).map_err(|_| Reason::Malformed)?;
     let deadline = check::deadline(case)?;
     let to = case.ctx.entity;
     let delivery = delivery_id(case.ctx.delivery_key, to, from, case.cause.id, Some(id));
@@ -63,6 +84,7 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         delivery,
         pull: None,
         since: ask.since,
+        skip: ask.skip,
         limit: ask.limit,
         deadline,
         digest_in: case.cause.body,
@@ -74,6 +96,7 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         endpoints: Vec::new(),
         dropped: Dropped::default(),
         without_pii: false,
+        large: None,
     };
     Ok(vec![Draft::caused(begin(opened, held)).on(basis)])
 }

@@ -20,11 +20,15 @@ pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<
     });
     permit(found.is_some() || !foreign)?;
     let (delivery, open) = found.ok_or(Reason::NotFound)?;
+    // A HAT may take back what left it while it is suspended, as it may take its rights back.
+    if !case.is_owner() {
+        case.heard_for(&open.from)?;
+    }
     if open.recalled || case.at() >= open.deadline {
         return Err(Reason::WrongState);
     }
     // Nothing has left yet: there is nobody to ask.
-    if hat.held.contains_key(delivery) {
+    if hat.waits(delivery) {
         return Ok(vec![Draft::caused(Event::Recalled(open.close(*delivery)))]);
     }
     Ok(vec![Draft::caused(Event::RecallRequested {

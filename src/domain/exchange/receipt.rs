@@ -8,18 +8,21 @@ use crate::domain::hat::Hat;
 use crate::domain::id::Kind;
 use crate::domain::verdict::Reason;
 
-/// Decides `hat.<hat>.receipt` and `lane.<lane>.receipt`. Standings are not looked at: what was
-/// delivered was delivered, and both sides' word on it is kept.
+/// Decides `hat.<hat>.receipt` and `lane.<lane>.receipt`. Who has retired, or lost its right, is heard all the same: what
+/// was delivered was delivered, and both sides' word on it is kept. Who is suspended is not heard till it is resumed: the
+/// exchange stays open until then, or expires.
 pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<Vec<Draft>, Reason> {
     let delivery = receipt.delivery;
     let late = || Ok(vec![Draft::caused(Event::LateReceipt { delivery, verdict: receipt.verdict })]);
     // Who is not to know whose data it was given does not find that out by trying addresses.
     let by_lane = case.command.addressed.kind == Kind::Lane;
     let Some(open) = hat.open.get(&delivery).filter(|open| by_lane || !open.without_pii) else {
+        case.heard_for(case.from())?;
         return late();
     };
     permit(case.speaks_for(&open.to))?;
-    if hat.held.contains_key(&delivery) {
+    case.heard_for(&open.to)?;
+    if hat.waits(&delivery) {
         return Err(Reason::WrongState);
     }
     if case.at() >= open.deadline {

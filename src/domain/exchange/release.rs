@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
+use super::answer::answer;
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
-use crate::domain::bundle::{Program, Taken, TooLarge};
+use crate::domain::bundle::{Bundle, Compiled, Taken, TooLarge};
 use crate::domain::bytes::Digest;
+use crate::domain::command::PullAsk;
 use crate::domain::debit::{Debit, Revision};
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
@@ -47,14 +51,14 @@ fn blurred(deadline: Timestamp, at: Timestamp) -> Timestamp {
 
 impl Under<'_> {
     /// The authority entries that this rests on.
-    pub fn basis(&self, case: &Case<'_>, opened: &Opened) -> Vec<Basis> {
+    pub fn basis<'e>(&self, case: &Case<'_>, endpoints: impl Iterator<Item = &'e SmolStr>) -> Vec<Basis> {
         let mut basis = Vec::with_capacity(3);
         basis.extend(case.key_basis());
         basis.push(Basis { entity: case.ctx.entity.clone(), n: self.enabled });
         let client = |n| Basis { entity: self.client.clone(), n };
         basis.push(client(self.standing));
         basis.extend(self.registration.allowed.filter(|allowed| allowed.n != self.standing).map(|it| client(it.n)));
-        basis.extend(self.gate.basis(opened.endpoints.iter().map(|(endpoint, _)| endpoint)));
+        basis.extend(self.gate.basis(endpoints));
         basis
     }
 
@@ -98,6 +102,7 @@ impl Under<'_> {
             delivery,
             pull: case.command.pull,
             since: None,
+            skip: None,
             limit: None,
             deadline,
             digest_in: case.cause.body,
@@ -109,6 +114,7 @@ impl Under<'_> {
             endpoints: selected.endpoints,
             dropped,
             without_pii,
+            large: None,
         };
         (opened, selected.body)
     }
@@ -126,6 +132,28 @@ pub(crate) fn under<'a>(case: &Case<'_>, id: &'a Id, debit: &'a Debit) -> Result
     Ok((under, revision))
 }
 
+/// What the revision's bundle selects of records, each by itself. `evaluated`: the HAT has taken them through the
+/// bundle already.
+pub(crate) fn sieve(
+    revision: &Revision,
+    evaluated: bool,
+    records: &Records,
+    most: usize,
+) -> Result<Option<Taken>, TooLarge> {
+    chosen(&revision.terms.bundle, &revision.program, evaluated, records, most)
+}
+
+fn chosen(
+    bundle: &Bundle,
+    programs: &Compiled,
+    evaluated: bool,
+    records: &Records,
+    most: usize,
+) -> Result<Option<Taken>, TooLarge> {
+    let program = if evaluated { programs.of_evaluated(bundle) } else { programs.of(bundle) };
+    program.take(records, most)
+}
+
 /// What the revision's bundle selects of a body that streams out: each record filtered and mapped by itself, without
 /// what is not granted.
 pub(crate) fn stream(
@@ -135,36 +163,30 @@ pub(crate) fn stream(
     records: &Records,
 ) -> Result<Passed, TooLarge> {
     let (bundle, programs) = under.gate.bundle(&revision.terms, &revision.program);
-    under.pass(case, programs.of(bundle).take(records, case.ctx.limits.body_bytes)?)
+    under.pass(case, chosen(bundle, programs, false, records, case.ctx.limits.body_bytes)?)
 }
 
-/// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may be.
+/// What the revision's bundle selects of a body brought for its debit alone, which may not become larger than a body may
+/// be. `asked` is what the pull asks for that it answers.
 ///
 /// A bridge brings what the HAT itself has made of the bundle: only what the bundle names passes. Otherwise records
 /// that stream out are filtered and mapped one by one; an answer to a pull is ordered and limited too, and depends on
 /// the debit's conditions.
-fn take(case: &Case<'_>, under: &Under<'_>, revision: &Revision, records: &Records) -> Result<Passed, Reason> {
+fn take(
+    case: &Case<'_>,
+    under: &Under<'_>,
+    revision: &Revision,
+    records: &Records,
+    asked: Option<&PullAsk>,
+) -> Result<Passed, TooLarge> {
     let most = case.ctx.limits.body_bytes;
     let (bundle, programs) = under.gate.bundle(&revision.terms, &revision.program);
-    let taken = if case.is_bridge() {
-        programs.of_evaluated(bundle).take(records, most)
-    } else if case.command.pull.is_none() {
-        programs.of(bundle).take(records, most)
-    } else if conditions_hold(revision, records, most)? {
-        programs.of(bundle).answer(records, most)
-    } else {
-        Ok(None)
+    let taken = match asked {
+        // No client without personal data asks, so the bundle is the revision's own.
+        Some(ask) => answer(revision, records, ask, case.is_bridge(), most),
+        None => chosen(bundle, programs, case.is_bridge(), records, most),
     };
-    taken.and_then(|taken| under.pass(case, taken)).map_err(|TooLarge| Reason::TooLarge)
-}
-
-/// Whether each property of the debit's conditions finds a record among those that the HAT brings.
-fn conditions_hold(revision: &Revision, records: &Records, most: usize) -> Result<bool, Reason> {
-    let Some(conditions) = &revision.terms.conditions else {
-        return Ok(true);
-    };
-    let found = Program::compile(conditions).conditions(records, most).map_err(|TooLarge| Reason::TooLarge)?;
-    Ok(found.values().all(|found| *found))
+    under.pass(case, taken?)
 }
 
 /// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
@@ -187,21 +209,22 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
             // Open exchanges of other directions never have this id: it names recipient and sender.
             let open = hat.open.get(&request).filter(|open| case.at() < open.deadline);
             let open = open.filter(|_| !hat.held.contains_key(&request));
-            Some(open.ok_or(Reason::NotFound)?.close(request))
+            Some((request, open.ok_or(Reason::NotFound)?))
         }
         None => None,
     };
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
-    let Passed { taken, dropped } = take(case, &under, revision, records)?;
+    let passed = take(case, &under, revision, records, answered.map(|(_, open)| &open.ask));
+    let Passed { taken, dropped } = passed.map_err(|TooLarge| Reason::TooLarge)?;
     let selected = taken.ok_or_else(|| under.nothing(&dropped))?;
     let deadline = check::deadline(case)?;
     let (opened, body) = under.open(case, records, (selected, dropped), case.cause.id, deadline);
     hat.free(opened.delivery)?;
     hat.may_hold(case, usize::from(held))?;
-    let basis = under.basis(case, &opened);
+    let basis = under.basis(case, opened.endpoints.iter().map(|(endpoint, _)| endpoint));
     let mut drafts = Vec::with_capacity(2);
     drafts.push(Draft { event: begin(opened, held), basis, content: Some(body), with_cause: true });
-    drafts.extend(answered.map(|pull| Draft::further(Event::Settled(pull))));
+    drafts.extend(answered.map(|(request, open)| Draft::further(Event::Settled(open.close(request)))));
     Ok(drafts)
 }

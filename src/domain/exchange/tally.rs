@@ -1,5 +1,7 @@
 //! Records per endpoint, as an entry holds them.
 
+use std::collections::BTreeMap;
+
 use smol_str::SmolStr;
 
 use crate::domain::records::RecordSpan;
@@ -9,39 +11,41 @@ pub const ENDPOINTS_MAX: usize = 64;
 
 /// Counts `items` per endpoint, in order of the endpoint's name: the first [`ENDPOINTS_MAX`], then the
 /// rest under an empty name.
-pub fn tally<'a>(items: impl Iterator<Item = &'a RecordSpan> + Clone) -> Vec<(SmolStr, u32)> {
-    let mut all = items.clone();
-    let Some(first) = all.next() else {
-        return Vec::new();
-    };
-    let mut count = 1u32;
-    if all.all(|item| {
-        count = count.saturating_add(1);
-        item.endpoint == first.endpoint
-    }) {
-        return vec![(first.endpoint.clone(), count)];
-    }
-    let mut names: Vec<&SmolStr> = items.map(|item| &item.endpoint).collect();
-    names.sort_unstable();
-    let mut out: Vec<(SmolStr, u32)> = Vec::new();
-    let mut rest = 0u32;
-    let mut last: Option<&SmolStr> = None;
-    let mut named = 0usize;
-    for name in names {
-        if last != Some(name) {
-            last = Some(name);
-            named += 1;
-            if named <= ENDPOINTS_MAX {
-                out.push((name.clone(), 0));
+pub fn tally<'a>(items: impl Iterator<Item = &'a RecordSpan>) -> Vec<(SmolStr, u32)> {
+    let mut counts: BTreeMap<&SmolStr, u32> = BTreeMap::new();
+    let mut run: Option<(&SmolStr, u32)> = None;
+    for item in items {
+        match &mut run {
+            Some((name, count)) if **name == item.endpoint => *count = count.saturating_add(1),
+            _ => {
+                if let Some((name, count)) = run.replace((&item.endpoint, 1)) {
+                    add(&mut counts, name, count);
+                }
             }
         }
-        match out.last_mut() {
-            Some((_, count)) if named <= ENDPOINTS_MAX => *count = count.saturating_add(1),
-            _ => rest = rest.saturating_add(1),
-        }
     }
+    let Some((name, count)) = run else {
+        return Vec::new();
+    };
+    // Mostly all are of one endpoint.
+    if counts.is_empty() {
+        return vec![(name.clone(), count)];
+    }
+    add(&mut counts, name, count);
+    bounded(counts.into_iter())
+}
+
+/// Counts in order of the endpoint's name: the first [`ENDPOINTS_MAX`], then the rest under an empty name.
+pub fn bounded<'a>(mut counts: impl Iterator<Item = (&'a SmolStr, u32)>) -> Vec<(SmolStr, u32)> {
+    let mut out: Vec<(SmolStr, u32)> = counts.by_ref().take(ENDPOINTS_MAX).map(|(name, n)| (name.clone(), n)).collect();
+    let rest = counts.map(|(_, count)| count).fold(0, u32::saturating_add);
     if rest > 0 {
         out.push((SmolStr::default(), rest));
     }
     out
+}
+
+fn add<'a>(counts: &mut BTreeMap<&'a SmolStr, u32>, name: &'a SmolStr, more: u32) {
+    let count = counts.entry(name).or_default();
+    *count = count.saturating_add(more);
 }

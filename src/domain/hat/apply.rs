@@ -7,7 +7,7 @@ use crate::domain::app::Accepted;
 use crate::domain::bundle::Compiled;
 use crate::domain::debit::{Cancelled, Debit, PlaceStanding, Revision};
 use crate::domain::entry::Entry;
-use crate::domain::event::{DebitTerms, Event};
+use crate::domain::event::{DebitTerms, Event, Opened};
 use crate::domain::exchange::Open;
 use crate::domain::id::{Id, Kind, MessageId};
 use crate::domain::pii::Gates;
@@ -28,8 +28,17 @@ impl Hat {
             Event::Opened(opened) => {
                 self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
             }
+            Event::Fetching(fetching) => {
+                self.open.insert(fetching.delivery, Box::new(Open::fetch(fetching, entry.at)));
+                self.fetching.insert(fetching.delivery, fetching.clone());
+            }
+            Event::Fetched(opened) => {
+                self.fetching.remove(&opened.delivery);
+                self.opened(opened, entry.at);
+            }
             Event::Held { opened, .. } => {
-                self.open.insert(opened.delivery, Box::new(Open::begin(opened, entry.at)));
+                self.fetching.remove(&opened.delivery);
+                self.opened(opened, entry.at);
                 self.held.insert(opened.delivery, opened.clone());
             }
             Event::Released(opened) => {
@@ -42,15 +51,21 @@ impl Hat {
             | Event::Recalled(closed) => {
                 self.open.remove(&closed.delivery);
                 self.held.remove(&closed.delivery);
+                self.fetching.remove(&closed.delivery);
             }
             Event::RecallRequested { delivery, .. } => {
                 if let Some(open) = self.open.get_mut(delivery) {
                     open.recalled = true;
                 }
             }
-            Event::PlugAsked { plug, until } => {
+            Event::PlugAsked { plug, until, again } => {
                 let id = entry.cause.as_ref().map_or(MessageId(Uuid::nil()), |cause| cause.id);
-                self.connecting.insert(plug.clone(), Asked { id, at: entry.at, until: *until });
+                self.connecting.insert(plug.clone(), Asked::new(id, entry.at, *until, *again));
+            }
+            Event::PlugAskedAgain { plug, times, .. } => {
+                if let Some(asked) = self.connecting.get_mut(plug) {
+                    (asked.last, asked.times) = (Some(entry.at), *times);
+                }
             }
             Event::PlugUnanswered { plug, .. } => {
                 self.connecting.remove(plug);
@@ -121,6 +136,12 @@ impl Hat {
         }
     }
 
+    /// It is known what is delivered of this exchange. One whose content was fetched is open since before.
+    fn opened(&mut self, opened: &Opened, at: Timestamp) {
+        let since = self.open.get(&opened.delivery).map_or(at, |open| open.opened_at);
+        self.open.insert(opened.delivery, Box::new(Open::begin(opened, since)));
+    }
+
     /// What opens, asks for a right or is refused counts against its sender; receipts, recalls and what
     /// takes a right back do not.
     fn count(&mut self, entry: &Entry) {
@@ -129,6 +150,7 @@ impl Hat {
                 entry.event,
                 Event::Opened(_)
                     | Event::Held { .. }
+                    | Event::Fetching(_)
                     | Event::Fanned { .. }
                     | Event::Rejected { .. }
                     | Event::DebitProposed { .. }

@@ -61,7 +61,8 @@ fn ask(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft>, Reason> {
         basis.extend(case.key_basis());
     }
     let until = case.at().plus(CONNECTING_FOR);
-    Ok(vec![Draft::caused(Event::PlugAsked { plug: plug.clone(), until }).on(basis)])
+    let again = Some(case.ctx.limits.connecting_again);
+    Ok(vec![Draft::caused(Event::PlugAsked { plug: plug.clone(), until, again }).on(basis)])
 }
 
 /// Decides `hat.<hat>.plug-disconnect.<plug>`: the owner ends the connection, or declines what the plug asks for.

@@ -139,9 +139,9 @@ pub(super) fn resume(hat: &Hat, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
     party::resume(&hat.registration, case, is_guardian(hat, case))
 }
 
-/// Decides `hat.<hat>.retire`, by the HAT or its platform.
+/// Decides `hat.<hat>.retire`, by the HAT, its platform or an operator.
 pub(super) fn retire(hat: &Hat, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
-    permit(case.is_self() || is_own_platform(hat, case))?;
+    permit(case.is_self() || is_guardian(hat, case))?;
     hat.not_retired()?;
     if !case.is_self() {
         case.sender_approved()?;

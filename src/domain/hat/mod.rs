@@ -16,20 +16,23 @@ use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
-use super::exchange::{credit, deadline, fan_out, pull, recall, receipt, release};
+use super::exchange::{credit, deadline, fan_out, large, pull, recall, receipt, release};
+use super::plug;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
 impl Hat {
     fn judge(&self, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
         // A bridge is good for those who entrusted themselves to it while it is in force itself. What was delivered to them
-        // was delivered all the same: receipts count.
+        // was delivered all the same: receipts of one that is gone for good count.
         if case.is_bridge() && !matches!(case.command.action, Action::Receipt(_)) {
             case.sender_approved()?;
         }
         match &case.command.action {
             Action::Credit { by, records } => credit::credit(self, case, by, records),
             Action::Release { debit, records } => release::release(self, case, debit, records),
+            Action::CreditObject { by, object } => large::begin::credit(self, case, by, object),
+            Action::ReleaseObject { debit, object } => large::begin::release(self, case, debit, object),
             Action::Data { records } => fan_out::fan_out(self, case, records),
             Action::Pull { debit, ask } => pull::pull(self, case, debit, ask),
             Action::Receipt(said) => receipt::receipt(self, case, said),
@@ -67,6 +70,7 @@ impl Hat {
             | Action::Account { .. }
             | Action::Notice { .. }
             | Action::NoticeTold { .. }
+            | Action::PlugReport(_)
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
@@ -75,6 +79,7 @@ impl Hat {
             | Action::OfferConfirm(_)
             | Action::OfferLapse { .. }
             | Action::Deadline { .. }
+            | Action::Fetched { .. }
             | Action::Wake
             | Action::OperatorDeclare { .. } => Err(Reason::NotPermitted),
         }
@@ -84,9 +89,12 @@ impl Hat {
 impl Entity for Hat {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
         let Some(cause) = &command.cause else {
-            return match command.action {
-                Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, delivery),
-                Action::Wake => turns::wake(self, command.stored_at),
+            return match &command.action {
+                Action::Deadline { delivery } => deadline::deadline(self, command.stored_at, *delivery),
+                Action::Fetched { delivery, found } => {
+                    large::end::fetched(self, ctx, command.stored_at, *delivery, found)
+                }
+                Action::Wake => turns::wake(self, ctx, command.stored_at),
                 _ => Decision::Nothing,
             };
         };
@@ -106,6 +114,6 @@ impl Entity for Hat {
 
     fn wake(&self) -> Option<Timestamp> {
         let turns = self.debits.values().filter_map(|debit| debit.next_turn());
-        turns.chain(self.connecting.values().map(|asked| asked.until)).min()
+        turns.chain(self.connecting.values().map(plug::Asked::next)).min()
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::debit::Debit;
 use crate::domain::event::Opened;
 use crate::domain::exchange::Open;
 use crate::domain::exchange::check::Case;
+use crate::domain::exchange::large::Fetching;
 use crate::domain::id::{Address, Id, MessageId};
 use crate::domain::plug;
 use crate::domain::registration::{Registration, Standing};
@@ -101,6 +102,9 @@ pub struct Hat {
     /// What of the open exchanges is held back, whole, by the id of the delivery.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Uuid, Box<Opened>>,
+    /// Whose content of the open exchanges is being fetched, by the id of the delivery.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fetching: BTreeMap<Uuid, Box<Fetching>>,
     /// Claims by their offer.
     pub claims: BTreeMap<Id, Claim>,
     /// The current minute.
@@ -137,6 +141,11 @@ impl Hat {
     pub(crate) fn may_hold(&self, case: &Case<'_>, more: usize) -> Result<(), Reason> {
         let most = case.ctx.limits.held_per_hat;
         if self.held.len() + more > most { Err(Reason::OverQuota) } else { Ok(()) }
+    }
+
+    /// Whether nothing of this open exchange has left yet.
+    pub(crate) fn waits(&self, delivery: &Uuid) -> bool {
+        self.held.contains_key(delivery) || self.fetching.contains_key(delivery)
     }
 
     /// That no open exchange has this delivery id.

@@ -1,10 +1,13 @@
-//! What the clock alone does: periods of data debits roll over, debits end, plugs' wishes lapse.
+//! What the clock alone does: periods of data debits roll over, debits end, owners are asked again what plugs wish, and
+//! wishes lapse.
 
 use super::state::Hat;
 use crate::domain::debit::Debit;
-use crate::domain::entity::{Decision, Draft};
+use crate::domain::entity::{Context, Decision, Draft};
 use crate::domain::event::Event;
-use crate::domain::id::Id;
+use crate::domain::exchange::check;
+use crate::domain::id::{Address, Id, Kind};
+use crate::domain::plug::Asked;
 use crate::domain::time::Timestamp;
 
 /// Most entries made at one look at the time; what is left comes at the next.
@@ -36,9 +39,21 @@ pub(super) fn due(id: &Id, debit: &Debit, at: Timestamp) -> Vec<Draft> {
     drafts
 }
 
+/// What is due of a plug's wish: it is told to the owner again until it has an answer. One whose time is over, or that
+/// nobody can answer any more, lapses.
+fn ask_again(hat: &Hat, ctx: &Context<'_>, plug: &Id, asked: &Asked, now: Timestamp) -> Draft {
+    let party = Address::new(Kind::Plug, plug.clone());
+    let stands = now < asked.until && hat.not_retired().is_ok() && check::active(ctx, &party).is_ok();
+    let plug = plug.clone();
+    Draft::further(match stands {
+        true => Event::PlugAskedAgain { plug, until: asked.until, times: asked.times.saturating_add(1) },
+        false => Event::PlugUnanswered { plug, asked: asked.id, declined: false },
+    })
+}
+
 /// Decides the local command. Whether a debit is in force is a matter of the terms and the message's
 /// time: these entries tell it, they do not make it so.
-pub(super) fn wake(hat: &Hat, now: Timestamp) -> Decision {
+pub(super) fn wake(hat: &Hat, ctx: &Context<'_>, now: Timestamp) -> Decision {
     let mut drafts = Vec::new();
     for (id, debit) in &hat.debits {
         if debit.next_turn().is_some_and(|next| next <= now) {
@@ -48,9 +63,7 @@ pub(super) fn wake(hat: &Hat, now: Timestamp) -> Decision {
             break;
         }
     }
-    let lapsed = hat.connecting.iter().filter(|(_, asked)| asked.until <= now);
-    drafts.extend(lapsed.map(|(plug, asked)| {
-        Draft::further(Event::PlugUnanswered { plug: plug.clone(), asked: asked.id, declined: false })
-    }));
+    let waiting = hat.connecting.iter().filter(|(_, asked)| asked.next() <= now);
+    drafts.extend(waiting.map(|(plug, asked)| ask_again(hat, ctx, plug, asked, now)));
     if drafts.is_empty() { Decision::Nothing } else { Decision::Record(drafts) }
 }

@@ -116,6 +116,11 @@ impl Gate {
         self.without_pii
     }
 
+    /// Whether nothing is ever left out: what the bundle selects passes as it is.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Whether queries were left out, for they look at what is not granted.
     pub fn cuts(&self) -> bool {
         self.cut.is_some()

@@ -1,22 +1,26 @@
-//! A plug: its registration, with its manifest. What it may write, and whether it is approved, is read from there by
-//! the HATs.
+//! A plug: its registration, with its manifest, and how its jobs do. What it may write, and whether it is approved, is
+//! read from there by the HATs.
 
 mod connection;
+pub mod health;
 mod manifest;
 
 pub use connection::{Asked, CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
+pub use health::{Health, JobReport};
 pub use manifest::{ENDPOINTS_MAX, EndpointOf, Manifest, ManifestFault};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::command::Command;
+use crate::domain::command::{Action, Command};
 use crate::domain::entity::{Context, Decision, Entity, Known};
 use crate::domain::entry::Entry;
+use crate::domain::exchange::check;
 use crate::domain::notice::Notices;
 use crate::domain::party;
-use crate::domain::registration::Registration;
+use crate::domain::registration::{Profile, Registration};
+use crate::domain::time::Timestamp;
 
-/// The state: one registration.
+/// The state: one registration, and what the plug has reported.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Plug {
     /// Number of the last entry folded in.
@@ -26,10 +30,36 @@ pub struct Plug {
     /// What it tells HATs.
     #[serde(default, skip_serializing_if = "Notices::is_empty")]
     pub notices: Notices,
+    /// How its jobs do.
+    #[serde(default, skip_serializing_if = "Health::is_empty")]
+    pub health: Health,
+}
+
+impl Plug {
+    /// For how many seconds its manifest says that a job which was done keeps it fresh.
+    pub fn fresh_for_seconds(&self) -> Option<u32> {
+        let manifest = self.registration.profile.as_ref().and_then(Profile::plug_manifest);
+        manifest.and_then(|manifest| manifest.fresh_for_seconds)
+    }
+
+    /// How it does at `at`.
+    pub fn standing(&self, at: Timestamp) -> health::Standing {
+        self.health.standing(at, self.fresh_for_seconds())
+    }
 }
 
 impl Entity for Plug {
     fn decide(&self, ctx: &Context<'_>, command: &Command, known: Known) -> Decision {
+        match (&command.action, &command.cause) {
+            (Action::Wake, None) => return self.health.turn(command.stored_at, self.fresh_for_seconds()),
+            (Action::PlugReport(report), Some(cause)) => {
+                return match check::authenticate(&self.registration, ctx, command, cause, known) {
+                    Ok(case) => Decision::of(self.health.report(&case, report, self.fresh_for_seconds())),
+                    Err(decision) => decision,
+                };
+            }
+            _ => {}
+        }
         let notice = self.notices.decide(&self.registration, ctx, command, known);
         notice.unwrap_or_else(|| party::decide(&self.registration, ctx, command, known))
     }
@@ -38,9 +68,14 @@ impl Entity for Plug {
         self.n = entry.n;
         self.registration.apply(entry);
         self.notices.apply(entry);
+        self.health.apply(entry);
     }
 
     fn n(&self) -> u64 {
         self.n
+    }
+
+    fn wake(&self) -> Option<Timestamp> {
+        self.health.wake(self.fresh_for_seconds())
     }
 }

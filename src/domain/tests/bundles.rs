@@ -47,7 +47,11 @@ fn seen(w: &World) -> Vec<u64> {
 }
 
 fn answer(w: &mut World, by: &str, debit: &str, records: Records) -> Decision {
-    let pull = Action::Pull { debit: id(debit), ask: PullAsk::default() };
+    answer_to(w, by, debit, PullAsk::default(), records)
+}
+
+fn answer_to(w: &mut World, by: &str, debit: &str, ask: PullAsk, records: Records) -> Decision {
+    let pull = Action::Pull { debit: id(debit), ask };
     w.must(BOB, "org:acme", pull);
     let asked = w.last_opened();
     let mut command = w.message(&a(BOB), &a(by), Action::Release { debit: id(debit), records });
@@ -78,6 +82,80 @@ fn an_answer_is_ordered_and_limited() {
     answer(&mut w, BOB, "d9", numbers(&[3, 1, 7, 5]));
     assert_eq!(seen(&w), [7, 5]);
     assert_eq!(w.last_opened().endpoints, vec![("rumpel/a".into(), 2)]);
+}
+
+/// The HAT may send more than was asked for: the exchange keeps the pull's own words.
+#[test]
+fn an_answer_is_cut_to_what_the_pull_asks_for() {
+    let mut w = World::new();
+    let property = json!({ "endpoints": [big("rumpel/a")], "orderBy": "number", "ordering": "descending", "limit": 4 });
+    w.debit("d9", "org:acme", DebitTerms::new(a("org:acme"), "research", bundle(json!({ "p": property })), 3600));
+    let sent = || numbers(&[3, 1, 7, 5, 2, 9]);
+    let mut asks = |skip, limit| {
+        let decision = answer_to(&mut w, BOB, "d9", PullAsk { since: None, skip, limit }, sent());
+        if matches!(&decision, Decision::Record(drafts) if matches!(drafts[0].event, Event::Rejected { .. })) {
+            assert_eq!(reason(&decision), Reason::NothingSelected);
+            return Vec::new();
+        }
+        assert_eq!(w.last_opened().count_out as usize, seen(&w).len());
+        assert_eq!(w.last_opened().endpoints, vec![("rumpel/a".into(), w.last_opened().count_out)]);
+        seen(&w)
+    };
+    assert_eq!(asks(None, None), [9, 7, 5, 3], "the bundle's own limit");
+    assert_eq!(asks(None, Some(1)), [9]);
+    assert_eq!(asks(None, Some(9)), [9, 7, 5, 3]);
+    assert_eq!(asks(Some(1), None), [7, 5, 3]);
+    assert_eq!(asks(Some(1), Some(2)), [7, 5]);
+    assert_eq!(asks(Some(3), Some(2)), [3], "what the bundle's limit leaves");
+    assert_eq!(asks(Some(4), Some(2)), [0u64; 0]);
+}
+
+/// The limit is one of the whole answer, not of each property.
+#[test]
+fn a_pull_s_limit_counts_all_properties() {
+    let mut w = World::new();
+    let property = |endpoint: &str| json!({ "endpoints": [{ "endpoint": endpoint, "mapping": { "number": "n" } }] });
+    let both = bundle(json!({ "p": property("rumpel/a"), "q": property("rumpel/b") }));
+    w.debit("d9", "org:acme", DebitTerms::new(a("org:acme"), "research", both, 3600));
+    let record = |endpoint: &str, n: u32| json!({ "endpoint": endpoint, "data": { "n": n } });
+    let list = json!([record("rumpel/b", 3), record("rumpel/a", 1), record("rumpel/b", 4), record("rumpel/a", 2)]);
+    let sent = || Records::parse(list.to_string().into(), 10).expect("records");
+    let ask = |skip, limit| PullAsk { since: None, skip: Some(skip), limit: Some(limit) };
+    answer_to(&mut w, BOB, "d9", ask(0, 3), sent());
+    assert_eq!(seen(&w), [1, 2, 3]);
+    answer_to(&mut w, BOB, "d9", ask(3, 3), sent());
+    assert_eq!(seen(&w), [4]);
+}
+
+#[test]
+fn an_answer_holds_nothing_that_says_it_is_older_than_asked() {
+    let mut w = World::new();
+    let adult = bundle(json!({ "adult": { "endpoints": [{ "endpoint": "rumpel/age" }] } }));
+    w.debit("d9", "org:acme", DebitTerms { conditions: Some(adult), ..asked() });
+    let since = "2026-01-01T00:00:00Z".parse().expect("a time");
+    let ask = || PullAsk { since: Some(since), skip: None, limit: None };
+    let record = |n: u32, time: Value| json!({ "endpoint": "rumpel/a", "sourceTimestamp": time, "data": { "n": n } });
+    let sent = |records: Vec<Value>| Records::parse(json!(records).to_string().into(), 20).expect("records");
+    // A condition may be met by what is older.
+    let age = json!({ "endpoint": "rumpel/age", "sourceTimestamp": "2001-01-01T00:00:00Z", "data": {} });
+    let times = ["2025-12-31T23:59:59.999Z", "2026-01-01T00:00:00Z", "2026-01-01T01:30:00+02:00"].map(Value::from);
+    let old: Vec<Value> = times.into_iter().map(|time| record(8, time)).chain([age.clone()]).collect();
+    assert_eq!(reason(&answer_to(&mut w, BOB, "d9", ask(), sent(old.clone()))), Reason::NothingSelected);
+    let new = [record(5, json!("2026-01-01T00:00:00.001Z")), record(4, json!("2026-01-01T01:30:00+01:00"))];
+    answer_to(&mut w, BOB, "d9", ask(), sent(old.iter().chain(&new).cloned().collect()));
+    assert_eq!(seen(&w), [5, 4]);
+    // Of what does not say when it is from only the HAT knows.
+    let silent = json!({ "endpoint": "rumpel/a", "data": { "n": 6 } });
+    answer_to(
+        &mut w,
+        BOB,
+        "d9",
+        ask(),
+        sent(vec![silent, record(7, json!("yesterday")), record(8, json!("2001-01-01T00:00:00Z")), age]),
+    );
+    assert_eq!(seen(&w), [7, 6]);
+    answer(&mut w, BOB, "d9", sent(old));
+    assert_eq!(seen(&w), [8, 8], "without `since` age does not count");
 }
 
 #[test]
@@ -113,6 +191,11 @@ fn what_a_bridge_brings_is_held_to_the_bundle_s_names() {
     let made = Records::parse(list.to_string().into(), 10).expect("records");
     answer(&mut w, BRIDGE, "d9", made);
     assert_eq!(seen(&w), [8]);
+    // Its order is the HAT's; the pull's own words hold all the same.
+    let list: Vec<Value> = [3, 9, 4].map(|n| json!({ "endpoint": "rumpel/a", "data": { "number": n } })).into();
+    let made = Records::parse(json!(list).to_string().into(), 10).expect("records");
+    answer_to(&mut w, BRIDGE, "d9", PullAsk { since: None, skip: Some(1), limit: Some(1) }, made);
+    assert_eq!(seen(&w), [9]);
 }
 
 #[test]
@@ -126,6 +209,28 @@ fn what_would_become_too_large_is_refused() {
     let list = json!([{ "endpoint": "rumpel/a", "data": { "n": "x".repeat(100) } }]);
     let records = Records::parse(list.to_string().into(), 10).expect("records");
     assert_eq!(w.refuses(BOB, BOB, Action::Release { debit: id("d9"), records }), Reason::TooLarge);
+}
+
+/// An offer's data and conditions are those of the debit that each claim makes.
+#[test]
+fn an_offer_s_data_and_conditions_hold_for_its_claims() {
+    let mut w = World::new();
+    let adult = bundle(json!({ "adult": { "endpoints": [{ "endpoint": "rumpel/age" }] } }));
+    let mut terms = offer_terms("org:acme", 1);
+    terms.debit = DebitTerms { conditions: Some(adult), ..asked() };
+    w.must("offer:o", "org:acme", Action::OfferRegister { terms });
+    w.must("offer:o", "operator:root", Action::Approve { key: None });
+    w.must(BOB, BOB, Action::Claim { offer: id("o") });
+    w.settle_sends();
+    w.must(BOB, BOB, Action::DebitEnable { debit: id("o"), revision: None });
+    w.settle_sends();
+    assert_eq!(reason(&answer(&mut w, BOB, "o", numbers(&[3]))), Reason::NothingSelected, "no age was sent");
+    let list = json!([
+        { "endpoint": "rumpel/a", "data": { "n": 1 } }, { "endpoint": "rumpel/a", "data": { "n": 3 } },
+        { "endpoint": "rumpel/a", "data": { "n": 4, "secret": "s" } }, { "endpoint": "rumpel/age", "data": {} },
+    ]);
+    answer(&mut w, BOB, "o", Records::parse(list.to_string().into(), 10).expect("records"));
+    assert_eq!(seen(&w), [4, 3]);
 }
 
 /// A record that is linked with a released one does not slip out with it.

@@ -133,7 +133,7 @@ fn data_fans_out_to_each_debit_that_selects_any() {
 #[test]
 fn a_pull_is_asked_of_the_hat_and_settled_by_its_release() {
     let mut w = World::new();
-    let ask = PullAsk { since: None, limit: Some(10) };
+    let ask = PullAsk { limit: Some(10), ..PullAsk::default() };
     let pull = Action::Pull { debit: id("d1"), ask };
     w.must(BOB, "org:acme", pull);
     let asked = w.last_opened();
@@ -154,7 +154,7 @@ fn a_pull_is_asked_of_the_hat_and_settled_by_its_release() {
     command.pull = Some(asked.exchange);
     assert_eq!(reason(&w.run(&a(BOB), command)), Reason::NotFound, "answered once");
     for limit in [0, 10_001] {
-        let ask = PullAsk { since: None, limit: Some(limit) };
+        let ask = PullAsk { limit: Some(limit), ..PullAsk::default() };
         let pull = Action::Pull { debit: id("d1"), ask };
         assert_eq!(w.refuses(BOB, "org:acme", pull), Reason::Malformed);
     }

@@ -66,7 +66,7 @@ proptest! {
 
 #[test]
 fn the_rules_stand_in_their_order() {
-    let ask = command::PullAsk { since: None, limit: None };
+    let ask = command::PullAsk::default();
     for action in [Action::Pull { debit: id("d1"), ask }, Action::Suspend] {
         assert!(Rule::of(&action).is_sorted());
     }

@@ -9,7 +9,9 @@ use crate::domain::*;
 
 const HATS: [&str; 2] = ["hat:bob.hubat.net", "hat:eve.hubat.net"];
 const CLIENTS: [&str; 4] = ["org:acme", "org:other", "app:notables", "hat:eve.hubat.net"];
-const PARTIES: [&str; 9] = [
+/// The bridge that HATs entrust themselves to now and then.
+pub const BRIDGE: &str = "bridge:carrier";
+const PARTIES: [&str; 10] = [
     "hat:bob.hubat.net",
     "hat:eve.hubat.net",
     "plug:facebook",
@@ -17,6 +19,7 @@ const PARTIES: [&str; 9] = [
     "org:acme",
     "org:other",
     "platform:hubat.net",
+    BRIDGE,
     "operator:root",
     "org:nobody",
 ];
@@ -67,9 +70,21 @@ pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..most)
 }
 
-/// Where histories begin: an offer of two places that needs both is open.
+/// How long a job keeps the plug fresh, seconds.
+pub const FRESH_FOR: u32 = 7200;
+
+/// Where histories begin: an offer of two places that needs both is open, bob is entrusted to a bridge, and the plug's
+/// manifest says how fresh it is.
 pub fn start() -> World {
     let mut w = World::new();
+    w.approved(BRIDGE, Profile::Bridge { name: "n".into() });
+    let bridge = Some(id("carrier"));
+    w.must(HATS[0], HATS[0], Action::Entrust { transport: Transport::Nats, bridge });
+    let manifest = serde_json::from_str(include_str!("../plug/facebook.json")).expect("JSON");
+    let mut manifest = plug::Manifest::read(&manifest).expect("a manifest");
+    manifest.fresh_for_seconds = Some(FRESH_FOR);
+    let manifest = Some(std::sync::Arc::new(manifest));
+    w.approved("plug:facebook", Profile::Plug { name: "n".into(), namespace: "facebook".into(), manifest });
     let mut terms = offer_terms("org:acme", 2);
     terms.min_claims = 2;
     w.must("offer:o1", "org:acme", Action::OfferRegister { terms });
@@ -114,12 +129,17 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
     let debit = || id(of(&DEBITS, object));
     let offer = || id(of(&OFFERS, object));
     let client = of(&CLIENTS, object / 4);
-    let own = |action| (hat.to_owned(), hat.to_owned(), action);
+    // Half of what an owner says its bridge says, when it has one.
+    let bridge = w.registry.registration(&a(hat)).and_then(|of| of.bridge().cloned()).filter(|_| bits & 128 != 0);
+    let owner = bridge.map_or_else(|| hat.to_owned(), |bridge| format!("bridge:{bridge}"));
+    let own = |action| (hat.to_owned(), owner.clone(), action);
+    let itself = |action| (hat.to_owned(), hat.to_owned(), action);
     let by = |from: &str, action| (hat.to_owned(), from.to_owned(), action);
-    let party = of(&PARTIES[..8], object);
+    let party = of(&PARTIES[..9], object);
     let to_party = |from: &str, action| (party.to_owned(), from.to_owned(), action);
+    let by_whom = |to: &str, from: &str, action| (to.to_owned(), from.to_owned(), action);
     let to_offer = |from: &str, action| (format!("offer:{}", offer()), from.to_owned(), action);
-    match what % 32 {
+    match what % 37 {
         0..=2 => {
             let records = records(&[ENDPOINTS[usize::from(bits & 1)]]);
             let by_id = id("facebook");
@@ -162,7 +182,7 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
         22 => own(Action::AppDisable { app: id("notables") }),
         23 if bits < 64 => to_party("operator:root", Action::Suspend),
         23..=24 => to_party("operator:root", Action::Resume),
-        25 if bits < 16 => own(Action::Retire),
+        25 if bits < 16 => itself(Action::Retire),
         25 => to_party(party, Action::RotateKey { key: key(&format!("{party}{bits}")) }),
         26 => {
             let since = w.now.plus(-i64::from(bits % 2));
@@ -187,7 +207,33 @@ fn saying(w: &World, what: u8, hat: &str, object: usize, bits: u8) -> (String, S
         }
         29 if bits < 16 => to_offer("org:acme", Action::OfferClose),
         29 => to_offer("operator:root", Action::Approve { key: None }),
-        30 if bits < 48 => own(Action::Withdraw { offer: offer() }),
+        32 => {
+            let bridge = (bits & 3 != 0).then(|| id("carrier"));
+            let by = of(&[hat, "platform:hubat.net", "operator:root"], object);
+            by_whom(hat, by, Action::Entrust { transport: Transport::Nats, bridge })
+        }
+        36 if bits < 128 => to_offer("operator:root", Action::OfferReject),
+        36 => to_offer("operator:root", Action::OfferPay),
+        33..=34 => {
+            let (done, failed) = (u32::from(bits & 3 == 0), u32::from(bits & 3));
+            let lag_seconds = (bits & 4 != 0).then(|| u32::from(bits) * 100);
+            let report = plug::JobReport { done, failed, lag_seconds, error: None };
+            by_whom("plug:facebook", "plug:facebook", Action::PlugReport(report))
+        }
+        35 => {
+            let (name, version) = ("n".into(), format!("{}", bits % 5).into());
+            let profile = Profile::App { name, version, namespaces: vec!["rumpel".into()], manifest: None };
+            let key = key(&format!("app:notables{}", ["", "2"][usize::from(bits & 1)]));
+            let (app, mut action) = ("app:notables", Action::Register { key: Some(key), profile });
+            if bits & 2 != 0 {
+                action = Action::Decline { key, why: "no".into() };
+            } else if bits & 4 != 0 {
+                action = Action::Approve { key: Some(key) };
+            }
+            let from = if matches!(action, Action::Register { .. }) { app } else { "operator:root" };
+            by_whom(app, from, action)
+        }
+        30 if bits < 48 => itself(Action::Withdraw { offer: offer() }),
         _ => own(Action::Claim { offer: offer() }),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::history::{start, steps, take};
+use super::history::{BRIDGE, start, steps, take};
 use super::world::*;
 use crate::domain::command::PullAsk;
 use crate::domain::event::{Authority, DebitTerms, Opened};
@@ -110,6 +110,8 @@ struct Reading<'e> {
     /// Key, from, until.
     keys: BTreeMap<&'e Address, Vec<(Key, Timestamp, Timestamp)>>,
     connected: BTreeSet<(&'e Address, Address)>,
+    /// The bridge of each HAT that has one.
+    bridges: BTreeMap<&'e Address, &'e Id>,
     debits: BTreeMap<(&'e Address, &'e Id), Span<'e>>,
     satisfied: BTreeSet<&'e Id>,
 }
@@ -127,8 +129,25 @@ impl<'e> Reading<'e> {
         keys.push((key, at, Timestamp(i64::MAX)));
     }
 
+    fn entrust(&mut self, hat: &'e Address, bridge: Option<&'e Id>) {
+        match bridge {
+            Some(bridge) => self.bridges.insert(hat, bridge),
+            None => self.bridges.remove(hat),
+        };
+    }
+
+    /// Whether what `from` says is the HAT's own word.
+    fn speaks_for(&self, from: &Address, hat: &Address) -> bool {
+        from == hat || (from.kind == Kind::Bridge && self.bridges.get(hat) == Some(&&from.id))
+    }
+
     fn take(&mut self, entry: &'e Entry) {
         let (who, at) = (&entry.entity, entry.at);
+        if let Event::Registered { profile: Profile::Hat { bridge, .. }, .. } | Event::Entrusted { bridge, .. } =
+            &entry.event
+        {
+            self.entrust(who, bridge.as_ref());
+        }
         match &entry.event {
             Event::Registered { key, .. } if matches!(who.kind, Kind::Hat | Kind::Platform) => {
                 self.active.insert(who);
@@ -242,8 +261,10 @@ fn permitted(reading: &Reading<'_>, case: &Case) -> BTreeSet<(Address, String, b
             let inside = case.endpoints.iter().all(|endpoint| endpoint.starts_with(namespace));
             if own && inside { [(case.hat.clone(), by.to_string(), false)].into() } else { none }
         }
-        Action::Release { debit, .. } if case.from == case.hat => under(debit).into_iter().collect(),
-        Action::Data { .. } if case.from == case.hat => {
+        Action::Release { debit, .. } if reading.speaks_for(&case.from, &case.hat) => {
+            under(debit).into_iter().collect()
+        }
+        Action::Data { .. } if reading.speaks_for(&case.from, &case.hat) => {
             reading.debits.keys().filter(|(hat, _)| **hat == case.hat).filter_map(|(_, debit)| under(debit)).collect()
         }
         Action::Pull { debit, .. } => match reading.debit(&case.hat, debit, case.at) {
@@ -295,13 +316,14 @@ fn case(dice: &mut Dice, w: &World, reading: &Reading<'_>, bodies: &[(Vec<&'stat
     let debit = id(dice.of(&["d1", "d1", "d2", "d3", "o1", "o1", "o2", "none"]));
     let by = id(dice.of(&["facebook", "notables"]));
     let clients = ["org:acme", "org:acme", "org:other", "app:notables", "hat:eve.hubat.net"];
+    let owner = if dice.roll(3) == 0 { a(BRIDGE) } else { hat.clone() };
     let (usual, action) = match dice.roll(8) {
         0..=1 => {
             let kind = if by.as_str() == "facebook" { Kind::Plug } else { Kind::App };
             (Address::new(kind, by.clone()), Action::Credit { by, records })
         }
-        2..=4 => (hat.clone(), Action::Release { debit: debit.clone(), records }),
-        5 => (hat.clone(), Action::Data { records }),
+        2..=4 => (owner, Action::Release { debit: debit.clone(), records }),
+        5 => (owner, Action::Data { records }),
         _ => (a(dice.of(&clients)), Action::Pull { debit: debit.clone(), ask: PullAsk::default() }),
     };
     // Mostly who may say it, with a key it holds or held.
@@ -312,6 +334,7 @@ fn case(dice: &mut Dice, w: &World, reading: &Reading<'_>, bodies: &[(Vec<&'stat
             "plug:facebook",
             "app:notables",
             "hat:eve.hubat.net",
+            BRIDGE,
             "operator:root",
         ])),
         _ => usual,
@@ -335,7 +358,7 @@ fn case(dice: &mut Dice, w: &World, reading: &Reading<'_>, bodies: &[(Vec<&'stat
 }
 
 /// Cases permitted, by rule, of one history.
-fn try_history(seed: u64, permitted_by: &[AtomicU64; 5]) {
+fn try_history(seed: u64, permitted_by: &[AtomicU64; 6]) {
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -380,6 +403,7 @@ fn try_history(seed: u64, permitted_by: &[AtomicU64; 5]) {
         if !core.is_empty() {
             let rule = match &case.action {
                 _ if core.iter().any(|(_, _, held)| *held) => 4,
+                _ if case.from.kind == Kind::Bridge => 5,
                 Action::Credit { .. } => 0,
                 Action::Release { .. } => 1,
                 Action::Data { .. } => 2,
@@ -392,7 +416,7 @@ fn try_history(seed: u64, permitted_by: &[AtomicU64; 5]) {
 
 #[test]
 fn of_a_million_cases_none_is_decided_otherwise_than_the_ledger_says() {
-    let permitted_by: [AtomicU64; 5] = Default::default();
+    let permitted_by: [AtomicU64; 6] = Default::default();
     let next = AtomicU64::new(0);
     let histories = CASES / PER_HISTORY;
     std::thread::scope(|scope| {
@@ -407,7 +431,7 @@ fn of_a_million_cases_none_is_decided_otherwise_than_the_ledger_says() {
         }
     });
     let counts = permitted_by.map(AtomicU64::into_inner);
-    println!("{CASES} cases; permitted: credit, release, data, pull, held: {counts:?}");
+    println!("{CASES} cases; permitted: credit, release, data, pull, held, by a bridge: {counts:?}");
     // It says nothing if next to nothing is permitted, or a rule never is.
     assert!(counts.iter().all(|count| *count >= CASES / 1000), "{counts:?}");
 }

@@ -40,6 +40,17 @@ fn connected(entries: &[Entry], end: usize, hat: &Address, party: &Address) -> b
     .unwrap_or(false)
 }
 
+/// The bridge that the HAT is entrusted to after the entries before `end`.
+fn entrusted<'e>(entries: &'e [Entry], end: usize, hat: &Address) -> Option<&'e Id> {
+    newest(entries, end, hat, |entry| match &entry.event {
+        Event::Registered { profile: Profile::Hat { bridge, .. }, .. } | Event::Entrusted { bridge, .. } => {
+            Some(bridge.as_ref())
+        }
+        _ => None,
+    })
+    .flatten()
+}
+
 /// Since when the revision of the acceptance at `accepted` is accepted without a break: an owner who takes a
 /// cancellation back before the period's end goes on.
 fn unbroken(
@@ -148,6 +159,15 @@ pub fn authority(entries: &[Entry]) {
         let hat = &entry.entity;
         assert!(in_force(entries, i, hat), "{hat} is not in force: {opened:?}");
         assert!(!entry.basis.is_empty());
+        if let Some(cause) = &entry.cause
+            && entry.event.began().is_some()
+        {
+            let carried = cause.from.kind == Kind::Bridge
+                && opened.from == *hat
+                && entrusted(entries, i, hat) == Some(&cause.from.id)
+                && in_force(entries, i, &cause.from);
+            assert!(cause.from == opened.from || carried, "{} speaks for {}", cause.from, opened.from);
+        }
         match (&opened.authority, opened.direction) {
             (Authority::Plug(id) | Authority::App(id), Direction::Credit) => {
                 let kind = match opened.authority {

@@ -1,7 +1,8 @@
 //! Plugs that ask to be connected, and what HAT and plug are told.
 
 use super::world::*;
-use crate::domain::plug::{CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
+use crate::domain::plug::{Asked, CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
+use crate::domain::time::SECOND;
 use crate::domain::*;
 
 const BOB: &str = "hat:bob.hubat.net";
@@ -97,6 +98,45 @@ fn the_owner_says_no_or_nothing() {
     assert_eq!(outcomes(&lapsed, NEW), [(Status::Expired, Some(Reason::DeadlinePassed))]);
     assert!(w.hat(BOB).connecting.is_empty());
     w.must(BOB, NEW, fitbit());
+}
+
+#[test]
+fn the_owner_is_asked_again_until_it_answers_or_the_wish_lapses() {
+    let mut w = world();
+    w.limits.connecting_again = 3600 * SECOND;
+    let asked = done(&mut w, NEW, fitbit());
+    let (began, until) = (asked[0].at, asked[0].at.plus(CONNECTING_FOR));
+    let mut times = Vec::new();
+    while let Some(next) = w.hat(BOB).connecting.get(&id("fitbit")).map(Asked::next) {
+        w.now = next;
+        for entry in entries(&mut w, |w| while w.wake_all() {}) {
+            match &entry.event {
+                Event::PlugAskedAgain { .. } => {
+                    let (to, said) = &told(std::slice::from_ref(&entry))[0];
+                    assert_eq!((to, said.state, said.until), (&a(BOB), ConnectionState::Connecting, Some(until)));
+                    times.push(entry.at.since(began) / (3600 * SECOND));
+                }
+                Event::PlugUnanswered { .. } => assert_eq!(entry.at, until),
+                _ => {}
+            }
+        }
+    }
+    // After an hour, then twice as long each time, up to a day.
+    assert_eq!(times, [1, 3, 7, 15, 31, 55, 79, 103, 127, 151]);
+
+    // Answered, it is asked no more; and not for who is not in force any more.
+    w.must(BOB, NEW, fitbit());
+    w.must(BOB, BOB, fitbit());
+    let asks = |entries: &[Entry]| entries.iter().filter(|it| matches!(it.event, Event::PlugAskedAgain { .. })).count();
+    w.pass(7200);
+    assert_eq!(asks(&entries(&mut w, |w| while w.wake_all() {})), 0);
+    w.must(BOB, BOB, refused());
+    w.must(BOB, NEW, fitbit());
+    w.must(NEW, ROOT, Action::Suspend);
+    w.pass(3600);
+    let lapsed = entries(&mut w, |w| while w.wake_all() {});
+    assert_eq!(asks(&lapsed), 0);
+    assert_eq!(outcomes(&lapsed, NEW), [(Status::Expired, Some(Reason::DeadlinePassed))]);
 }
 
 #[test]

@@ -101,7 +101,6 @@ fn not_permitted() {
         ("hat:xhubat.net", "platform:hubat.net", Action::Register { key: Some(k), profile }),
         (BOB, BOB, Action::Suspend),
         (BOB, EVE, Action::Resume),
-        (BOB, ROOT, Action::Retire),
         (BOB, ROOT, Action::RotateKey { key: k }),
         (BOB, "org:acme", Action::RevokeKey { key: k, since }),
         (BOB, "org:acme", Action::PlugConnect { plug: plug.clone() }),
@@ -192,9 +191,10 @@ fn suspended_and_retired_parties_move_nothing_but_may_take_rights_back() {
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::Suspended);
     assert_eq!(w.refuses(BOB, BOB, release("d1")), Reason::Suspended);
     w.must(BOB, BOB, Action::PlugDisconnect { plug: id("facebook") });
+    assert_eq!(w.refuses(BOB, BOB, Action::Receipt(agreeing(&opened))), Reason::Suspended);
+    w.must(BOB, BOB, Action::Retire);
     let settled = w.must(BOB, BOB, Action::Receipt(agreeing(&opened)));
     assert!(matches!(settled[0], Event::Settled(_)));
-    w.must(BOB, BOB, Action::Retire);
     assert_eq!(w.refuses(BOB, PLUG, credit()), Reason::Retired);
     let again = Action::Register { key: Some(key("k")), profile: Profile::HAT };
     assert_eq!(w.refuses(BOB, "platform:hubat.net", again), Reason::Retired);

@@ -370,6 +370,7 @@ impl World {
         let now = self.now;
         let due = |state: &Any| match state {
             Any::Hat(hat) => hat.wake().is_some_and(|at| at <= now),
+            Any::Plug(plug) => plug.wake().is_some_and(|at| at <= now),
             Any::Offer(offer) => offer.wake().is_some_and(|at| at <= now),
             _ => false,
         };

@@ -302,9 +302,9 @@ async fn publish(
     if !account.has(&Role::Master) {
         return Err(Fault::forbidden(format!("{app} is published by an operator, who has to look at it first")).into());
     }
-    let waits = known["pending"].get(0).cloned().ok_or_else(|| Fault::not_found("no version of it waits"))?;
     let work = gateway.clone().into_inner();
     once(&gateway, &request, &caller, b"", |message| async move {
+        let waits = known["pending"].get(0).ok_or_else(|| Fault::not_found("no version of it waits"))?;
         let body = json!({ "key": waits["key"], "version": waits["profile"]["version"] }).to_string();
         work.link.act(Speaker::Operator, &app, &["publish"], body, Some(message)).await?;
         let known = work.link.ask("trust.verify", &json!({ "party": app })).await?;

@@ -32,7 +32,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     ] {
         let call = Endpoint::post(path, register).about(TAG, "Registers a HAT by its address; again changes nothing");
         let body = json!({ "type": "object", "required": ["hatAddress"], "properties": body });
-        calls.push(call.original().body(body).answer(200, "Registered", message.clone()));
+        calls.push(repeatable(call).original().body(body).answer(200, "Registered", message.clone()));
     }
     for path in ["/api/users/register-consent/{appId}", "/api/v3/users/register-consent/{appId}"] {
         for call in [Endpoint::get(path, consent), repeatable(Endpoint::post(path, consent))] {
@@ -52,20 +52,26 @@ struct New {
 async fn register(
     gateway: web::Data<Gateway>,
     request: HttpRequest,
+    caller: Caller,
     body: web::Bytes,
 ) -> Result<HttpResponse, Original> {
     gateway.onboard_limits.take(network(gateway.from(&request)).to_string())?;
     let New { hat_address } = read(&body)?;
     let hat =
         Id::new(&hat_address.to_ascii_lowercase()).map_err(|error| Fault::malformed(format!("hatAddress: {error}")))?;
-    let message = match gateway.onboarding.onboard(&hat).await {
-        Ok(Onboarded::Registered) => "HAT registered",
-        Ok(Onboarded::Known) => "HAT is registered already",
-        Err(OnboardError::Exchange(error)) => return Err(error.into()),
-        // The HAT's failing is the request's: it is at fault when it names one that is not there.
-        Err(error) => return Err(Fault::malformed(error.to_string()).into()),
-    };
-    Ok(HttpResponse::Ok().json(json!({ "message": message })))
+    let work = gateway.clone().into_inner();
+    once(&gateway, &request, &caller, &body, |_| async move {
+        let message = match work.onboarding.onboard(&hat).await {
+            Ok(Onboarded::Registered) => "HAT registered",
+            Ok(Onboarded::Known) => "HAT is registered already",
+            Err(OnboardError::Exchange(error)) => return Err(error.into()),
+            // The HAT's failing is the request's: it is at fault when it names one that is not there. Not kept as the
+            // answer to a key: the HAT may be up when the same is asked again.
+            Err(error) => return Err(Fault::malformed(error.to_string())),
+        };
+        Ok((200, json!({ "message": message })))
+    })
+    .await
 }
 
 async fn consent(

@@ -9,6 +9,7 @@ mod offer;
 mod offers;
 mod plugs;
 mod public;
+mod services;
 mod shape;
 mod stats;
 mod structure;
@@ -24,6 +25,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         offers::endpoints(),
         claims::endpoints(),
         hats::endpoints(),
+        services::endpoints(),
         plugs::endpoints(),
         applications::endpoints(),
         notices::endpoints(),

@@ -49,17 +49,17 @@ fn told(gateway: &Gateway, plug: &Value) -> Option<Value> {
         if plug["profile"].is_null() { waits.map_or(&Value::Null, |it| &it["profile"]) } else { &plug["profile"] };
     let owner = gateway.accounts.owner(&party).and_then(|name| gateway.accounts.get(&name));
     let provider = owner.map_or_else(|| uuid_of(&party), |account| account.user);
-    let text = |name: &str| profile[name].as_str().unwrap_or_default();
+    let text = |name: &str| profile["manifest"][name].as_str().unwrap_or_default();
     let created = plug["keys"].get(0).map(|key| &key["from"]).or_else(|| waits.map(|it| &it["at"]));
     Some(json!({
-        "uuid": uuid_of(&party), "providerId": provider, "created": created, "name": text("name"),
+        "uuid": uuid_of(&party), "providerId": provider, "created": created, "name": profile["name"].as_str().unwrap_or_default(),
         "description": text("description"), "url": text("url"), "illustrationUrl": text("illustrationUrl"),
         "passwordHash": "", "approved": plug["approved"] == true,
     }))
 }
 
 async fn list(gateway: web::Data<Gateway>, request: HttpRequest, caller: Caller) -> Result<HttpResponse, Original> {
-    let plugs = all(&gateway.link, "plug.list", json!({})).await?;
+    let plugs = all(&gateway.link, "plug.list", json!({ "manifests": true })).await?;
     let every = matches!(&caller, Caller::Account(account)
         if account.has(&Role::ViewDataPlugs) || account.has(&Role::ManageDataPlugs));
     let seen = |plug: &&Value| plug["approved"] == true || every || party(plug).is_some_and(|it| caller.sees(&it));
@@ -77,6 +77,20 @@ async fn named(gateway: &Gateway, text: &str) -> Result<Address, Fault> {
     let plug = Address::new(Kind::Plug, Id::new(text).map_err(|_| unknown())?);
     let known = gateway.link.ask("trust.verify", &json!({ "party": plug })).await?;
     if known["standing"] == "unknown" { Err(unknown()) } else { Ok(plug) }
+}
+
+/// Whether the caller's word makes this gateway speak as the plug.
+fn speaks(gateway: &Gateway, caller: &Caller, plug: &Address) -> Result<(), Fault> {
+    let account = caller.account()?;
+    if account.owns(plug) {
+        return Ok(());
+    }
+    // Tied to the account by a role, and its key is not here: what it says it signs itself.
+    if account.has(&Role::OwnsDataPlug(plug.id.clone())) && gateway.accounts.owner(plug).is_none() {
+        let detail = format!("{plug} has a key of its own and asks the HAT itself (plug-connect, over NATS)");
+        return Err(Fault::forbidden(detail));
+    }
+    Err(Fault::forbidden(format!("{plug} is not yours")))
 }
 
 #[derive(Deserialize)]
@@ -98,7 +112,7 @@ async fn connect(
         Caller::Hat(token) if token.hat == hat => true,
         Caller::Hat(_) => return Err(Fault::forbidden("this is another HAT").into()),
         _ => {
-            caller.owning(&plug)?;
+            speaks(&gateway, &caller, &plug)?;
             false
         }
     };

@@ -26,7 +26,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         "type": "array", "maxItems": EVENTS_MAX, "items": { "type": "object", "required": ["statsType"] },
     });
     vec![
-        Endpoint::post("/stats/report", report)
+        repeatable(Endpoint::post("/stats/report", report))
             .about(TAG, "Reports a batch of a HAT's events")
             .access(Access::Hat)
             .original()
@@ -53,12 +53,17 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 async fn report(
     gateway: web::Data<Gateway>,
+    request: HttpRequest,
     caller: Caller,
     body: web::Bytes,
-) -> Result<web::Json<serde_json::Value>, Original> {
+) -> Result<HttpResponse, Original> {
     let hat = Address::new(Kind::Hat, caller.hat()?.hat.clone());
-    let done = gateway.link.act(Speaker::Bridge, &hat, &["report"], body, None).await?;
-    Ok(web::Json(json!({ "message": "Statistics registered", "exchange": done.outcome.exchange })))
+    let (work, said) = (gateway.clone().into_inner(), body.clone());
+    once(&gateway, &request, &caller, &body, |message| async move {
+        let done = work.link.act(Speaker::Bridge, &hat, &["report"], said, Some(message)).await?;
+        Ok((200, json!({ "message": "Statistics registered", "exchange": done.outcome.exchange })))
+    })
+    .await
 }
 
 async fn counters(gateway: web::Data<Gateway>, request: HttpRequest) -> Result<HttpResponse, Original> {

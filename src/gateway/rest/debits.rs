@@ -108,19 +108,22 @@ async fn show(
     }
 }
 
-/// Says an action about a debit in the name of `speaker`.
-async fn say(
+/// Says an action about something of a HAT (a debit, a plug) in the name of `speaker`; without one as the HAT's bridge.
+///
+/// # Errors
+/// Why the exchange refuses it.
+pub async fn say(
     gateway: web::Data<Gateway>,
     request: &HttpRequest,
     caller: &Caller,
-    (hat, debit): (Id, Id),
+    (hat, of): (Id, Id),
     action: &'static str,
     speaker: Option<Address>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Fault> {
     let gateway = gateway.into_inner();
     let key = caller.key(gateway.from(request));
-    let call = format!("POST {action} {hat} {debit}");
+    let call = format!("POST {action} {hat} {of}");
     let what = Request { caller: &key, call: &call, body: &body };
     let work = gateway.clone();
     let said = body.clone();
@@ -128,7 +131,7 @@ async fn say(
         .once(request.headers(), what, |message| async move {
             let to = Address::new(Kind::Hat, hat);
             let speaker = speaker.as_ref().map_or(Speaker::Bridge, Speaker::Party);
-            let done = work.link.act(speaker, &to, &[action, debit.as_str()], said, Some(message)).await?;
+            let done = work.link.act(speaker, &to, &[action, of.as_str()], said, Some(message)).await?;
             Ok((200, json!(done)))
         })
         .await
@@ -164,9 +167,12 @@ async fn amend(
     say(gateway, &request, &caller, ids.into_inner(), "debit-amend", Some(client), body).await
 }
 
-/// A HAT says something about its own debits and no others.
-fn own_hat(caller: &Caller, hat: &Id) -> Result<(), Fault> {
-    if caller.hat()?.hat == *hat { Ok(()) } else { Err(Fault::forbidden("this is another HAT's debit")) }
+/// A HAT says something about what is its own and nothing else.
+///
+/// # Errors
+/// 401 or 403.
+pub fn own_hat(caller: &Caller, hat: &Id) -> Result<(), Fault> {
+    if caller.hat()?.hat == *hat { Ok(()) } else { Err(Fault::forbidden("this is another HAT's")) }
 }
 
 async fn enable(

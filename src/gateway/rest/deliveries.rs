@@ -60,6 +60,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .about(TAG, "Ends the offer's token; the answer has the next one")
             .access(Access::Account)
             .path_param("offer", "Its id")
+            .header(once::HEADER, false, "Makes a repeat harmless", key)
             .answer(
                 200,
                 "The token",
@@ -85,7 +86,12 @@ async fn reader(gateway: &Gateway, caller: &Caller, offer: &Id) -> Result<Addres
             let owner: Address = shown["owner"].as_str().and_then(|text| text.parse().ok()).ok_or_else(hidden)?;
             gateway.owns_offer(caller, offer, &owner).map_err(|_| hidden())?;
             // Another gateway's or nobody's: its keys are not here.
-            if gateway.accounts.owner(&owner).is_none() { Err(hidden()) } else { Ok(owner) }
+            if gateway.accounts.owner(&owner).is_none() {
+                return Err(hidden());
+            }
+            // What was delivered before its suspension lies there still.
+            let out = || Fault::forbidden("the offer's owner is suspended, or not approved: nothing is handed to it");
+            if gateway.is_in_force(&owner).await? { Ok(owner) } else { Err(out()) }
         }
     }
 }
@@ -164,11 +170,33 @@ async fn receipts(
         .await
 }
 
-async fn renew(gateway: web::Data<Gateway>, caller: Caller, offer: web::Path<Id>) -> Result<HttpResponse, Fault> {
+async fn renew(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    caller: Caller,
+    offer: web::Path<Id>,
+) -> Result<HttpResponse, Fault> {
     reader(&gateway, &caller, &offer).await?;
-    let (work, of) = (gateway.clone().into_inner(), offer.clone());
-    let done = tokio::task::spawn_blocking(move || work.renew_offer_token(&of)).await;
-    done.map_err(|error| Fault::internal("the tokens of offers", &error))??;
+    let gateway = gateway.into_inner();
+    let key = caller.key(gateway.from(&request));
+    let call = format!("POST renew {}", *offer);
+    let what = Request { caller: &key, call: &call, body: b"" };
+    let (work, of) = (gateway.clone(), offer.clone());
+    // Kept for the key is only that it was done: no token lies on disk.
+    let done = gateway
+        .once(request.headers(), what, |_| async move {
+            let done = tokio::task::spawn_blocking(move || work.renew_offer_token(&of)).await;
+            done.map_err(|error| Fault::internal("the tokens of offers", &error))??;
+            Ok((200, json!({})))
+        })
+        .await?;
+    if !done.status().is_success() {
+        return Ok(done);
+    }
+    let mut answer = HttpResponse::Ok();
+    for (name, value) in done.headers().iter().filter(|(name, _)| name.as_str() == once::REPLAYED) {
+        answer.insert_header((name.clone(), value.clone()));
+    }
     let token = gateway.offer_token(&offer);
-    Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(json!({ "token": token.as_str() })))
+    Ok(answer.insert_header(("cache-control", "no-store")).json(json!({ "token": token.as_str() })))
 }

@@ -3,11 +3,13 @@
 mod debits;
 mod deliveries;
 mod exchanges;
+mod hats;
 mod ledger;
 pub(super) mod login;
 mod notices;
 mod orgs;
 mod parties;
+mod plugs;
 mod trust;
 
 use super::endpoint::Endpoint;
@@ -19,6 +21,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         trust::endpoints(),
         parties::endpoints(),
         orgs::endpoints(),
+        plugs::endpoints(),
+        hats::endpoints(),
         debits::endpoints(),
         deliveries::endpoints(),
         exchanges::endpoints(),

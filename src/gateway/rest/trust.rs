@@ -21,7 +21,8 @@ pub fn endpoints() -> Vec<Endpoint> {
             .access(Access::Optional)
             .path_param("party", "Like plug:facebook")
             .query("at", false, "As of this instant (RFC 3339)", json!({ "type": "string" }))
-            .answer(200, "How it stands; unknown when it never registered", json!({ "type": "object" })),
+            .answer(200, "How it stands; unknown when it never registered", json!({ "type": "object" }))
+            .empty(304, "Unchanged"),
         Endpoint::get("/api/trust/bundle", bundle)
             .about(TAG, "Who may take part, signed, to be used without asking until it expires")
             .answer(200, "Canonical JSON: bundle, key, signature", json!({ "type": "object" }))
@@ -51,10 +52,11 @@ fn may_see_past(caller: &Caller, hat: &Address) -> Result<(), Fault> {
 
 async fn verify(
     gateway: web::Data<Gateway>,
+    request: HttpRequest,
     caller: Caller,
     party: web::Path<String>,
     when: web::Query<When>,
-) -> Result<web::Json<Value>, Fault> {
+) -> Result<HttpResponse, Fault> {
     let party: Address = party.parse().map_err(|error| Fault::malformed(format!("party: {error}")))?;
     let mut question = json!({ "party": party });
     if let Some(at) = &when.at {
@@ -63,7 +65,7 @@ async fn verify(
         }
         question["at"] = json!(at);
     }
-    Ok(web::Json(gateway.link.ask("trust.verify", &question).await?))
+    Ok(etag::answer(&request, &gateway.link.ask("trust.verify", &question).await?))
 }
 
 /// The bundle's bytes, as they were signed.

@@ -96,7 +96,7 @@ pub struct Healed {
 
 impl Healed {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 4] = ["delivery", "request", "outcome", "message"];
+    pub const WHAT: [&'static str; 5] = ["connection", "delivery", "request", "outcome", "message"];
 
     /// Logs and counts.
     pub fn emit(self) {
@@ -132,8 +132,16 @@ pub struct EffectFailed<'a> {
 
 impl EffectFailed<'_> {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 7] =
-        ["delivery", "re-delivery", "healing", "publication", "reply", "proof", "release of a content"];
+    pub const WHAT: [&'static str; 8] = [
+        "delivery",
+        "re-delivery",
+        "healing",
+        "publication",
+        "reply",
+        "proof",
+        "release of a content",
+        "large content",
+    ];
 
     /// Logs and counts.
     pub fn emit(self) {
@@ -158,6 +166,17 @@ impl PublishingStalled {
     pub fn emit(self) {
         tracing::warn!(why = self.why, detail = self.detail, "publishing waits");
         metrics::counter!(names::PUBLISHING_STALLS_TOTAL, "why" => self.why).increment(1);
+    }
+}
+
+/// An open delivery, or a request, does not leave: its recipient is suspended, or has no key in force.
+pub struct Parked {}
+
+impl Parked {
+    /// Logs and counts.
+    pub fn emit(self) {
+        tracing::debug!("a delivery is kept back from who is not in force");
+        metrics::counter!(names::DELIVERIES_PARKED_TOTAL).increment(1);
     }
 }
 

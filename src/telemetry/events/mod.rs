@@ -4,14 +4,16 @@
 mod actors;
 mod bridge;
 mod broker;
+mod large;
 mod ledger;
 mod trace;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
 pub use bridge::{BridgeFault, Carried, DebitTold, Onboarded, Pulled, RecordsPosted};
 pub use broker::{
-    EffectFailed, Healed, IntakeReopened, OutputLost, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
+    EffectFailed, Healed, IntakeReopened, OutputLost, Parked, PublishingStalled, Redelivered, Refused, StreamMadeAgain,
     StreamRolledBack,
 };
+pub use large::{LargeBytes, LargeMoved};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
 pub use trace::TracedMessage;

@@ -15,7 +15,7 @@ pub(super) use exchange::{explain, trace};
 pub(super) use ledger::{bundle, checkpoint, dead, health, proof};
 pub(super) use notice::{notice_list, notice_show};
 pub(super) use offer::{claim_standing, offer_claims, offer_list, offer_show};
-pub(super) use party::{hat_show, party_list, verify};
+pub(super) use party::{hat_show, party_list, plug_show, verify};
 pub(super) use stats::{catalogue, classes, reported, summary};
 
 use super::shape::{address, id};

@@ -22,13 +22,14 @@ pub struct QuerySchema {
 }
 
 /// Every query of the protocol.
-pub const QUERIES: [(&str, &str); 26] = [
+pub const QUERIES: [(&str, &str); 27] = [
     ("health", "who the exchange is, its keys, whether it is ready"),
     ("exchange.trace", "every step of one exchange"),
     ("exchange.explain", "why a message would be accepted or refused now"),
     ("trust.verify", "how a party stands, now or at a past time, with proofs"),
     ("trust.bundle", "the signed list of who may take part"),
     ("hat.show", "a HAT: standing, connections, debits"),
+    ("plug.show", "a plug: manifest, history, connections, health"),
     ("platform.list", "platforms, by pages"),
     ("hat.list", "HATs, by pages"),
     ("plug.list", "plugs, by pages"),
@@ -86,6 +87,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
             (question::bundle(), answer::bundle(), json!({"ifNoneMatch": digest}))
         }
         "hat.show" => (question::ids(&["hat"]), answer::hat_show(), hat()),
+        "plug.show" => (question::ids(&["plug"]), answer::plug_show(), json!({"plug": "facebook"})),
         "platform.list" => list(Kind::Platform),
         "hat.list" => list(Kind::Hat),
         "plug.list" => list(Kind::Plug),

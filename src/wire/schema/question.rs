@@ -59,7 +59,7 @@ pub(super) fn list(kind: Kind) -> Value {
     let mut properties = page(id(), PAGE_MAX);
     match kind {
         Kind::Offer => properties["terms"] = or_null(json!({"type": "boolean", "description": "with their terms"})),
-        Kind::App => {
+        Kind::App | Kind::Plug => {
             properties["manifests"] = or_null(json!({"type": "boolean", "description": "with their manifests"}));
         }
         _ => {}

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::exchange::pull::{PULL_RECORDS_MAX, PULL_SKIP_MAX};
 use crate::domain::notice;
 use crate::domain::pii::Class;
+use crate::domain::plug::health::{ERROR_BYTES_MAX, JOBS_MAX};
 use crate::domain::report::{EVENTS_MAX, StatsKind};
 use crate::wire::Signer;
-use crate::wire::form::{NAMESPACES_MAX, PULL_RECORDS_MAX, ROLES_MAX};
+use crate::wire::form::{NAMESPACES_MAX, ROLES_MAX};
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Shape {
     Receipt,
     /// Events that a HAT reports.
     Report,
+    /// How jobs of a plug ended.
+    Jobs,
     /// Which records a client wants.
     Pull,
     /// A key.
@@ -244,7 +248,10 @@ impl Shape {
                     "required": ["endpoint", "data"],
                     "properties": {"endpoint": text(256), "data": {"type": "object"}},
                 });
-                json!({"type": ["array", "object"], "items": record, "description": "an array of records, or one"})
+                json!({
+                    "type": ["array", "object"], "items": record,
+                    "description": "an array of records, or one; for a credit or release also {\"object\": …}: a reference to large content",
+                })
             }
             Shape::Report => json!({
                 "type": "array",
@@ -266,10 +273,26 @@ impl Shape {
                     "reason": text(256),
                 }),
             ),
+            Shape::Jobs => {
+                let jobs =
+                    |what: &str| json!({"type": "integer", "minimum": 0, "maximum": JOBS_MAX, "description": what});
+                let mut schema = object(
+                    &[],
+                    json!({
+                        "done": jobs("jobs that were done since the report before"),
+                        "failed": jobs("jobs that failed; both together 1 at least"),
+                        "lagSeconds": {"type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "behind the source"},
+                        "error": text(ERROR_BYTES_MAX),
+                    }),
+                );
+                schema["anyOf"] = json!([{"required": ["done"]}, {"required": ["failed"]}]);
+                schema
+            }
             Shape::Pull => object(
                 &[],
                 json!({
                     "since": time(),
+                    "skip": {"type": "integer", "minimum": 0, "maximum": PULL_SKIP_MAX},
                     "limit": {"type": "integer", "minimum": 1, "maximum": PULL_RECORDS_MAX},
                 }),
             ),
@@ -376,6 +399,9 @@ impl Shape {
                 "count": 1,
                 "verdict": "accepted",
             }),
+            Shape::Jobs => {
+                json!({"done": 118, "failed": 2, "lagSeconds": 840, "error": "the source is over its limit"})
+            }
             Shape::Pull => json!({"since": "2026-01-01T00:00:00Z", "limit": 500}),
             Shape::Key => json!({"key": key_example()}),
             // A HAT with either key alone is taken too.

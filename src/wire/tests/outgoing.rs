@@ -37,6 +37,7 @@ fn opened(direction: Direction) -> Opened {
         delivery: id(2).0,
         pull: (direction == Direction::Release).then(|| id(3)),
         since: (direction == Direction::Pull).then_some(Timestamp(1_767_225_600_000_000_000)),
+        skip: None,
         limit: (direction == Direction::Pull).then_some(50),
         deadline: Timestamp(1_767_229_200_000_000_000),
         digest_in: Digest::of(CONTENT),
@@ -48,6 +49,7 @@ fn opened(direction: Direction) -> Opened {
         endpoints: vec![("fitbit/steps".into(), 1)],
         dropped: crate::domain::pii::Dropped::default(),
         without_pii: false,
+        large: None,
     }
 }
 
@@ -122,6 +124,47 @@ fn deliveries_are_verified_together_as_they_are_alone() {
 }
 
 #[test]
+fn deliveries_that_share_a_signature_are_verified_one_by_one_and_together() {
+    let keys = [signer().public()];
+    let contents: Vec<Bytes> = (0..37).map(|n| Bytes::from(format!(r#"[{{"endpoint":"a/b","data":{n}}}]"#))).collect();
+    let ready = |signer: Option<&Signer>| {
+        let of = |content: &Bytes| {
+            outgoing::unsigned_delivery(signer, ORIGIN, &opened(Direction::Release), RECEIPT_TO, content.clone())
+        };
+        outgoing::sign_together(signer, ORIGIN, contents.iter().map(of).collect())
+    };
+    let messages = ready(Some(&signer()));
+    let signatures: std::collections::BTreeSet<_> = messages.iter().map(|it| it.header(header::SIG)).collect();
+    // 16, 16 and 5.
+    assert_eq!(signatures.len(), 3);
+    let alone: Vec<_> = messages.iter().map(|it| receive_as(it, &it.header_list())).collect();
+    assert!(alone.iter().zip(&contents).all(|(read, content)| read.as_ref().is_ok_and(|it| it.body == *content)));
+    let lists: Vec<_> = messages.iter().map(Outgoing::header_list).collect();
+    let came = messages.iter().zip(&lists).map(|(it, list)| (it.subject.as_str(), list, it.payload.clone())).collect();
+    assert_eq!(received::deliveries(came, ORIGIN, &keys, &mut rand::thread_rng()), alone);
+
+    // Another's place, another's path, none, or one that is no path: refused.
+    let with = |path: Option<&str>| {
+        let mut list = lists[3].clone();
+        list.0.retain(|(name, _)| name != header::PATH);
+        list.0.extend(path.map(|path| (header::PATH.to_owned(), path.to_owned())));
+        receive_as(&messages[3], &list)
+    };
+    let path = |n: usize| messages[n].header(header::PATH).expect("it has a path");
+    assert!(with(Some(path(3))).is_ok());
+    assert_eq!(with(Some(path(4))), Err(ReceivedError::Signature));
+    assert_eq!(with(Some(&path(3).replacen("3.16", "2.16", 1))), Err(ReceivedError::Signature));
+    assert_eq!(with(None), Err(ReceivedError::Signature));
+    assert!(matches!(with(Some("3.16.")), Err(ReceivedError::Header(why)) if why.contains("Dex-Path")));
+    // One alone needs no path, and an exchange that signs nothing gives none.
+    let one =
+        outgoing::unsigned_delivery(&signer(), ORIGIN, &opened(Direction::Release), RECEIPT_TO, contents[0].clone());
+    let one = outgoing::sign_together(&signer(), ORIGIN, vec![one]);
+    assert_eq!((one[0].header(header::PATH), receive(&one[0]).is_ok()), (None, true));
+    assert!(ready(None).iter().all(|it| it.header(header::SIG).is_none() && it.header(header::PATH).is_none()));
+}
+
+#[test]
 fn an_unsigned_delivery_is_taken_on_the_brokers_word_only() {
     let content = Bytes::from_static(CONTENT);
     let message = outgoing::delivery(None, ORIGIN, &opened(Direction::Release), RECEIPT_TO, content.clone());
@@ -145,7 +188,7 @@ fn a_request_and_a_recall_read_back() {
         received::request(&message.subject, &message.header_list(), &message.payload, ORIGIN, &keys).expect("genuine");
     assert_eq!((request.pull, request.source), (pulled.exchange, address("org:acme")));
     assert_eq!(request.debit.as_str(), "acme.steps");
-    let ask = PullAsk { since: pulled.since, limit: Some(50) };
+    let ask = PullAsk { since: pulled.since, skip: pulled.skip, limit: Some(50) };
     assert_eq!(request.ask, ask);
 
     let message = outgoing::recall_request(&signer(), ORIGIN, &address("org:acme"), id(4), id(2).0, RECEIPT_TO);

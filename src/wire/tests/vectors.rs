@@ -11,6 +11,7 @@ use crate::wire::header;
 use crate::wire::outgoing::{self, MessageOptions, Outgoing};
 use crate::wire::sign::Signer;
 use crate::wire::signed_text::{self, Fields, OutFields};
+use crate::wire::together::Path;
 use crate::wire::{subject, verify};
 
 const NOW: i64 = 1_767_225_600_000_000_000;
@@ -46,6 +47,7 @@ fn vector(name: &str, seed: u8, signed: impl FnOnce(&Signer) -> Outgoing) -> Val
             count: line(header::COUNT),
             receipt_to: line(header::RECEIPT_TO),
             authority: line(header::AUTHORITY),
+            digest_in: line(header::DIGEST_IN),
         };
         signed_text::write_out(&mut text, &fields, &out);
     } else {
@@ -81,6 +83,7 @@ fn release() -> Opened {
         delivery: id(3).0,
         pull: None,
         since: None,
+        skip: None,
         limit: None,
         deadline: Timestamp(NOW + 3_600_000_000_000),
         digest_in: Digest::of(RECORDS),
@@ -92,6 +95,7 @@ fn release() -> Opened {
         endpoints: vec![],
         dropped: crate::domain::pii::Dropped::default(),
         without_pii: false,
+        large: None,
     }
 }
 
@@ -180,11 +184,63 @@ fn signing() -> Value {
         vector("the exchange delivers to an org", 4, |signer| {
             outgoing::delivery(signer, ORIGIN, &release(), "dex.v1.in.lane.k3.receipt", Bytes::from_static(RECORDS))
         }),
+        vector("the exchange delivers what a bundle made of the body that was sent", 5, |signer| {
+            let opened = Opened { digest_in: Digest::of(b"[]"), ..release() };
+            outgoing::delivery(signer, ORIGIN, &opened, "dex.v1.in.lane.k3.receipt", Bytes::from_static(RECORDS))
+        }),
     ];
     json!({
         "about": "Signed messages of protocol dex-v1. Each text is lines joined by LF without a final LF; the signature is Ed25519 over it.",
         "messages": messages,
         "edges": edges(),
+        "shared": shared(),
+    })
+}
+
+/// Three deliveries under one signature.
+fn shared() -> Value {
+    let signer = Signer::from_seed(&[4; 32]);
+    let bodies =
+        [r#"[{"endpoint":"a/b","data":1}]"#, r#"[{"endpoint":"a/b","data":2}]"#, r#"[{"endpoint":"a/b","data":3}]"#];
+    let ready = |body: &'static str| {
+        let mut opened = release();
+        opened.digest_out = Digest::of(body.as_bytes());
+        outgoing::unsigned_delivery(
+            &signer,
+            ORIGIN,
+            &opened,
+            "dex.v1.in.lane.k3.receipt",
+            Bytes::from_static(body.as_bytes()),
+        )
+    };
+    let messages = outgoing::sign_together(&signer, ORIGIN, bodies.into_iter().map(ready).collect());
+    let messages = messages.iter().map(|message| {
+        let line = |name| message.header(name).unwrap_or("");
+        let out = OutFields {
+            source: line(header::SOURCE),
+            count: line(header::COUNT),
+            receipt_to: line(header::RECEIPT_TO),
+            authority: line(header::AUTHORITY),
+            digest_in: line(header::DIGEST_IN),
+        };
+        let mut text = Vec::new();
+        let digest = Digest::of(&message.payload);
+        signed_text::write_out(&mut text, &outgoing::fields(message, ORIGIN, digest), &out);
+        let path: Path = line(header::PATH).parse().expect("a path");
+        let signed = path.root_text(ORIGIN, &text).expect("a root");
+        let signature: Signature = line(header::SIG).parse().expect("a signature");
+        assert!(verify::verify(&signer.public(), &signature, &signed));
+        json!({
+            "text": String::from_utf8(text).expect("text"),
+            "path": line(header::PATH),
+            "rootText": String::from_utf8(signed).expect("text"),
+            "signature": signature,
+        })
+    });
+    json!({
+        "about": "Three deliveries under one signature: the leaf is the text, Dex-Path leads to the root, the signature is over rootText.",
+        "publicKey": signer.public(),
+        "messages": messages.collect::<Vec<_>>(),
     })
 }
 

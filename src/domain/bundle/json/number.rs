@@ -65,8 +65,57 @@ fn exponent_of(text: &[u8]) -> i128 {
     if negative { -value } else { value }
 }
 
+/// Most bytes of a [`Short`] number without its sign: more digits may not fit 64 bits.
+const SHORT_BYTES: usize = 19;
+
+/// A number of few digits, none of them behind an `e`: most are. It is `digits` / 10^`places`.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Short {
+    digits: i64,
+    places: u32,
+}
+
+impl Short {
+    /// Reads a number; none when it is a longer one.
+    #[inline]
+    pub fn of(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (negative, bytes) = bytes.strip_prefix(b"-").map_or((false, bytes), |rest| (true, rest));
+        if bytes.len() > SHORT_BYTES {
+            return None;
+        }
+        let mut size = 0u64;
+        let mut point = None;
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => size = size * 10 + u64::from(byte - b'0'),
+                b'.' => point = Some(at + 1),
+                _ => return None,
+            }
+        }
+        let places = point.map_or(0, |point| bytes.len() - point);
+        let digits = i64::try_from(size).ok()?;
+        Some(Short { digits: if negative { -digits } else { digits }, places: u32::try_from(places).ok()? })
+    }
+
+    /// The order of two numbers.
+    #[inline]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        if self.places == other.places {
+            return self.digits.cmp(&other.digits);
+        }
+        // Below 2^63 × 10^18, which fits.
+        let raised = |by: &Self, to: u32| i128::from(by.digits) * 10i128.pow(to.saturating_sub(by.places));
+        let places = self.places.max(other.places);
+        raised(self, places).cmp(&raised(other, places))
+    }
+}
+
 /// The order of two JSON numbers: `1`, `1.0` and `10e-1` are equal.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
+    if let (Some(a), Some(b)) = (Short::of(a), Short::of(b)) {
+        return a.compare(&b);
+    }
     match (Number::of(a), Number::of(b)) {
         (None, None) => Ordering::Equal,
         (None, Some(b)) => {

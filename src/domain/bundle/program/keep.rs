@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smol_str::SmolStr;
 
 use super::super::filter::Transformation;
-use super::super::json::Json;
+use super::super::json::{Json, Short};
 use super::super::words;
 
 /// Whether a record is taken.
@@ -24,7 +24,8 @@ pub(in super::super) enum Kept {
 pub(in super::super) enum Test {
     In(Json<'static>),
     Contains(Json<'static>),
-    Between(Json<'static>, Json<'static>),
+    /// With the bounds once more as short numbers, when both are.
+    Between(Json<'static>, Json<'static>, Option<(Short, Short)>),
     Find(Vec<SmolStr>),
 }
 
@@ -38,11 +39,28 @@ pub(in super::super) struct Tested {
 }
 
 impl Test {
+    /// The test for what lies between two values.
+    pub fn between(lower: Json<'static>, upper: Json<'static>) -> Self {
+        let short = |value: &Json<'_>| match value {
+            Json::Number(text) => Short::of(text),
+            _ => None,
+        };
+        let both = short(&lower).zip(short(&upper));
+        Test::Between(lower, upper, both)
+    }
+
     fn holds(&self, value: &Json<'_>) -> bool {
         match self {
             Test::In(set) => set.contains(value),
             Test::Contains(part) => value.contains(part),
-            Test::Between(lower, upper) => lower.order(value).is_le() && value.order(upper).is_le(),
+            Test::Between(lower, upper, short) => {
+                if let (Json::Number(text), Some((lower, upper))) = (value, short)
+                    && let Some(value) = Short::of(text)
+                {
+                    return lower.compare(&value).is_le() && value.compare(upper).is_le();
+                }
+                lower.order(value).is_le() && value.order(upper).is_le()
+            }
             Test::Find(wanted) => !matches!(value, Json::Null) && words::all_in(wanted, value),
         }
     }

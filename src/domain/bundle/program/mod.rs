@@ -2,6 +2,7 @@
 //! and its mapping need.
 
 mod keep;
+mod layout;
 mod links;
 mod take;
 mod walk;
@@ -10,10 +11,11 @@ mod write;
 use smol_str::SmolStr;
 
 pub(super) use keep::{Kept, Test, Tested};
+pub(super) use layout::{Layouts, PLACES_MAX};
 pub use take::Taken;
 pub(super) use walk::Node;
 pub use write::TooLarge;
-pub(super) use write::{Bounded, Out, Shape};
+pub(super) use write::{Bounded, Members, Out, Shape};
 
 /// A compiled bundle.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Program {
     pub(super) plans: Vec<Plan>,
     /// By endpoint, then property, then place among the property's queries.
     pub(super) routes: Vec<Route>,
+    /// How many places of its routes have a layout.
+    pub(super) places: usize,
 }
 
 /// How a property's records are ordered and cut.
@@ -49,7 +53,7 @@ pub(super) struct Route {
     /// The slot that is ordered by.
     pub order: Option<usize>,
     /// What is written; the data as it is when absent.
-    pub shape: Option<Vec<(Box<str>, Out)>>,
+    pub shape: Option<Members>,
     /// Linked records that may come along.
     pub links: Vec<Route>,
 }
@@ -62,19 +66,32 @@ pub(super) type Found<'a> = Vec<Option<&'a str>>;
 
 impl Program {
     /// The queries of one endpoint, in order.
-    pub(super) fn of_endpoint(&self, endpoint: &str) -> &[Route] {
-        let from = self.routes.partition_point(|route| route.endpoint.as_str() < endpoint);
-        let count = self.routes[from..].iter().take_while(|route| route.endpoint == endpoint).count();
-        &self.routes[from..from + count]
+    pub(super) fn of_endpoint<'p>(&'p self, endpoint: &'p str) -> impl Iterator<Item = &'p Route> {
+        self.routes_from(self.first_of(endpoint), endpoint)
+    }
+
+    /// Where the queries of an endpoint begin, if there are any.
+    fn first_of(&self, endpoint: &str) -> usize {
+        self.routes.partition_point(|route| route.endpoint.as_str() < endpoint)
+    }
+
+    fn routes_from<'p>(&'p self, first: usize, endpoint: &'p str) -> impl Iterator<Item = &'p Route> {
+        self.routes[first..].iter().take_while(move |route| route.endpoint == endpoint)
     }
 }
 
 impl Route {
     /// Looks through a record's data, and says whether it passes the filters.
     pub(super) fn look<'a>(&self, data: &'a str, found: &mut Found<'a>) -> Kept {
+        self.look_by(data, found, &mut Layouts::none())
+    }
+
+    /// [`look`](Self::look), by what the records before looked like.
+    #[inline]
+    pub(super) fn look_by<'a>(&self, data: &'a str, found: &mut Found<'a>, layouts: &mut Layouts) -> Kept {
         found.clear();
         found.resize(self.slots, None);
-        if self.slots > 0 && !self.node.fill(data, found) {
+        if self.slots > 0 && !self.node.fill(data, found, layouts) {
             return Kept::Unreadable;
         }
         match self.filters.iter().position(|filter| !filter.passes(found)) {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::write::{Bounded, TooLarge};
-use super::{Found, Kept, Program, Route};
-use crate::domain::exchange::tally;
+use super::{Found, Kept, Layouts, Program, Route};
+use crate::domain::exchange::tally::{self, tally};
 use crate::domain::records::{RecordSpan, RecordView, Records};
 
 /// The part of a body that a bundle selects.
@@ -19,6 +19,24 @@ pub struct Taken {
     pub endpoints: Vec<(SmolStr, u32)>,
 }
 
+impl Taken {
+    /// Without its first `skip` records, at most `limit` of the others; none when none is left.
+    pub fn part(self, skip: Option<u32>, limit: Option<u32>) -> Option<Taken> {
+        let (skip, limit) = (skip.unwrap_or(0), limit.unwrap_or(u32::MAX));
+        if skip == 0 && self.count <= limit {
+            return Some(self);
+        }
+        // What was written here is read again for its records alone.
+        let records = Records::parse(self.body, self.count as usize).ok()?;
+        let mut place = 0u32;
+        let part = records.only(|_| {
+            place += 1;
+            place > skip && place - skip <= limit
+        })?;
+        Some(Taken { count: part.count(), endpoints: tally(part.items.iter()), body: part.body.clone() })
+    }
+}
+
 /// What has been taken so far.
 struct Taking<'a> {
     text: &'a str,
@@ -29,7 +47,8 @@ struct Taking<'a> {
     /// The array that is written, once a record was left out or changed.
     out: Vec<u8>,
     count: usize,
-    kept: Vec<usize>,
+    /// Records taken, by the first route of their endpoint.
+    counts: Vec<u32>,
 }
 
 impl<'a> Taking<'a> {
@@ -66,7 +85,7 @@ impl<'a> Taking<'a> {
         let whole = route.leaves_whole(record);
         if whole && self.out.is_empty() && self.whole == at {
             self.whole = at + 1;
-            self.taken(at);
+            self.count += 1;
             return Ok(());
         }
         if whole && self.out.is_empty() && self.whole == at + 1 {
@@ -89,13 +108,8 @@ impl<'a> Taking<'a> {
             return Ok(());
         }
         rows.push((start, end));
-        self.taken(at);
-        Ok(())
-    }
-
-    fn taken(&mut self, at: usize) {
         self.count += 1;
-        self.kept.push(at);
+        Ok(())
     }
 }
 
@@ -109,16 +123,20 @@ impl Program {
     pub fn take(&self, records: &Records, most: usize) -> Result<Option<Taken>, TooLarge> {
         let text = records.text();
         let items = &records.items;
-        let mut taking = Taking { text, items, most, whole: 0, out: Vec::new(), count: 0, kept: Vec::new() };
+        let mut taking =
+            Taking { text, items, most, whole: 0, out: Vec::new(), count: 0, counts: vec![0; self.routes.len()] };
         let mut found = Found::new();
+        let mut layouts = Layouts::for_run(items.len(), self.places);
         let mut rows = Vec::new();
         for (at, item) in items.iter().enumerate() {
             let record = item.view(text);
             rows.clear();
             let before = taking.count;
             let mut property = None;
-            for route in self.of_endpoint(&item.endpoint) {
-                if property == Some(route.property) || route.look(record.data, &mut found) != Kept::Yes {
+            let first = self.first_of(&item.endpoint);
+            for route in self.routes_from(first, &item.endpoint) {
+                if property == Some(route.property) || route.look_by(record.data, &mut found, &mut layouts) != Kept::Yes
+                {
                     continue;
                 }
                 property = Some(route.property);
@@ -126,13 +144,17 @@ impl Program {
             }
             if taking.count == before {
                 taking.begin()?;
+            } else {
+                let count = &mut taking.counts[first];
+                *count = count.saturating_add(u32::try_from(taking.count - before).unwrap_or(u32::MAX));
             }
         }
         if taking.count == 0 {
             return Ok(None);
         }
         let count = u32::try_from(taking.count).unwrap_or(u32::MAX);
-        let endpoints = tally(taking.kept.iter().map(|at| &items[*at]));
+        let counts = self.routes.iter().zip(&taking.counts).filter(|(_, count)| **count > 0);
+        let endpoints = tally::bounded(counts.map(|(route, count)| (&route.endpoint, *count)));
         let body = if taking.out.is_empty() {
             records.body.clone()
         } else {

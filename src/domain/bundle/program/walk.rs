@@ -1,27 +1,50 @@
 //! One pass over JSON text that notes where the values of some paths stand.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use super::super::json::{Items, Members, Text};
+use super::super::json::{Scan, Unreadable};
 use super::super::path::Step;
+use super::layout::{Children, Layout, Layouts};
 
 /// The paths that go on from one place.
 #[derive(Debug, Default)]
 pub(in super::super) struct Node {
     /// The slot that the value here comes to stand in.
     pub capture: Option<usize>,
+    /// Once all paths are in: members by name, shorter names first, then elements by index.
     children: Vec<(Step, Node)>,
-    /// Members by name, then the child; in order.
-    keys: Vec<(SmolStr, usize)>,
+    /// How many of the children are members.
+    members: usize,
     /// Elements by index, then the child; in order.
     items: Vec<(u32, usize)>,
-    /// All slots at and under this place.
+    /// Marks of the members' names: most names that are not asked for have none of them.
+    names: u64,
+    /// All slots at and under this place, when anything is under it.
     under: Vec<usize>,
+    /// The number of the place, under which the layout of its objects is kept; 0 for none.
+    place: usize,
+}
+
+/// One of 64 marks of a name.
+#[inline]
+fn mark(name: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 1 };
+    let mixed = usize::from(*first) ^ (usize::from(*last) << 1) ^ (name.len() << 2);
+    1 << (mixed % 64)
+}
+
+fn name_of(step: &Step) -> Option<&SmolStr> {
+    match step {
+        Step::Key(name) | Step::Either(name, _) => Some(name),
+        Step::Index(_) => None,
+    }
+}
+
+fn index_of(step: &Step) -> Option<u32> {
+    match step {
+        Step::Index(index) | Step::Either(_, index) => Some(*index),
+        Step::Key(_) => None,
+    }
 }
 
 impl Node {
@@ -39,32 +62,43 @@ impl Node {
 
     /// Puts the look-ups in order, once all paths are in.
     pub fn finish(&mut self) {
+        if self.children.is_empty() {
+            return;
+        }
+        let place = |step: &Step| name_of(step).map_or(usize::MAX, |name| name.len());
+        self.children.sort_unstable_by(|(a, _), (b, _)| {
+            place(a).cmp(&place(b)).then_with(|| name_of(a).cmp(&name_of(b))).then_with(|| a.cmp(b))
+        });
         self.under.extend(self.capture);
         for (n, (step, child)) in self.children.iter_mut().enumerate() {
             child.finish();
-            self.under.extend(&child.under);
-            match step {
-                Step::Key(key) => self.keys.push((key.clone(), n)),
-                Step::Index(index) => self.items.push((*index, n)),
-                Step::Either(key, index) => {
-                    self.keys.push((key.clone(), n));
-                    self.items.push((*index, n));
-                }
+            if child.children.is_empty() {
+                self.under.extend(child.capture);
+            } else {
+                self.under.extend(&child.under);
             }
+            if let Some(name) = name_of(step) {
+                self.members += 1;
+                self.names |= mark(name.as_bytes());
+            }
+            self.items.extend(index_of(step).map(|index| (index, n)));
         }
-        self.keys.sort();
         self.items.sort_unstable();
     }
 
-    /// Notes where the values stand. False when the text can't be read: then nothing is known of it.
-    pub fn fill<'a>(&self, raw: &'a str, found: &mut [Option<&'a str>]) -> bool {
-        let mut deserializer = serde_json::Deserializer::from_str(raw);
-        if (Fill { node: self, found: &mut *found }).deserialize(&mut deserializer).is_ok() {
-            return true;
+    /// Gives each place where an object is looked into a number, the one after `last` first, up to `most`.
+    pub fn number(&mut self, last: &mut usize, most: usize) {
+        if self.members > 0 && *last < most {
+            *last += 1;
+            self.place = *last;
         }
-        // A number too large for a float, in a place where an object was looked for: look again without reading numbers.
-        self.clear(found);
-        self.fill_slowly(raw, found)
+        self.children.iter_mut().for_each(|(_, child)| child.number(last, most));
+    }
+
+    /// Notes where the values stand, in slots that are empty. False when the text can't be read: then nothing is known of it.
+    #[inline]
+    pub fn fill<'a>(&self, raw: &'a str, found: &mut [Option<&'a str>], layouts: &mut Layouts) -> bool {
+        self.walk(&mut Scan::new(raw), found, layouts).is_ok()
     }
 
     fn clear(&self, found: &mut [Option<&str>]) {
@@ -73,138 +107,140 @@ impl Node {
         }
     }
 
-    fn fill_slowly<'a>(&self, raw: &'a str, found: &mut [Option<&'a str>]) -> bool {
-        self.clear(found);
+    /// Steps over the value here.
+    #[inline]
+    fn walk<'a>(
+        &self,
+        scan: &mut Scan<'a>,
+        found: &mut [Option<&'a str>],
+        layouts: &mut Layouts,
+    ) -> Result<(), Unreadable> {
+        if self.children.is_empty() {
+            return match self.capture {
+                Some(slot) => scan.value().map(|value| found[slot] = Some(value)),
+                None => scan.skip(),
+            };
+        }
+        self.walk_into(scan, found, layouts)
+    }
+
+    fn walk_into<'a>(
+        &self,
+        scan: &mut Scan<'a>,
+        found: &mut [Option<&'a str>],
+        layouts: &mut Layouts,
+    ) -> Result<(), Unreadable> {
+        let from = *scan;
+        match scan.peek() {
+            Some(b'{') if self.members > 0 => self.walk_members(scan, found, layouts)?,
+            Some(b'[') if !self.items.is_empty() => self.walk_elements(scan, found, layouts)?,
+            _ => scan.skip()?,
+        }
         if let Some(slot) = self.capture {
-            found[slot] = Some(raw);
+            found[slot] = Some(scan.past(from)?);
         }
-        match raw.as_bytes().first() {
-            Some(b'{') if !self.keys.is_empty() => {
-                let Ok(Members(members)) = serde_json::from_str(raw) else {
-                    return false;
-                };
-                members.iter().all(|(key, value)| self.of_key(key).all(|child| child.fill_slowly(value.get(), found)))
+        Ok(())
+    }
+
+    fn walk_members<'a>(
+        &self,
+        scan: &mut Scan<'a>,
+        found: &mut [Option<&'a str>],
+        layouts: &mut Layouts,
+    ) -> Result<(), Unreadable> {
+        let mut layout = layouts.take(self.place);
+        scan.enter();
+        let (mut at, mut seen) = (0, 0u64);
+        while scan.element()? {
+            let children = match layout.expected(at, scan) {
+                Some(children) => children,
+                None => self.unexpected(scan, &mut at, &mut layout)?,
+            };
+            at += 1;
+            let Some(wanted @ [(_, child), rest @ ..]) = self.children.get(children.0 as usize..children.1 as usize)
+            else {
+                scan.skip()?;
+                continue;
+            };
+            // Of equal keys the last one counts: what an earlier one left is gone. The last mark stands for all further ones.
+            let mark = 1 << children.0.min(63);
+            if seen & mark != 0 {
+                wanted.iter().for_each(|(_, child)| child.clear(found));
             }
-            Some(b'[') if !self.items.is_empty() => {
-                let Ok(Items(items)) = serde_json::from_str(raw) else {
-                    return false;
-                };
-                let mut numbered = (0u32..).zip(items);
-                numbered.all(|(n, value)| self.of_item(n).all(|child| child.fill_slowly(value.get(), found)))
+            seen |= mark;
+            if rest.is_empty() {
+                child.walk(scan, found, layouts)?;
+            } else {
+                walk_all(wanted.iter().map(|(_, child)| child), scan, found, layouts)?;
             }
-            _ => true,
         }
+        layouts.give_back(self.place, layout);
+        Ok(())
     }
 
-    fn of_key(&self, key: &str) -> impl Iterator<Item = &Node> {
-        let from = self.keys.partition_point(|(held, _)| held.as_str() < key);
-        let same = self.keys[from..].iter().take_while(move |(held, _)| held == key);
-        same.map(|(_, child)| &self.children[*child].1)
-    }
-
-    fn of_item(&self, index: u32) -> impl Iterator<Item = &Node> {
-        let from = self.items.partition_point(|(held, _)| *held < index);
-        let same = self.items[from..].iter().take_while(move |(held, _)| *held == index);
-        same.map(|(_, child)| &self.children[*child].1)
-    }
-}
-
-/// Reads one value for a node.
-struct Fill<'n, 'f, 'a> {
-    node: &'n Node,
-    found: &'f mut [Option<&'a str>],
-}
-
-impl<'a> DeserializeSeed<'a> for Fill<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        // Of equal keys the last one counts: what an earlier one left is gone.
-        self.node.clear(self.found);
-        let Some(slot) = self.node.capture else {
-            return deserializer.deserialize_any(self);
-        };
-        let raw = <&'a RawValue>::deserialize(deserializer)?.get();
-        self.found[slot] = Some(raw);
-        if self.node.children.is_empty() || self.node.fill_slowly(raw, self.found) {
-            return Ok(());
+    /// Steps over a key that was not expected: the one after it, or any other one, which is expected the next time.
+    #[inline(never)]
+    fn unexpected(&self, scan: &mut Scan<'_>, at: &mut usize, layout: &mut Layout) -> Result<Children, Unreadable> {
+        if let Some(children) = layout.expected(*at + 1, scan) {
+            *at += 1;
+            return Ok(children);
         }
-        Err(serde::de::Error::custom("unreadable"))
+        let begin = *scan;
+        let children = self.of_key(scan.key()?.as_bytes());
+        layout.keep(*at, scan.past(begin)?, children);
+        scan.space();
+        Ok(children)
+    }
+
+    /// The children that a name leads to: the first, and one past the last.
+    fn of_key(&self, key: &[u8]) -> Children {
+        if self.names & mark(key) == 0 {
+            return (0, 0);
+        }
+        let members = &self.children[..self.members];
+        let order = |name: &SmolStr| name.len().cmp(&key.len()).then_with(|| name.as_bytes().cmp(key));
+        let least = members.partition_point(|(step, _)| name_of(step).is_some_and(|name| order(name).is_lt()));
+        let same = members[least..].iter();
+        let same = same.take_while(|(step, _)| name_of(step).is_some_and(|name| name.as_bytes() == key));
+        let end = least + same.count();
+        (least as u32, end as u32)
+    }
+
+    fn walk_elements<'a>(
+        &self,
+        scan: &mut Scan<'a>,
+        found: &mut [Option<&'a str>],
+        layouts: &mut Layouts,
+    ) -> Result<(), Unreadable> {
+        scan.enter();
+        let mut wanted = &self.items[..];
+        let mut index = 0;
+        while scan.element()? {
+            let same = wanted.iter().take_while(|(held, _)| *held == index).count();
+            let (here, later) = wanted.split_at(same);
+            walk_all(here.iter().map(|(_, child)| &self.children[*child].1), scan, found, layouts)?;
+            (wanted, index) = (later, index.saturating_add(1));
+        }
+        Ok(())
     }
 }
 
-/// Reads a value for several nodes: where one path counts digits as a name and another as an index.
-fn fill_all<'a, 'n, E: serde::de::Error>(
-    nodes: impl Iterator<Item = &'n Node>,
-    raw: &'a RawValue,
+/// Steps over the value here for several nodes: one path may count digits as a name and another as an index.
+#[inline]
+fn walk_all<'a, 'n>(
+    mut nodes: impl Iterator<Item = &'n Node>,
+    scan: &mut Scan<'a>,
     found: &mut [Option<&'a str>],
-) -> Result<(), E> {
+    layouts: &mut Layouts,
+) -> Result<(), Unreadable> {
+    let Some(node) = nodes.next() else {
+        return scan.skip();
+    };
+    let from = *scan;
+    node.walk(scan, found, layouts)?;
     for node in nodes {
-        if !node.fill_slowly(raw.get(), found) {
-            return Err(E::custom("unreadable"));
-        }
+        *scan = from;
+        node.walk(scan, found, layouts)?;
     }
     Ok(())
-}
-
-impl<'a> Visitor<'a> for Fill<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let Fill { node, found } = self;
-        while let Some(Text(key)) = map.next_key()? {
-            let mut children = node.of_key(&key);
-            match (children.next(), children.next()) {
-                (None, _) => map.next_value::<IgnoredAny>().map(drop)?,
-                (Some(child), None) => map.next_value_seed(Fill { node: child, found: &mut *found })?,
-                _ => fill_all(node.of_key(&key), map.next_value()?, found)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Fill { node, found } = self;
-        for index in 0u32.. {
-            let mut children = node.of_item(index);
-            let more = match (children.next(), children.next()) {
-                (None, _) => seq.next_element::<IgnoredAny>()?.is_some(),
-                (Some(child), None) => seq.next_element_seed(Fill { node: child, found: &mut *found })?.is_some(),
-                _ => match seq.next_element()? {
-                    Some(raw) => {
-                        fill_all(node.of_item(index), raw, found)?;
-                        true
-                    }
-                    None => false,
-                },
-            };
-            if !more {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
 }

@@ -156,6 +156,29 @@ proptest! {
         program.explain(&records);
     }
 
+    /// What records before looked like changes nothing: many at once come out as each of them alone.
+    #[test]
+    fn many_records_come_out_as_each_alone(bundle in bundle(), few in prop::collection::vec(data(), 1..4), picks in prop::collection::vec(0usize..4, 8..24)) {
+        let Ok(read) = Bundle::read(&bundle) else {
+            return Ok(());
+        };
+        let program = Program::compile(&read);
+        let many: Vec<Value> = picks.iter().map(|pick| few[pick % few.len()].clone()).collect();
+        let records = records(&many);
+        let rows = |records: &Records| -> Vec<Value> {
+            let taken = program.take(records, usize::MAX).expect("no bound");
+            taken.map_or_else(Vec::new, |taken| match serde_json::from_slice(&taken.body).expect("JSON") {
+                Value::Array(rows) => rows,
+                one => vec![one],
+            })
+        };
+        let alone = records.items.iter().flat_map(|item| {
+            let whole = item.whole.of(records.text()).to_owned();
+            rows(&Records::parse(Bytes::from(whole), 1).expect("one of them"))
+        });
+        prop_assert_eq!(rows(&records), alone.collect::<Vec<_>>());
+    }
+
     /// A bundle that was evaluated already changes nothing of what it made: taking twice is taking once.
     #[test]
     fn what_a_hat_has_evaluated_passes_unchanged(bundle in bundle(), data in prop::collection::vec(data(), 1..6)) {

@@ -21,12 +21,16 @@ pub fn verify() -> Value {
         "treeSize": count(),
         "checkpoint": string(),
     });
-    let mut view = view(None);
+    with(located(view(None)), json!({}), more)
+}
+
+/// The same with the leaves that say so, and the time that is answered for.
+fn located(mut view: Value) -> Value {
     view["properties"]["basis"] = with(entry(), json!({}), json!({"leaf": count()}));
     let held = &mut view["properties"]["keys"]["items"];
     held["properties"]["leaf"] = count();
     *held = with(held.take(), json!({"inForce": flag()}), json!({}));
-    with(view, json!({"at": time()}), more)
+    with(view, json!({"at": time()}), json!({}))
 }
 
 /// `platform.list`, `hat.list`, `plug.list`, `app.list`, `org.list`, `bridge.list`.
@@ -57,6 +61,28 @@ pub fn hat_show() -> Value {
         "entries": count(),
     });
     with(view(Some(Kind::Hat)), always, json!({}))
+}
+
+/// `plug.show`.
+pub fn plug_show() -> Value {
+    let step = answer(
+        json!({"n": count(), "leaf": count(), "at": time(), "what": string()}),
+        json!({"by": party_address(), "key": key(), "why": string()}),
+    );
+    let health = answer(
+        json!({
+            "standing": {"enum": ["unknown", "healthy", "stale", "failing"]},
+            "failures": count(), "jobsDone": count(), "jobsFailed": count(),
+        }),
+        json!({
+            "reported": time(), "done": time(), "failed": time(), "freshUntil": time(), "lagSeconds": count(),
+            "error": string(),
+        }),
+    );
+    let always = json!({
+        "history": array(step), "connections": count(), "connecting": count(), "health": health, "entries": count(),
+    });
+    with(located(view(Some(Kind::Plug))), always, json!({}))
 }
 
 /// A registration of a party of this kind, or of any: standing, keys, what it says of itself.

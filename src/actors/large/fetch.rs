@@ -1,0 +1,196 @@
+//! Fetches a content: chunk by chunk from its sender's object, through the sift, into a file that is synced. Then the
+//! HAT decides on what was found.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::desk::Turn;
+use super::files::{Draft, Files};
+use super::{End, Mover, failed};
+use crate::actors::entity::Ask;
+use crate::actors::work::Work;
+use crate::domain::event::Authority;
+use crate::domain::exchange::large::{Facts, Fetching, Sift, Stopped};
+use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason};
+use crate::nats::objects::{self, ObjectError};
+use crate::store::load;
+use crate::telemetry::events::{LargeBytes, LargeMoved};
+use crate::wire::object::{BUCKET_IN, CHUNK_BYTES_MAX, place};
+
+/// Chunks that wait to be sifted.
+const AHEAD: usize = 4;
+/// How long a chunk is asked for before the whole is tried again later.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the entry about what was found may take; it is asked for again then.
+const LEDGERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// What comes to the thread that sifts.
+enum Piece {
+    Bytes(Bytes),
+    /// That was all; without it what was written is thrown away.
+    End,
+}
+
+/// Why a try came to nothing and may be repeated.
+#[derive(Debug, thiserror::Error)]
+enum Abandoned {
+    #[error("{0}")]
+    Bucket(ObjectError),
+    #[error("the disk: {0}")]
+    Disk(std::io::Error),
+    #[error("the thread that sifts has ended")]
+    Thread,
+}
+
+impl Mover {
+    pub(super) async fn fetch(&self, turn: &Turn) -> End {
+        let Some(sealed) = self.shared.entry(turn.leaf) else { return End::Again };
+        let Event::Fetching(fetching) = &sealed.entry.event else { return End::Done };
+        let entity = &sealed.entry.entity;
+        let hat: Hat = match load(&self.shared.db, &self.shared.tail, entity) {
+            Ok(hat) => hat,
+            Err(error) => {
+                failed("fetch", &error);
+                return End::Again;
+            }
+        };
+        if !hat.fetching.contains_key(&turn.delivery) {
+            return End::Done;
+        }
+        if !self.has_room(fetching.object.size) {
+            return End::Again;
+        }
+        let found = match self.sift(&hat, fetching) {
+            Ok(sift) => match self.read(fetching, sift).await {
+                Ok(found) => found,
+                Err(error) => {
+                    failed("fetch", &error);
+                    return End::Again;
+                }
+            },
+            Err(reason) => Err(reason),
+        };
+        LargeMoved { what: if found.is_ok() { "fetched" } else { "refused" } }.emit();
+        self.tell(turn, entity, &found).await;
+        End::Done
+    }
+
+    /// Whether the disk would keep enough for everything else.
+    fn has_room(&self, bytes: u64) -> bool {
+        let spare = self.shared.free_min.load(std::sync::atomic::Ordering::Relaxed);
+        crate::store::bytes_free(self.files.folder()).is_ok_and(|free| free > bytes.saturating_add(spare))
+    }
+
+    fn sift(&self, hat: &Hat, fetching: &Fetching) -> Result<Sift, Reason> {
+        let limits = self.shared.limits.load();
+        match &fetching.authority {
+            Authority::Plug(_) | Authority::App(_) => Ok(Sift::whole(fetching.object, &limits)),
+            Authority::Debit(id) => {
+                let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
+                let (revision, enabled) = debit.in_force(self.shared.clock.now())?;
+                let evaluated = fetching.by.kind == Kind::Bridge;
+                Ok(Sift::under(fetching.object, revision, enabled, evaluated, &limits))
+            }
+        }
+    }
+
+    /// Reads the whole object; what was found in it.
+    async fn read(&self, fetching: &Fetching, sift: Sift) -> Result<Result<Facts, Reason>, Abandoned> {
+        let (to_sift, pieces) = mpsc::channel(AHEAD);
+        let (files, delivery) = (self.files.clone(), fetching.delivery);
+        let sifting = tokio::task::spawn_blocking(move || sifted(&files, delivery, sift, pieces));
+        let place = place(BUCKET_IN, &fetching.by, fetching.object.id);
+        let mut chunks =
+            std::pin::pin!(objects::get_all(&self.link.client, BUCKET_IN, &place, fetching.object.chunks, PATIENCE));
+        let mut broken = None;
+        while let Some(chunk) = chunks.next().await {
+            match chunk {
+                Ok(bytes) if bytes.len() > CHUNK_BYTES_MAX => return Ok(Err(Reason::Malformed)),
+                Ok(bytes) => {
+                    LargeBytes { direction: "in", bytes: bytes.len() as u64 }.emit();
+                    // It says itself why it takes no more.
+                    if to_sift.send(Piece::Bytes(bytes)).await.is_err() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
+        if broken.is_none() {
+            // An error means that it has stopped already.
+            drop(to_sift.send(Piece::End).await);
+        }
+        drop(to_sift);
+        let found = sifting.await.map_err(|_| Abandoned::Thread)?;
+        match (broken, found) {
+            (Some(ObjectError::Missing), _) => Ok(Err(Reason::NotFound)),
+            (Some(error), _) => Err(Abandoned::Bucket(error)),
+            (None, Ok(Some(facts))) => Ok(Ok(facts)),
+            (None, Ok(None)) => Err(Abandoned::Thread),
+            (None, Err(Stopped::Refused(reason))) => Ok(Err(reason)),
+            (None, Err(Stopped::Write(error))) => Err(Abandoned::Disk(error)),
+        }
+    }
+
+    /// Has the HAT decide on what was found, and waits for its entry.
+    async fn tell(&self, turn: &Turn, entity: &Address, found: &Result<Facts, Reason>) {
+        let shared = &self.shared;
+        let partition = usize::from(shared.partition_of(entity));
+        let Some(local) = self.locals.get(partition) else { return };
+        while shared.large.stands(&turn.delivery, turn.leaf) {
+            let command = Command {
+                addressed: entity.clone(),
+                action: Action::Fetched { delivery: turn.delivery, found: found.clone() },
+                cause: None,
+                deadline: None,
+                pull: None,
+                stored_at: shared.clock.now(),
+            };
+            let work = Work {
+                ask: Ask { command, known: Known::New },
+                entity: entity.clone(),
+                key: None,
+                sequence: None,
+                reply: None,
+                want_proof: false,
+                trace: None,
+            };
+            // The partition has ended: the next start fetches again.
+            if local.send(work).await.is_err() {
+                return;
+            }
+            let patience = Instant::now() + LEDGERED_WITHIN;
+            while Instant::now() < patience && shared.large.stands(&turn.delivery, turn.leaf) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+}
+
+/// Sifts what comes into a file of this name; nothing when what comes breaks off.
+fn sifted(
+    files: &Files,
+    delivery: uuid::Uuid,
+    mut sift: Sift,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<Option<Facts>, Stopped> {
+    let mut draft: Draft = files.begin(delivery)?;
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Piece::Bytes(bytes) => sift.push(&bytes, &mut draft)?,
+            Piece::End => {
+                let facts = sift.finish(&mut draft)?;
+                draft.keep()?;
+                return Ok(Some(facts));
+            }
+        }
+    }
+    Ok(None)
+}

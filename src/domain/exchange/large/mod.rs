@@ -1,0 +1,96 @@
+//! Content that is larger than a message may be: it is named by a signed reference, fetched aside, and judged by what
+//! was found in it. The exchange is open from the reference on and goes its ordinary way once the content is here.
+
+pub mod begin;
+pub mod end;
+mod sift;
+mod split;
+mod spread;
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+pub use sift::{Sift, Stopped};
+pub use split::Splitter;
+
+use crate::domain::bytes::Digest;
+use crate::domain::event::{Authority, Direction};
+use crate::domain::id::{Address, MessageId};
+use crate::domain::time::Timestamp;
+
+/// Smallest chunk but for the last one of an object, bytes: it bounds how many there are.
+pub const CHUNK_BYTES_MIN: u64 = 16 * 1024;
+
+/// A reference to content in an object store, as it stands in a message's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Object {
+    /// Its id under the address of who uploaded it (in a delivery: under the recipient's).
+    pub id: Uuid,
+    /// Bytes, at least 1.
+    pub size: u64,
+    /// SHA-256 of all of them.
+    pub digest: Digest,
+    /// Records in it.
+    pub count: u32,
+    /// Messages that it is cut into.
+    pub chunks: u32,
+}
+
+impl Object {
+    /// Whether size, records and chunks can be those of one content.
+    pub fn is_sound(&self) -> bool {
+        let most = self.size / CHUNK_BYTES_MIN + 1;
+        self.size > 0 && self.count > 0 && self.chunks > 0 && u64::from(self.chunks) <= most
+    }
+}
+
+/// Where a sender has put the content of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// Who signed the message, and uploaded: the sender, or the bridge that speaks for it.
+    pub by: Address,
+    /// The object's id.
+    pub object: Uuid,
+}
+
+/// An exchange whose content is being fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetching {
+    /// The exchange's id.
+    pub exchange: MessageId,
+    /// Who sent it.
+    pub from: Address,
+    /// Who uploaded the content.
+    pub by: Address,
+    /// Who receives it.
+    pub to: Address,
+    /// Which way.
+    pub direction: Direction,
+    /// Under which right.
+    pub authority: Authority,
+    /// The delivery's own id.
+    pub delivery: Uuid,
+    /// Settled by then, or expired.
+    pub deadline: Timestamp,
+    /// What its sender signed for.
+    pub object: Object,
+}
+
+/// What was found in a fetched content, which is as its sender signed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// SHA-256 of what is delivered.
+    pub digest: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// Its records.
+    pub count: u32,
+    /// Its records per endpoint, as in an [`Opened`](crate::domain::event::Opened).
+    pub endpoints: Vec<(SmolStr, u32)>,
+    /// The namespaces of all records that came, for a credit.
+    pub namespaces: Vec<SmolStr>,
+    /// Number of the entry that enabled the terms it was selected by, for a release.
+    pub under: Option<u64>,
+}
