@@ -292,7 +292,7 @@ impl Outbox {
         let receipt_to = self.shared.receipt_to(entity, &opened.to);
         let shown = Shown::to_recipient(opened, &self.shared.delivery_key);
         let (voice, origin) = (self.shared.voice(), &self.shared.origin);
-        let out = outgoing::unsigned_delivery(voice, origin, opened, &shown, &receipt_to, content);
+        let out = outgoing::unsigned_delivery_as(voice, origin, opened, &shown, &receipt_to, content);
         let ttl = self.shared.until(opened.deadline);
         // What it shared with others in its signature would link it with them.
         if opened.without_pii {

@@ -64,17 +64,6 @@ const ORG: &[ActionName] = &[
     ("register", Object::None),
     ("approve", Object::None),
     ("decline", Object::None),
-    ("suspend", Object::None),
-    ("resume", Object::None),
-    ("rotate-key", Object::None),
-    ("revoke-key", Object::None),
-    ("notice", Object::None),
-];
-
-const ORG: &[ActionName] = &[
-    ("register", Object::None),
-    ("approve", Object::None),
-    ("decline", Object::None),
     ("allow", Object::None),
     ("suspend", Object::None),
     ("resume", Object::None),

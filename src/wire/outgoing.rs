@@ -142,11 +142,22 @@ pub fn delivery<'a>(
     content: Bytes,
 ) -> Outgoing {
     let signer = signer.into();
-    unsigned_delivery(signer, origin, opened, &Shown::of(opened), receipt_to, content).alone(signer)
+    unsigned_delivery(signer, origin, opened, receipt_to, content).alone(signer)
 }
 
-/// A delivery that [`sign_together`] signs with others; its recipient is shown `shown` of it.
+/// A delivery that [`sign_together`] signs with others.
 pub fn unsigned_delivery<'a>(
+    signer: impl Into<Option<&'a Signer>>,
+    origin: &str,
+    opened: &Opened,
+    receipt_to: &str,
+    content: Bytes,
+) -> Unsigned {
+    unsigned_delivery_as(signer, origin, opened, &Shown::of(opened), receipt_to, content)
+}
+
+/// Like [`unsigned_delivery`], its recipient being shown this of it.
+pub fn unsigned_delivery_as<'a>(
     signer: impl Into<Option<&'a Signer>>,
     origin: &str,
     opened: &Opened,

@@ -85,7 +85,8 @@ async fn what_is_wrong_is_refused_by_its_reason_and_leaves_nothing() {
     let link = link(&exchange).await;
     let (text, _) = content(MIB);
     let (hat, by) = (cast.hat(0), id("facebook"));
-    let wrong: [(fn(&mut Object), Reason); 5] = [
+    type Change = fn(&mut Object);
+    let wrong: [(Change, Reason); 5] = [
         (|object| object.digest = Digest([7; 32]), Reason::DigestMismatch),
         (|object| object.size += 1, Reason::DigestMismatch),
         (|object| object.size -= 1, Reason::DigestMismatch),
