@@ -9,7 +9,7 @@ use crate::domain::event::{Authority, DebitTerms};
 use crate::domain::exchange::large::{Facts, Object, Selected, Sift, Splitter, Stopped, Terms};
 use crate::domain::exchange::release::gate;
 use crate::domain::exchange::tally;
-use crate::domain::pii::Dropped;
+use crate::domain::pii::{Catalogue, Class, ClassSet, Classified, Dropped, Gate};
 use crate::domain::*;
 
 const BOB: &str = "hat:bob.hubat.net";
@@ -113,6 +113,43 @@ proptest! {
     #[test]
     fn rubbish_is_refused(bytes in prop::collection::vec(prop::sample::select(b"[]{},:\"\\ ae1".to_vec()), 0..200)) {
         let _ = split(&[&bytes]);
+    }
+}
+
+/// What a debit's classes leave out of a body they leave out of a large content, wherever it is cut.
+#[test]
+fn fields_that_are_not_granted_are_left_out_of_large_content_too() {
+    let w = World::new();
+    let text = array(&[
+        r#"{"endpoint":"facebook/feed","data":{"likes":3,"name":"Bob"}}"#.to_owned(),
+        r#"{"endpoint":"facebook/feed","data":{"name":"Alice"}}"#.to_owned(),
+        r#"{"endpoint":"facebook/feed","data":{"likes":4}}"#.to_owned(),
+    ]);
+    let mut catalogue = Catalogue::default();
+    let word = serde_json::from_str(r#"{"fields":{"likes":{"class":"none"}}}"#).expect("a word");
+    let classified = Some(std::sync::Arc::new([("facebook/feed".into(), Classified { n: 9, word })].into()));
+    catalogue.learn(&a("dex:dex.example"), &Registration { classified, ..Registration::default() });
+    let release = |text: &str, count: u32, classes: ClassSet, size: usize| {
+        let mut terms = under_d1(&w);
+        let bundle =
+            serde_json::from_str(r#"{"name":"b","bundle":{"p":{"endpoints":[{"endpoint":"facebook/feed"}]}}}"#);
+        terms.revision.terms.bundle = bundle.expect("a bundle");
+        terms.revision.program = Default::default();
+        terms.revision.terms.classes = Some(classes);
+        terms.gate = std::sync::Arc::new(Gate::new(&terms.revision.terms, ClassSet::ALL, &catalogue));
+        sift(Sift::under(object(text.as_bytes(), count), terms, &Limits::default()), text.as_bytes(), size)
+    };
+    for size in [1, 7, 64, 1000] {
+        let (facts, out) = release(&text, 3, ClassSet::of([Class::None]), size).expect("something passes");
+        let out: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        let data: Vec<_> = out.as_array().expect("records").iter().map(|record| record["data"].to_string()).collect();
+        assert_eq!(data, [r#"{"likes":3}"#, r#"{"likes":4}"#]);
+        assert_eq!((facts.count, facts.dropped.direct), (2, 2));
+        let all = release(&text, 3, ClassSet::ALL, size).expect("all passes").0;
+        assert_eq!((all.count, all.dropped), (3, Dropped::default()));
+        let names = array(&[r#"{"endpoint":"facebook/feed","data":{"name":"Bob"}}"#.to_owned()]);
+        let nothing = release(&names, 1, ClassSet::of([Class::None]), size).expect_err("all is direct");
+        assert_eq!(nothing, Reason::PiiNotGranted);
     }
 }
 
