@@ -46,10 +46,11 @@ impl Books {
         open.or_else(|| self.closed.get(delivery)).cloned()
     }
 
-    /// Forgets what the index on disk holds now.
-    pub fn forget_below(&mut self, leaf: u64) {
-        self.recents.forget_below(leaf);
-        while let Some((closed, delivery)) = self.closed_order.front() {
+    /// Forgets what the index on disk holds now, at most `most` of each table.
+    pub fn forget_below(&mut self, leaf: u64, most: usize) {
+        self.recents.forget_below(leaf, most);
+        for _ in 0..most {
+            let Some((closed, delivery)) = self.closed_order.front() else { break };
             if *closed >= leaf {
                 break;
             }

@@ -20,6 +20,9 @@ use crate::domain::{Address, Entry};
 use crate::ledger::Position;
 use crate::store::Sealed;
 
+/// How many ids of each table a landing forgets, or twice as many as it brings.
+const FORGET_AT_ONCE: usize = 256;
+
 /// A round on its way to the disk.
 pub struct Flight {
     pub(super) landed: oneshot::Receiver<Landed>,
@@ -49,7 +52,6 @@ pub struct Landing {
     supervisor: Rc<RefCell<Supervisor>>,
     neighbours: Neighbours,
     arrivals: watch::Sender<u64>,
-    forgotten: u64,
 }
 
 impl Landing {
@@ -62,7 +64,7 @@ impl Landing {
         neighbours: Neighbours,
         arrivals: watch::Sender<u64>,
     ) -> Self {
-        Landing { shared, number, books, supervisor, neighbours, arrivals, forgotten: 0 }
+        Landing { shared, number, books, supervisor, neighbours, arrivals }
     }
 
     /// Waits until the flight is durable. `None` when the ledger has failed for good.
@@ -166,11 +168,9 @@ impl Landing {
                 supervisor.arrived(entity);
             }
         }
-        let through = self.shared.progress.snapshot_through();
-        if through > self.forgotten {
-            self.books.borrow_mut().forget_below(through);
-            self.forgotten = through;
-        }
+        // More than has come, so that the tables do not grow for it.
+        let most = (arrived.sealed.len() * 2).max(FORGET_AT_ONCE);
+        self.books.borrow_mut().forget_below(self.shared.progress.snapshot_through(), most);
         self.arrivals.send_modify(|arrived| *arrived += 1);
     }
 

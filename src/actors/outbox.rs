@@ -178,6 +178,8 @@ impl Outbox {
                     self.keep(opened.delivery, sealed.leaf, None);
                     if self.may_leave(&opened) {
                         self.shared.large.deliver(sealed.leaf, &opened);
+                    } else {
+                        self.shared.large.rest(sealed.leaf, &opened);
                     }
                 }
                 Effect::Outcome { to, outcome, first } => {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::outbox::Outbox;
 use super::registry::Registry;
 use crate::domain::event::{Direction, Opened};
+use crate::domain::registration::KeyRecord;
 use crate::domain::{Address, Entry, Id, Kind, Registration, RegistryView, Timestamp, Transport};
 use crate::telemetry::events::Parked;
 
@@ -44,9 +45,11 @@ impl Waiting {
     }
 }
 
-/// Whether this registration can answer for itself: in force, and with a key where it ever had one.
+/// Whether this registration can answer for itself: in force, and with a key where it ever had one. A key that begins a
+/// moment from now counts: it does so by the broker's clock, which may be ahead of this one.
 fn answers(of: &Registration, now: Timestamp) -> bool {
-    of.active().is_ok() && (of.keys.is_empty() || of.keys_at(now).next().is_some())
+    let good = |key: &KeyRecord| key.until.is_none_or(|until| now < until);
+    of.active().is_ok() && (of.keys.is_empty() || of.keys.iter().any(good))
 }
 
 fn bridge_of(of: &Registration) -> Option<Address> {
@@ -54,7 +57,7 @@ fn bridge_of(of: &Registration) -> Option<Address> {
 }
 
 /// Whether something may leave for `party` now. What comes for a HAT over HTTP its bridge fetches and answers.
-fn may_receive(registry: &Registry, party: &Address, now: Timestamp) -> bool {
+pub(in crate::actors) fn may_receive(registry: &Registry, party: &Address, now: Timestamp) -> bool {
     let in_force = |party: &Address| registry.registration(party).filter(|of| answers(of, now));
     match registry.registration(party) {
         Some(of) => match bridge_of(&of) {

@@ -65,9 +65,10 @@ impl Recents {
         self.ids.get(key).and_then(|found| found.entry.clone())
     }
 
-    /// Forgets what the index holds now.
-    pub fn forget_below(&mut self, leaf: u64) {
-        while let Some((landed, key)) = self.landed.front() {
+    /// Forgets what the index holds now, at most `most` ids of it: all at once would keep messages waiting.
+    pub fn forget_below(&mut self, leaf: u64, most: usize) {
+        for _ in 0..most {
+            let Some((landed, key)) = self.landed.front() else { break };
             if *landed >= leaf {
                 break;
             }

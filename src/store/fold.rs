@@ -47,6 +47,8 @@ pub fn fold_stateless(_entity: &Address, row: Option<&Row>, fresh: &[Arc<Sealed>
 #[derive(Default)]
 struct Exchanges {
     opened: BTreeMap<Uuid, OpenRow>,
+    /// Of these an earlier snapshot may hold a row: they were opened while their content was fetched.
+    again: BTreeSet<Uuid>,
     released: Vec<(Uuid, u64)>,
     closed: BTreeSet<Uuid>,
 }
@@ -63,10 +65,14 @@ impl Exchanges {
                 spool: sealed.spool,
                 published_at: None,
             };
-            self.opened.insert(delivery, row);
+            let began = matches!(entry.event, Event::Fetching(_));
+            let large = began || entry.event.began().is_some_and(|opened| opened.large.is_some());
+            if self.opened.insert(delivery, row).is_none() && large && !began {
+                self.again.insert(delivery);
+            }
         } else if let Some(delivery) = entry.event.ends() {
             // Opened and closed within one snapshot: it is never written.
-            if self.opened.remove(&delivery).is_none() {
+            if self.opened.remove(&delivery).is_none() || self.again.contains(&delivery) {
                 self.closed.insert(delivery);
             }
         } else if let Event::Released(opened) = &entry.event {

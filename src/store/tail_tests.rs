@@ -96,3 +96,45 @@ fn a_row_of_another_type_is_named() {
     let error = load::<Toy>(&db, &Tail::default(), &hat(1)).expect_err("a text");
     assert!(error.to_string().contains("the state of hat:h1.hubat.net"), "{error}");
 }
+
+/// An exchange of large content has two entries that open it. Wherever snapshots fall, nothing of it stays once it has
+/// ended.
+#[test]
+fn no_row_of_a_fetched_exchange_outlives_it() {
+    use crate::domain::exchange::large::{Fetching, Object, Upload};
+    let mut opened = toy::opened(1, 1);
+    let object = Object { id: toy::uuid(4, 1, 1), size: 8, digest: opened.digest_in, count: 1, chunks: 1 };
+    let fetching = Fetching {
+        exchange: opened.exchange,
+        from: opened.from.clone(),
+        by: opened.from.clone(),
+        to: opened.to.clone(),
+        direction: opened.direction,
+        authority: opened.authority.clone(),
+        delivery: opened.delivery,
+        deadline: opened.deadline,
+        object,
+    };
+    opened.large = Some(Box::new(Upload { by: opened.from.clone(), object: object.id }));
+    let events = [
+        Event::Fetching(Box::new(fetching)),
+        Event::Fetched(Box::new(opened.clone())),
+        Event::Settled(toy::closed(&opened)),
+    ];
+    // Each bit: a snapshot after that entry.
+    for snapshots in 0..8 {
+        let (_folder, db) = toy::database();
+        let tail = Tail::default();
+        for (at, event) in events.iter().enumerate() {
+            let at = at as u64;
+            let _ = tail.push(&[toy::sealed(at, toy::entry(1, at + 1, event.clone(), None))]);
+            if snapshots >> at & 1 == 1 {
+                toy::snapshot(&db, &tail, at + 1).expect("a snapshot");
+                let open = db.open_rows().expect("reads").len();
+                assert_eq!(open, usize::from(at < 2), "after entry {at} with snapshots {snapshots:03b}");
+            }
+        }
+        toy::snapshot(&db, &tail, 3).expect("a snapshot");
+        assert!(db.open_rows().expect("reads").is_empty(), "at the end with snapshots {snapshots:03b}");
+    }
+}

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 
 use super::desk::Turn;
 use super::{End, Mover, failed};
+use crate::actors::parked::may_receive;
 use crate::domain::event::Opened;
 use crate::domain::exchange::large::Object;
 use crate::nats::header_map;
@@ -30,6 +31,10 @@ impl Mover {
         let Some(sealed) = self.shared.entry(turn.leaf) else { return End::Again };
         // What is held back waits for the entry by which it leaves.
         let Some(opened) = sealed.entry.event.left() else { return End::Done };
+        // The outbox comes again with it once its recipient is in force.
+        if !may_receive(&self.shared.registry, &opened.to, self.shared.clock.now()) {
+            return End::Done;
+        }
         let chunks = match self.hand_out(opened).await {
             Ok(chunks) => chunks,
             Err(ObjectError::Read(error)) => {

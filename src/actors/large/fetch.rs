@@ -16,7 +16,7 @@ use crate::actors::work::Work;
 use crate::domain::event::Authority;
 use crate::domain::exchange::large::{Facts, Fetching, Sift, Stopped, Terms};
 use crate::domain::exchange::release::gate;
-use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason, RegistryView};
+use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason, RegistryView, Timestamp};
 use crate::nats::objects::{self, ObjectError};
 use crate::store::load;
 use crate::telemetry::events::{LargeBytes, LargeMoved};
@@ -65,7 +65,9 @@ impl Mover {
         if !self.has_room(fetching.object.size) {
             return End::Again;
         }
-        let found = match self.sift(&hat, fetching) {
+        // The broker's clock, by which debits come in force, may be ahead of this one.
+        let now = self.shared.clock.now().max(sealed.entry.at);
+        let found = match self.sift(&hat, fetching, now) {
             Ok(sift) => match self.read(fetching, sift).await {
                 Ok(found) => found,
                 Err(error) => {
@@ -86,13 +88,13 @@ impl Mover {
         crate::store::bytes_free(self.files.folder()).is_ok_and(|free| free > bytes.saturating_add(spare))
     }
 
-    fn sift(&self, hat: &Hat, fetching: &Fetching) -> Result<Sift, Reason> {
+    fn sift(&self, hat: &Hat, fetching: &Fetching, now: Timestamp) -> Result<Sift, Reason> {
         let limits = self.shared.limits.load();
         match &fetching.authority {
             Authority::Plug(_) | Authority::App(_) => Ok(Sift::whole(fetching.object, &limits)),
             Authority::Debit(id) => {
                 let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
-                let (revision, enabled) = debit.in_force(self.shared.clock.now())?;
+                let (revision, enabled) = debit.in_force(now)?;
                 let client = self.shared.registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
                 let terms = Terms {
                     gate: gate(&self.shared.registry, &client, revision),
@@ -102,6 +104,9 @@ impl Mover {
                     hat: fetching.from.clone(),
                     client: debit.client.clone(),
                 };
+                if terms.gate.without_pii() {
+                    return Err(Reason::TooLarge);
+                }
                 Ok(Sift::under(fetching.object, terms, &limits))
             }
         }

@@ -10,6 +10,7 @@ use crate::domain::exchange::credit::Writer;
 use crate::domain::exchange::release::gate;
 use crate::domain::hat::Hat;
 use crate::domain::id::Id;
+use crate::domain::registration::Transport;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reason;
 
@@ -48,6 +49,10 @@ fn credited(hat: &Hat, ctx: &Context<'_>, fetching: &Fetching, by: &Id, facts: &
     let sender = ctx.registry.registration(&fetching.from).ok_or(Reason::UnknownParty)?;
     let approved = sender.active()?;
     let writer = Writer::of(hat, &fetching.from, by, sender.profile.as_ref())?;
+    // Who is carried over HTTP by now takes it in one piece.
+    if hat.registration.transport() == Transport::Http {
+        return Err(Reason::TooLarge);
+    }
     if !facts.namespaces.iter().all(|namespace| writer.may_write(&format!("{namespace}/"))) {
         return Err(Reason::OutsideNamespace);
     }
@@ -75,6 +80,9 @@ fn released(
     let selected = facts.under.as_ref().filter(|selected| selected.enabled == enabled).ok_or(Reason::DebitNotActive)?;
     // Or by what its client may not have any more.
     let gate = gate(ctx.registry, &client, revision);
+    if gate.without_pii() {
+        return Err(Reason::TooLarge);
+    }
     if !gate.lets_the_same(&selected.gate) {
         return Err(Reason::PiiNotGranted);
     }
