@@ -21,30 +21,42 @@ async def main(address, seed_file, plug, debit, deliveries=0):
             raise
     print("connected", plug, flush=True)
     agreed = asyncio.create_task(agree(hat, address, debit))
+    releases = []
 
     async for topic, message in hat.inbox():
         if topic == "delivery":
             name = message.headers["Dex-Id"]
             new = name not in kept
             body = json.loads(message.data)
-            if isinstance(body, dict) and "object" in body:  # large content: this small HAT leaves it to expire
+            if isinstance(body, dict) and "object" in body:
+                print("large content, which this small HAT leaves to expire", flush=True)
                 await message.ack()
                 continue
             kept[name] = body
             outcome = await hat.receipt(message)
             print("kept", len(kept[name]), "records from", message.headers["Dex-Source"], outcome["status"], flush=True)
             if new:
-                await agreed
-                # One exchange for each active debit that selects any of these records.
-                outcome = await hat.send(address, "data", message.data)
-                print("released as", [part["exchange"] for part in outcome["parts"]], flush=True)
+                releases.append(asyncio.create_task(release(hat, address, agreed, message.data)))
         elif topic == "request":  # a client of a debit asks for what there is
             records = [record for body in kept.values() for record in body]
             asked = message.headers["Dex-Authority"].split(":", 1)[1]
             await hat.send(address, f"release/{asked}", records, **{"Dex-Pull": message.headers["Dex-Pull"]})
         await message.ack()
         if deliveries and len(kept) >= int(deliveries):
+            await asyncio.gather(*releases)
             return
+
+
+async def release(hat, address, agreed, data):
+    """Once the owner has agreed: one exchange for each active debit that selects any of these records."""
+    await agreed
+    try:
+        outcome = await hat.send(address, "data", data)
+        print("released as", [part["exchange"] for part in outcome["parts"]], flush=True)
+    except Refused as refused:
+        if refused.reason != "nothing-selected":
+            raise
+        print("kept only: no debit asks for these", flush=True)
 
 
 async def agree(hat, address, debit):

@@ -29,7 +29,12 @@ async def main(address, seed_file, hat, debit, endpoint, deliveries=0):
     stored = {}  # apply each delivery once, by its id
     async for topic, message in org.inbox():
         if topic == "delivery":
-            stored[message.headers["Dex-Id"]] = json.loads(message.data)
+            body = json.loads(message.data)
+            if isinstance(body, dict) and "object" in body:
+                print("large content, which this small organisation leaves to expire", flush=True)
+                await message.ack()
+                continue
+            stored[message.headers["Dex-Id"]] = body
             outcome = await org.receipt(message)
             print("received", stored[message.headers["Dex-Id"]], "from", message.headers["Dex-Source"], outcome["status"], flush=True)
         await message.ack()

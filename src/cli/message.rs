@@ -14,6 +14,8 @@ use super::parse::{self, ActionArg};
 
 /// What the body of a message may have, bytes, as exchanges are usually configured.
 const BODY_BYTES_USUAL: u64 = 512 * 1024;
+/// Most that any exchange may be set to take in a body.
+const BODY_BYTES_MAX: usize = 900_000;
 
 /// A message, whole.
 #[derive(Debug, clap::Args)]
@@ -77,7 +79,16 @@ impl MessageArgs {
     /// # Errors
     /// [`Failure::Usage`] when subject or body make no sense.
     pub fn order(&self) -> Result<Order, Failure> {
-        self.order_of(self.body()?)
+        let body = self.body()?;
+        // No broker takes more (`limits.body_bytes` goes no further); it would say so in its own words.
+        if body.len() > BODY_BYTES_MAX {
+            return Err(Failure::Usage(format!(
+                "the body has {} bytes, and a message takes {BODY_BYTES_MAX} at most: larger records go as a credit or \
+                 release with --body @FILE, for `data` as a release to each debit",
+                body.len()
+            )));
+        }
+        self.order_of(body)
     }
 
     /// The file of the body, when it is too large for a message and goes by the object store.

@@ -54,7 +54,7 @@ async fn large(
     let size = content.metadata().await.map_err(wrong)?.len();
     let client = link::connect(globals, party).await?;
     let object = client.upload(content).await?;
-    out::note(format_args!("uploaded {size} bytes as object {}; it is fetched now", object.id));
+    out::note(format_args!("uploaded {size} bytes as object {}; asking the exchange to fetch it", object.id));
     let order = message.order_of(object::body_of(&object))?;
     // The exchange reads some tens of MiB a second.
     let within = globals.timeout + Duration::from_secs(30 + size / FETCHED_PER_SECOND);

@@ -263,6 +263,20 @@ fn a_ledger_is_checked_and_shown_from_outside() {
 }
 
 #[test]
+fn a_body_that_no_exchange_takes_is_refused_before_it_is_sent() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (key, big) = (folder.path().join("bob.key"), folder.path().join("big.json"));
+    assert_eq!(code(&dex(&["keys", "new", text(&key)])), 0);
+    fs::write(&big, format!("[{}]", "1,".repeat(500_000) + "1")).expect("written");
+    let body = format!("@{}", text(&big));
+    let hat = "hat:bob.hubat.net";
+    let sent = dex(&["send", "--as", hat, "--key", text(&key), "--to", hat, "--action", "data", "--body", &body]);
+    let said = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert_eq!(code(&sent), 2, "{said}");
+    assert!(said.contains("1000003 bytes") && said.contains("--body @FILE"), "{said}");
+}
+
+#[test]
 fn ids_are_read_in_their_one_spelling() {
     assert!(ID.parse::<MessageId>().is_ok());
     assert_eq!(code(&dex(&["exchange", "trace", &ID.to_uppercase()])), 2);
