@@ -23,10 +23,8 @@ fn id(last: u8) -> MessageId {
     crate::wire::message_id_v7(1_767_225_600_000, random)
 }
 
-/// One signed message with everything that goes into its signature.
-fn vector(name: &str, seed: u8, signed: impl FnOnce(&Signer) -> Outgoing) -> Value {
-    let signer = Signer::from_seed(&[seed; 32]);
-    let message = signed(&signer);
+/// The signed text of a message, written from its own headers.
+fn text_of(message: &Outgoing) -> Vec<u8> {
     let line = |name| message.header(name).unwrap_or("");
     let fields = Fields {
         origin: ORIGIN,
@@ -53,6 +51,15 @@ fn vector(name: &str, seed: u8, signed: impl FnOnce(&Signer) -> Outgoing) -> Val
     } else {
         signed_text::write_in(&mut text, &fields);
     }
+    text
+}
+
+/// One signed message with everything that goes into its signature.
+fn vector(name: &str, seed: u8, signed: impl FnOnce(&Signer) -> Outgoing) -> Value {
+    let signer = Signer::from_seed(&[seed; 32]);
+    let message = signed(&signer);
+    let line = |name| message.header(name).unwrap_or("");
+    let text = text_of(&message);
     let signature: Signature = line(header::SIG).parse().expect("a signature");
     assert!(verify::verify(&signer.public(), &signature, &text), "{name}");
     let headers: Map<String, Value> =
@@ -217,16 +224,7 @@ fn shared() -> Value {
     let messages = outgoing::sign_together(&signer, ORIGIN, bodies.into_iter().map(ready).collect());
     let messages = messages.iter().map(|message| {
         let line = |name| message.header(name).unwrap_or("");
-        let out = OutFields {
-            source: line(header::SOURCE),
-            count: line(header::COUNT),
-            receipt_to: line(header::RECEIPT_TO),
-            authority: line(header::AUTHORITY),
-            digest_in: line(header::DIGEST_IN),
-        };
-        let mut text = Vec::new();
-        let digest = Digest::of(&message.payload);
-        signed_text::write_out(&mut text, &outgoing::fields(message, ORIGIN, digest), &out);
+        let text = text_of(message);
         let path: Path = line(header::PATH).parse().expect("a path");
         let signed = path.root_text(ORIGIN, &text).expect("a root");
         let signature: Signature = line(header::SIG).parse().expect("a signature");
