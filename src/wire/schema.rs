@@ -110,6 +110,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (Kind::Plug, "report") => Shape::Jobs,
         (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,
+        (_, "pull-asked") => Shape::PullAsked,
         _ => Shape::Nothing,
     }
 }
@@ -119,6 +120,7 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (_, "credit") => "the plug or app that it names",
         (Kind::Plug, "report") => "the plug itself",
         (_, "release" | "data" | "report") => "the HAT (or its bridge)",
+        (Kind::Offer, "pull") => "its owner, where it is not to know whose data it is given",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",
         (_, "recall") => "who sent that exchange",
@@ -131,7 +133,9 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
         (Kind::Offer, "reserve" | "confirm" | "lapse")
-        | (_, "claim-reserved" | "claim-refused" | "claim-released" | "claim-lapsed") => "the exchange itself",
+        | (_, "claim-reserved" | "claim-refused" | "claim-released" | "claim-lapsed" | "pull-asked") => {
+            "the exchange itself"
+        }
         (_, "register") => "itself, signed with the key in the body",
         (Kind::Hat, "suspend" | "resume") => "the operator or its platform",
         (Kind::App, "version") => "itself, signed with the key in the body",
