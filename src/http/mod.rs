@@ -1,6 +1,7 @@
 //! The daemon's HTTP side: metrics and health.
 
 pub mod outward;
+pub mod retry;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
