@@ -1,0 +1,110 @@
+//! Connectors: reading people's data at its sources, by settings and without code.
+//!
+//! A connector is compiled from the settings in a plug's manifest. It fetches one page at a time and is told by a
+//! continuation where to go on; it knows nothing of exchanges. All that comes from a source is hostile until checked:
+//! where a request goes, how long it takes and how large an answer is, is bounded by [`FetchLimits`].
+
+mod account;
+mod after;
+mod auth;
+mod body;
+mod error;
+mod fetch;
+mod json;
+mod limits;
+mod page;
+mod path;
+mod request;
+mod seen;
+mod shape;
+mod template;
+mod time_form;
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::domain::Timestamp;
+
+pub use account::Account;
+pub use after::AFTER_MAX;
+pub use error::{FetchError, SettingsFault};
+pub use fetch::{Answer, Ask, Fetcher, URL_BYTES_MAX};
+pub use limits::{Allow, FetchLimits};
+pub use page::{CONTINUATION_MAX, Page, RECORDS_MAX};
+pub use shape::SourceRecord;
+
+/// A connector, compiled from its settings. Immutable: share it.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    HttpJson(Box<json::HttpJson>),
+}
+
+impl Connector {
+    /// The kinds of connectors.
+    pub const KINDS: [&str; 1] = ["http-json"];
+
+    /// Compiles settings; `at` is where they stand, for faults.
+    ///
+    /// # Errors
+    /// [`SettingsFault`]: the first place that is wrong.
+    pub fn read(settings: &Value, at: &str) -> Result<Connector, SettingsFault> {
+        let Some(fields) = settings.as_object() else {
+            return Err(SettingsFault::new(at, "is no object with the settings of a connector"));
+        };
+        let mut rest = fields.clone();
+        let kind = match rest.remove("kind").as_ref().and_then(Value::as_str) {
+            Some("http-json") => Kind::HttpJson(Box::new(json::HttpJson::read(&rest.into(), at)?)),
+            _ => {
+                let why = format!("is none of {}", Connector::KINDS.join(", "));
+                return Err(SettingsFault::new(format!("{at}.kind"), why));
+            }
+        };
+        Ok(Connector { kind })
+    }
+
+    /// The host that it asks, when the settings name one: what a worker bounds its load by.
+    pub fn host(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::HttpJson(json) => json.host(),
+        }
+    }
+
+    /// The names of the variables that an account must give.
+    pub fn vars(&self) -> BTreeSet<&str> {
+        match &self.kind {
+            Kind::HttpJson(json) => json.names().into_iter().collect(),
+        }
+    }
+
+    /// Fetches one page. Without a continuation a round begins from nothing.
+    ///
+    /// # Errors
+    /// [`FetchError`]; the continuation before it still holds.
+    pub async fn page(
+        &self,
+        http: &Fetcher,
+        account: &Account,
+        continuation: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Page, FetchError> {
+        match &self.kind {
+            Kind::HttpJson(json) => json.page(http, account, continuation, now).await,
+        }
+    }
+}
+
+/// Reads settings strictly.
+fn settings<T: DeserializeOwned>(value: &Value, at: &str) -> Result<T, SettingsFault> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let at = if path == "." { at.to_owned() } else { format!("{at}.{path}") };
+        SettingsFault::new(at, error.inner().to_string())
+    })
+}
