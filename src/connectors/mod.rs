@@ -8,8 +8,12 @@ mod account;
 mod after;
 mod auth;
 mod body;
+mod document;
 mod error;
+mod feed;
 mod fetch;
+mod file;
+mod ical;
 mod json;
 mod limits;
 mod page;
@@ -19,6 +23,9 @@ mod seen;
 mod shape;
 mod template;
 mod time_form;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -44,11 +51,14 @@ pub struct Connector {
 #[derive(Debug, Clone)]
 enum Kind {
     HttpJson(Box<json::HttpJson>),
+    Feed(Box<feed::FeedConnector>),
+    Ical(Box<ical::IcalConnector>),
+    File(Box<file::FileConnector>),
 }
 
 impl Connector {
     /// The kinds of connectors.
-    pub const KINDS: [&str; 1] = ["http-json"];
+    pub const KINDS: [&str; 4] = ["http-json", "feed", "ical", "file"];
 
     /// Compiles settings; `at` is where they stand, for faults.
     ///
@@ -61,6 +71,9 @@ impl Connector {
         let mut rest = fields.clone();
         let kind = match rest.remove("kind").as_ref().and_then(Value::as_str) {
             Some("http-json") => Kind::HttpJson(Box::new(json::HttpJson::read(&rest.into(), at)?)),
+            Some("feed") => Kind::Feed(Box::new(feed::FeedConnector::read(&rest.into(), at)?)),
+            Some("ical") => Kind::Ical(Box::new(ical::IcalConnector::read(&rest.into(), at)?)),
+            Some("file") => Kind::File(Box::new(file::FileConnector::read(&rest.into(), at)?)),
             _ => {
                 let why = format!("is none of {}", Connector::KINDS.join(", "));
                 return Err(SettingsFault::new(format!("{at}.kind"), why));
@@ -73,6 +86,9 @@ impl Connector {
     pub fn host(&self) -> Option<&str> {
         match &self.kind {
             Kind::HttpJson(json) => json.host(),
+            Kind::Feed(feed) => feed.request().host(),
+            Kind::Ical(ical) => ical.request().host(),
+            Kind::File(_) => None,
         }
     }
 
@@ -80,6 +96,9 @@ impl Connector {
     pub fn vars(&self) -> BTreeSet<&str> {
         match &self.kind {
             Kind::HttpJson(json) => json.names().into_iter().collect(),
+            Kind::Feed(feed) => feed.request().names().collect(),
+            Kind::Ical(ical) => ical.request().names().collect(),
+            Kind::File(file) => file.names().collect(),
         }
     }
 
@@ -96,6 +115,9 @@ impl Connector {
     ) -> Result<Page, FetchError> {
         match &self.kind {
             Kind::HttpJson(json) => json.page(http, account, continuation, now).await,
+            Kind::Feed(feed) => feed.page(http, account, continuation, now).await,
+            Kind::Ical(ical) => ical.page(http, account, continuation, now).await,
+            Kind::File(file) => file.page(http, account, continuation, now).await,
         }
     }
 }

@@ -7,7 +7,8 @@ use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::domain::{SECOND, Timestamp};
+use crate::domain::Timestamp;
+use crate::domain::time::SECOND;
 
 use super::error::SettingsFault;
 
