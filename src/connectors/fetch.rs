@@ -201,8 +201,10 @@ impl Inner {
         let mut request = client
             .request(ask.method.clone(), url.clone())
             .headers(ask.headers.clone())
-            .header(ACCEPT, ask.accept)
             .header(ACCEPT_ENCODING, Coding::ACCEPTED);
+        if !ask.headers.contains_key(ACCEPT) {
+            request = request.header(ACCEPT, ask.accept);
+        }
         if same {
             for (name, value) in &ask.secret {
                 request = request.header(name, value);

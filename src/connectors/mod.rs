@@ -27,7 +27,7 @@ mod time_form;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -82,6 +82,16 @@ impl Connector {
         Ok(Connector { kind })
     }
 
+    /// Its kind, as the settings name it.
+    pub const fn kind(&self) -> &'static str {
+        match &self.kind {
+            Kind::HttpJson(_) => "http-json",
+            Kind::Feed(_) => "feed",
+            Kind::Ical(_) => "ical",
+            Kind::File(_) => "file",
+        }
+    }
+
     /// The host that it asks, when the settings name one: what a worker bounds its load by.
     pub fn host(&self) -> Option<&str> {
         match &self.kind {
@@ -119,6 +129,22 @@ impl Connector {
             Kind::Ical(ical) => ical.page(http, account, continuation, now).await,
             Kind::File(file) => file.page(http, account, continuation, now).await,
         }
+    }
+}
+
+/// The connectors in a plug's settings, by the name of their endpoint: `{"connectors": {"posts": {…}}}`. None where the
+/// settings name none.
+///
+/// # Errors
+/// [`SettingsFault`]: the first place that is wrong.
+pub fn connectors_of(settings: &Value, at: &str) -> Result<BTreeMap<String, Connector>, SettingsFault> {
+    match settings.get("connectors") {
+        None => Ok(BTreeMap::new()),
+        Some(Value::Object(all)) => all
+            .iter()
+            .map(|(name, settings)| Ok((name.clone(), Connector::read(settings, &format!("{at}.connectors.{name}"))?)))
+            .collect(),
+        Some(_) => Err(SettingsFault::new(format!("{at}.connectors"), "is no object of connectors by endpoint")),
     }
 }
 

@@ -105,7 +105,7 @@ impl Shape {
         let at = self.time.as_ref().and_then(|(path, form)| form.read(path.of(&value)?));
         let id = self.id_of(&value);
         for path in &self.drop {
-            path.take(&mut value);
+            path.remove(&mut value);
         }
         let data = if self.fields.is_empty() {
             if value.is_object() { value } else { Value::Object(Map::from_iter([("value".to_owned(), value)])) }

@@ -23,7 +23,7 @@ async fn told(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> FetchE
 
 #[tokio::test]
 async fn slow_sources_meet_the_limits_of_time() {
-    assert_eq!(told(|_| Reply::Hang).await, FetchError::Timeout);
+    assert_eq!(told(|_| Reply::Hang(Vec::new())).await, FetchError::Timeout);
     // A header, a byte at a time; a body, a byte at a time; a body that stops.
     let drip = |text: String| move |_: &Asked| Reply::Drip(text.clone().into_bytes(), Duration::from_millis(200));
     assert_eq!(told(drip(format!("{JSON}x: {}\r\n\r\n[]", "y".repeat(400)))).await, FetchError::Timeout);
@@ -33,8 +33,7 @@ async fn slow_sources_meet_the_limits_of_time() {
     };
     assert_eq!(told(body).await, FetchError::Timeout);
     let began = Instant::now();
-    let stopped =
-        Server::start(|_| Reply::Endless(format!("{JSON}content-length: 10\r\n\r\n[").into_bytes(), vec![])).await;
+    let stopped = Server::start(|_| Reply::Hang(format!("{JSON}content-length: 10\r\n\r\n[").into_bytes())).await;
     let error = Reader::json(&stopped.url("/"), &json!({})).page().await.expect_err("a fault");
     assert_eq!(error, FetchError::Timeout);
     assert!(began.elapsed() < Duration::from_secs(2), "the pause is bounded, not the whole only");
@@ -183,7 +182,7 @@ async fn pages_that_go_in_a_circle_end() {
 
 #[tokio::test]
 async fn nobody_there_is_told_soon() {
-    let gone = Server::start(|_| Reply::Hang).await.at;
+    let gone = Server::start(|_| Reply::Hang(Vec::new())).await.at;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let free = listener.local_addr().expect("an address");
     drop(listener);

@@ -41,8 +41,8 @@ pub enum Reply {
     Endless(Vec<u8>, Vec<u8>),
     /// One byte of these at a time.
     Drip(Vec<u8>, Duration),
-    /// Nothing, and the connection stays open.
-    Hang,
+    /// These bytes, and the connection stays open.
+    Hang(Vec<u8>),
 }
 
 /// 200 with a JSON body and further header lines.
@@ -137,7 +137,10 @@ async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
                 tokio::time::sleep(pause).await;
             }
         }
-        Reply::Hang => tokio::time::sleep(Duration::from_secs(600)).await,
+        Reply::Hang(bytes) => {
+            stream.write_all(&bytes).await?;
+            tokio::time::sleep(Duration::from_secs(600)).await;
+        }
     }
     stream.shutdown().await
 }
