@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use crate::domain::{SECOND, Timestamp};
+use crate::domain::Timestamp;
+use crate::domain::time::SECOND;
 
 /// Longest wait that a source may ask for: a day. What is longer counts as a day.
 pub const AFTER_MAX: Duration = Duration::from_secs(86_400);

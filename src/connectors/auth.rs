@@ -1,7 +1,7 @@
 //! How a request shows who asks. Secrets are referred to, or are the account's; they never stand in settings.
 
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderName};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -117,11 +117,11 @@ impl Auth {
             Auth::Bearer(source) => ask.secret.push((AUTHORIZATION, header(&own(source)?, "Bearer ")?)),
             Auth::Basic(None) => {
                 let (name, password) = account.basic.as_ref().ok_or(FetchError::Unauthorized)?;
-                ask.secret.push((AUTHORIZATION, header(&pair(name, password), "Basic ")?));
+                ask.secret.push((AUTHORIZATION, basic(name, password)?));
             }
             Auth::Basic(Some((name, source))) => {
                 let (name, password) = (name.plain(&account.vars)?, own(&Some(source.clone()))?);
-                ask.secret.push((AUTHORIZATION, header(&pair(&name, &password), "Basic ")?));
+                ask.secret.push((AUTHORIZATION, basic(&name, &password)?));
             }
             Auth::Key(Key { place: Place::Header(name, prefix), key }) => {
                 ask.secret.push((name.clone(), header(&own(key)?, prefix)?));
@@ -136,6 +136,12 @@ impl Auth {
         }
         Ok(())
     }
+}
+
+/// `Basic …` of a name and a password, as the value of a header.
+pub(super) fn basic(name: &str, password: &Secret) -> Result<HeaderValue, FetchError> {
+    let held = pair(name, password).header_after("Basic ");
+    held.map_err(|_| FetchError::Refused("a secret holds what a header cannot".into()))
 }
 
 fn pair(name: &str, password: &Secret) -> Secret {

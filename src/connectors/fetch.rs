@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION,
 };
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use crate::domain::Timestamp;
 use crate::http::resolve::{Guard, NotPublic, Open};
+use crate::http::secret::Secret;
 
 use super::after::retry_after;
+use super::auth;
 use super::body::{self, Coding};
 use super::error::FetchError;
 use super::limits::{Allow, FetchLimits};
@@ -128,6 +131,42 @@ impl Fetcher {
         let timeout = self.inner.limits.timeout;
         tokio::time::timeout(timeout, self.inner.follow(ask, now)).await.unwrap_or(Err(FetchError::Timeout))
     }
+
+    /// Sends a form, as a token endpoint wants it, and gives the answer whatever its status. No redirect is followed.
+    ///
+    /// # Errors
+    /// [`FetchError`] when there is no answer, or we do not ask there.
+    pub async fn post_form(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        basic: Option<(&str, &Secret)>,
+    ) -> Result<(u16, Bytes), FetchError> {
+        let Ok(mut url) = Url::parse(url) else { return FetchError::refused("the address of the form is none") };
+        let inside = url.query().map(str::to_owned);
+        // The pairs are written as those of a query are.
+        url.query_pairs_mut().clear().extend_pairs(form);
+        let body = Bytes::from(url.query().unwrap_or_default().to_owned());
+        url.set_query(inside.as_deref());
+        let mut ask = Ask { method: Method::POST, secret_inside: true, accept: "application/json", ..Ask::get(url) };
+        ask.body = Some(("application/x-www-form-urlencoded", body));
+        if let Some((name, password)) = basic {
+            ask.secret.push((AUTHORIZATION, auth::basic(name, password)?));
+        }
+        let inner = &self.inner;
+        let whole = async {
+            let answer = inner.once(&ask, &ask.url, true).await?;
+            let (status, coding) = (answer.status().as_u16(), Coding::read(encoding(answer.headers()))?);
+            let body = body::decode(coding, inner.read(answer).await?, &inner.limits)?;
+            Ok((status, Bytes::from(body)))
+        };
+        tokio::time::timeout(inner.limits.timeout, whole).await.unwrap_or(Err(FetchError::Timeout))
+    }
+}
+
+/// The value of `Content-Encoding`.
+fn encoding(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes)
 }
 
 impl Inner {
@@ -162,8 +201,10 @@ impl Inner {
         let mut request = client
             .request(ask.method.clone(), url.clone())
             .headers(ask.headers.clone())
-            .header(ACCEPT, ask.accept)
             .header(ACCEPT_ENCODING, Coding::ACCEPTED);
+        if !ask.headers.contains_key(ACCEPT) {
+            request = request.header(ACCEPT, ask.accept);
+        }
         if same {
             for (name, value) in &ask.secret {
                 request = request.header(name, value);
@@ -225,7 +266,7 @@ impl Inner {
         if status != StatusCode::NO_CONTENT {
             check_type(&headers, &ask.types)?;
         }
-        let coding = Coding::read(headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes))?;
+        let coding = Coding::read(encoding(&headers))?;
         if headers.get_all(CONTENT_ENCODING).iter().count() > 1 {
             return FetchError::malformed("the answer names its compression twice");
         }

@@ -8,8 +8,12 @@ mod account;
 mod after;
 mod auth;
 mod body;
+mod document;
 mod error;
+mod feed;
 mod fetch;
+mod file;
+mod ical;
 mod json;
 mod limits;
 mod page;
@@ -20,7 +24,10 @@ mod shape;
 mod template;
 mod time_form;
 
-use std::collections::BTreeSet;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -44,11 +51,14 @@ pub struct Connector {
 #[derive(Debug, Clone)]
 enum Kind {
     HttpJson(Box<json::HttpJson>),
+    Feed(Box<feed::FeedConnector>),
+    Ical(Box<ical::IcalConnector>),
+    File(Box<file::FileConnector>),
 }
 
 impl Connector {
     /// The kinds of connectors.
-    pub const KINDS: [&str; 1] = ["http-json"];
+    pub const KINDS: [&str; 4] = ["http-json", "feed", "ical", "file"];
 
     /// Compiles settings; `at` is where they stand, for faults.
     ///
@@ -61,6 +71,9 @@ impl Connector {
         let mut rest = fields.clone();
         let kind = match rest.remove("kind").as_ref().and_then(Value::as_str) {
             Some("http-json") => Kind::HttpJson(Box::new(json::HttpJson::read(&rest.into(), at)?)),
+            Some("feed") => Kind::Feed(Box::new(feed::FeedConnector::read(&rest.into(), at)?)),
+            Some("ical") => Kind::Ical(Box::new(ical::IcalConnector::read(&rest.into(), at)?)),
+            Some("file") => Kind::File(Box::new(file::FileConnector::read(&rest.into(), at)?)),
             _ => {
                 let why = format!("is none of {}", Connector::KINDS.join(", "));
                 return Err(SettingsFault::new(format!("{at}.kind"), why));
@@ -69,10 +82,23 @@ impl Connector {
         Ok(Connector { kind })
     }
 
+    /// Its kind, as the settings name it.
+    pub const fn kind(&self) -> &'static str {
+        match &self.kind {
+            Kind::HttpJson(_) => "http-json",
+            Kind::Feed(_) => "feed",
+            Kind::Ical(_) => "ical",
+            Kind::File(_) => "file",
+        }
+    }
+
     /// The host that it asks, when the settings name one: what a worker bounds its load by.
     pub fn host(&self) -> Option<&str> {
         match &self.kind {
             Kind::HttpJson(json) => json.host(),
+            Kind::Feed(feed) => feed.request().host(),
+            Kind::Ical(ical) => ical.request().host(),
+            Kind::File(_) => None,
         }
     }
 
@@ -80,6 +106,9 @@ impl Connector {
     pub fn vars(&self) -> BTreeSet<&str> {
         match &self.kind {
             Kind::HttpJson(json) => json.names().into_iter().collect(),
+            Kind::Feed(feed) => feed.request().names().collect(),
+            Kind::Ical(ical) => ical.request().names().collect(),
+            Kind::File(file) => file.names().collect(),
         }
     }
 
@@ -96,7 +125,26 @@ impl Connector {
     ) -> Result<Page, FetchError> {
         match &self.kind {
             Kind::HttpJson(json) => json.page(http, account, continuation, now).await,
+            Kind::Feed(feed) => feed.page(http, account, continuation, now).await,
+            Kind::Ical(ical) => ical.page(http, account, continuation, now).await,
+            Kind::File(file) => file.page(http, account, continuation, now).await,
         }
+    }
+}
+
+/// The connectors in a plug's settings, by the name of their endpoint: `{"connectors": {"posts": {…}}}`. None where the
+/// settings name none.
+///
+/// # Errors
+/// [`SettingsFault`]: the first place that is wrong.
+pub fn connectors_of(settings: &Value, at: &str) -> Result<BTreeMap<String, Connector>, SettingsFault> {
+    match settings.get("connectors") {
+        None => Ok(BTreeMap::new()),
+        Some(Value::Object(all)) => all
+            .iter()
+            .map(|(name, settings)| Ok((name.clone(), Connector::read(settings, &format!("{at}.connectors.{name}"))?)))
+            .collect(),
+        Some(_) => Err(SettingsFault::new(format!("{at}.connectors"), "is no object of connectors by endpoint")),
     }
 }
 

@@ -41,12 +41,29 @@ impl Path {
 
     /// Takes what stands there out of the value.
     pub fn take(&self, value: &mut Value) -> Option<Value> {
-        let place = self.0.iter().try_fold(value, |value, step| match value {
+        self.place(value).map(Value::take)
+    }
+
+    fn place<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+        self.0.iter().try_fold(value, |value, step| match value {
             Value::Object(fields) => fields.get_mut(step),
             Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
             _ => None,
-        })?;
-        Some(place.take())
+        })
+    }
+
+    /// Takes the member that stands there out of its object; an element of an array becomes `null`.
+    pub fn remove(&self, value: &mut Value) {
+        let Some((last, way)) = self.0.split_last() else { return };
+        match Path(way.to_vec()).place(value) {
+            Some(Value::Object(fields)) => drop(fields.remove(last)),
+            Some(Value::Array(items)) => {
+                if let Some(item) = last.parse::<usize>().ok().and_then(|n| items.get_mut(n)) {
+                    *item = Value::Null;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Sets it in an object, with the objects on the way. What stands in the way is replaced.
@@ -86,6 +103,11 @@ mod tests {
         Path::read("x.y", "x").expect("reads").set(&mut out, json!(1));
         Path::read("x.z", "x").expect("reads").set(&mut out, json!(2));
         assert_eq!(Value::Object(out), json!({"x": {"y": 1, "z": 2}}));
+        let mut kept = json!({"a": {"b": 1, "c": [1, 2]}});
+        for path in ["a.b", "a.c.0", "a.x.y", "x", ""] {
+            Path::read(path, "x").expect("reads").remove(&mut kept);
+        }
+        assert_eq!(kept, json!({"a": {"c": [null, 2]}}));
         for bad in [".a", "a..b", "a.", &"a.".repeat(200), &["a"; 17].join(".")] {
             Path::read(bad, "x").expect_err(bad);
         }

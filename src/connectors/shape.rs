@@ -105,7 +105,7 @@ impl Shape {
         let at = self.time.as_ref().and_then(|(path, form)| form.read(path.of(&value)?));
         let id = self.id_of(&value);
         for path in &self.drop {
-            path.take(&mut value);
+            path.remove(&mut value);
         }
         let data = if self.fields.is_empty() {
             if value.is_object() { value } else { Value::Object(Map::from_iter([("value".to_owned(), value)])) }
@@ -133,9 +133,9 @@ impl Shape {
     }
 }
 
-/// An id that is not too long.
+/// An id that is not too long, and without the zero byte that divides what record ids are made of.
 pub(super) fn sized(id: String) -> String {
-    if id.len() > ID_BYTES_MAX { hex(&Sha256::digest(id)) } else { id }
+    if id.len() > ID_BYTES_MAX || id.contains('\0') { hex(&Sha256::digest(id)) } else { id }
 }
 
 /// The digest of a value: SHA-256 of its JSON with the names of objects in order.

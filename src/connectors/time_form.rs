@@ -7,7 +7,8 @@ use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::domain::{SECOND, Timestamp};
+use crate::domain::Timestamp;
+use crate::domain::time::SECOND;
 
 use super::error::SettingsFault;
 
@@ -44,8 +45,11 @@ fn number(value: &Value, unit: i64) -> Option<Timestamp> {
         return whole.checked_mul(unit).map(Timestamp);
     }
     let broken: f64 = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    let nanoseconds = broken * unit as f64;
-    (nanoseconds.abs() < 9e18).then_some(Timestamp(nanoseconds as i64))
+    if !(broken.abs() * (unit as f64) < 9e18) {
+        return None;
+    }
+    // In two parts: all of it at once has more digits than a float.
+    Some(Timestamp(broken.trunc() as i64 * unit + (broken.fract() * unit as f64).round() as i64))
 }
 
 fn text(text: &str) -> Option<Timestamp> {

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::connectors::error::SettingsFault;
 use crate::connectors::time_form::SinceForm;
-use crate::domain::{SECOND, Timestamp};
+use crate::domain::Timestamp;
+use crate::domain::time::SECOND;
 
 use super::paging::with;
 
