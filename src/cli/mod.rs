@@ -41,6 +41,7 @@ mod soak;
 mod trust;
 pub mod verify;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,9 @@ enum Verb {
     /// Kill an exchange again and again under load; nothing that it told may be lost
     #[command(after_help = soak::EXAMPLES)]
     Soak(soak::SoakArgs),
+    /// Take a plug's jobs, fetch what they name, and credit it to HATs
+    #[command(after_help = worker::EXAMPLES)]
+    Worker(worker::WorkerArgs),
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -176,6 +180,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::run(globals, &args),
         Verb::Bench(args) => bench::run(globals, &args),
         Verb::Soak(args) => soak::run(globals, &args),
+        Verb::Worker(args) => worker::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),

@@ -14,7 +14,7 @@ use super::fail::Failure;
 use super::member::{self, MemberVerb};
 use super::{link, out, parse};
 
-mod manifest;
+pub(super) mod manifest;
 
 pub use manifest::text as manifest_text;
 

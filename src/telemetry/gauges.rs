@@ -16,6 +16,28 @@ pub fn partition_gauges(partition: u16, open: usize, recent: usize, live: usize,
     gauge!(names::INTAKE_LAG_MESSAGES, "partition" => label).set(lag as f64);
 }
 
+/// How a worker stands.
+pub struct WorkerGauges {
+    /// Jobs under way.
+    pub running: usize,
+    /// Ids of credited records that are remembered.
+    pub remembered: usize,
+    /// Hosts that are left alone now.
+    pub paused: usize,
+    /// Whether the broker is connected.
+    pub connected: bool,
+}
+
+impl WorkerGauges {
+    /// Shows it.
+    pub fn set(&self) {
+        gauge!(names::WORKER_JOBS_RUNNING).set(self.running as f64);
+        gauge!(names::WORKER_REMEMBERED_RECORDS).set(self.remembered as f64);
+        gauge!(names::WORKER_HOSTS_PAUSED).set(self.paused as f64);
+        gauge!(names::NATS_CONNECTED).set(f64::from(u8::from(self.connected)));
+    }
+}
+
 /// How the daemon as a whole stands.
 pub struct DaemonGauges {
     /// Entries in the ledger.

@@ -65,3 +65,6 @@ mod tidy;
 mod trust;
 mod trust_bundle;
 mod verify;
+mod worker;
+mod worker_load;
+mod worker_tokens;
