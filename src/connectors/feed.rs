@@ -232,6 +232,38 @@ mod tests {
         }
     }
 
+    /// What a parser could be slow at: a megabyte of each must not take long.
+    #[test]
+    fn feeds_of_every_shape_are_read_in_time() {
+        let many = |part: &str| part.repeat((1 << 20) / part.len());
+        let rss = |inside: &str| format!("<rss version=\"2.0\"><channel><title>x</title>{inside}</channel></rss>");
+        let attributes: String = (0..80_000).map(|n| format!(" a{n}=\"b\"")).collect();
+        let spaces: String = (0..30_000).map(|n| format!(" xmlns:a{n}=\"urn:{n}\"")).collect();
+        for (name, text) in [
+            ("items", rss(&many("<item><title>a</title></item>"))),
+            ("depth", rss(&format!("{}{}", many("<a>"), "x"))),
+            ("closed depth", rss(&format!("{}{}", "<a>".repeat(150_000), "</a>".repeat(150_000)))),
+            ("entities", rss(&format!("<description>{}</description>", many("&amp;")))),
+            ("attributes", rss(&format!("<item{attributes}/>"))),
+            ("namespaces", rss(&format!("<item{spaces}>{}</item>", "<b/>".repeat(1000)))),
+            ("sections", rss(&format!("<description>{}</description>", many("<![CDATA[x]]>")))),
+            ("comments", rss(&many("<!-- x -->"))),
+            ("date", rss(&format!("<item><pubDate>{}</pubDate></item>", many("1 ")))),
+            ("open", many("<")),
+            (
+                "xhtml",
+                format!(
+                    "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry><content type=\"xhtml\"><div>{}</div></content></entry></feed>",
+                    many("<p>a</p>")
+                ),
+            ),
+        ] {
+            let began = std::time::Instant::now();
+            let _ = read(text.as_bytes(), &Shape::default());
+            assert!(began.elapsed() < std::time::Duration::from_secs(5), "{name}: {:?}", began.elapsed());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]

@@ -371,3 +371,39 @@ fn fault(error: &reqwest::Error) -> FetchError {
         () => FetchError::Network("the source broke the connection, or does not speak HTTP".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(from: &str, location: &str) -> Result<String, FetchError> {
+        let from = Url::parse(from).expect("a URL");
+        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(location).expect("a header"))]);
+        redirected(&from, &headers).map(Into::into)
+    }
+
+    #[test]
+    fn a_redirect_never_leaves_tls() {
+        assert_eq!(to("https://a.example/x/y", "../z").as_deref(), Ok("https://a.example/z"));
+        assert_eq!(to("http://a.example/", "https://b.example/").as_deref(), Ok("https://b.example/"));
+        for bad in ["http://a.example/", "http://b.example/", "ftp://a.example/", "https://"] {
+            assert!(matches!(to("https://a.example/", bad), Err(FetchError::Refused(_))), "{bad}");
+        }
+        let long = format!("/{}", "x".repeat(URL_BYTES_MAX));
+        to("https://a.example/", &long).expect_err("too long");
+    }
+
+    #[test]
+    fn media_types_fit_their_patterns() {
+        let check = |said: &'static str, types: &[&str]| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(said))]);
+            check_type(&headers, &types.iter().map(|kind| (*kind).to_owned()).collect::<Vec<_>>()).is_ok()
+        };
+        assert!(check("Application/JSON; charset=utf-8", &["application/json"]));
+        assert!(check("application/vnd.x+json", &["application/*+json"]));
+        assert!(!check("application/+jso", &["application/*+json"]));
+        assert!(!check("application/json+x", &["application/*+json"]));
+        assert!(!check("text/html", &["application/json"]));
+        assert!(check("text/html", &[]));
+    }
+}

@@ -148,8 +148,6 @@ impl Request {
             }
         }
         let mut ask = Ask { headers, accept: self.accept, types: self.types.clone(), ..Ask::get(url) };
-        // A whole address of an account, or parameters of it, may be what opens it.
-        ask.secret_inside = self.url.is_whole();
         self.auth.put(&mut ask, account)?;
         Ok(ask)
     }

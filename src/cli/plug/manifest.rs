@@ -36,7 +36,7 @@ pub enum ManifestVerb {
     },
     /// Fetch once and show the records, the class of each field, and what would be sent; nothing is sent
     #[command(after_help = trial::EXAMPLES)]
-    Try(trial::TryArgs),
+    Try(Box<trial::TryArgs>),
 }
 
 /// Runs the verb.

@@ -14,7 +14,7 @@ use crate::domain::time::SECOND;
 
 use super::open::{Folder, Found, folder};
 use super::pattern::Place;
-use super::tail::{CHUNK, Tail};
+use super::tail::{CHUNK, HEADER, Tail};
 use super::{FileConnector, Lines, OnBad};
 
 /// Most files of one account at a time: each takes its place in the continuation.
@@ -101,18 +101,21 @@ fn part(of: &FileConnector, tail: &Tail, from: u64, n: usize, now: Timestamp) ->
     let mut quote = None;
     if let Lines::Csv(csv) = &of.lines {
         quote = Some(csv.quote);
-        let head = tail.read(0)?;
+        let head = tail.read(0, HEADER)?;
         match csv.header(&head)? {
             Some((names, first)) => (columns, from) = (names, from.max(first)),
-            None if head.len() >= CHUNK => {
-                return Err(FetchError::TooLarge(format!("the header of file {} is longer than {CHUNK} bytes", n + 1)));
+            None if head.len() >= HEADER => {
+                return Err(FetchError::TooLarge(format!(
+                    "the header of file {} is longer than {HEADER} bytes",
+                    n + 1
+                )));
             }
             None => return Ok(Part { end: from, done: true, ..Part::default() }),
         }
-    } else if from == 0 && tail.read(0)?.starts_with(b"\xef\xbb\xbf") {
+    } else if from == 0 && tail.read(0, 3)?.starts_with(b"\xef\xbb\xbf") {
         from = 3;
     }
-    let bytes = tail.read(from)?;
+    let bytes = tail.read(from, CHUNK)?;
     let at_end = from + bytes.len() as u64 >= tail.size;
     let mut ends = ends(&bytes, quote);
     let whole = ends.last().copied().unwrap_or(0);

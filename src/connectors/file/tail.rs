@@ -10,6 +10,8 @@ use crate::connectors::error::FetchError;
 
 /// Most bytes read at a time: the longest line, too.
 pub(super) const CHUNK: usize = 1 << 20;
+/// Most bytes of a CSV file up to the end of its header.
+pub(super) const HEADER: usize = 64 * 1024;
 /// Bytes at a file's beginning that tell whether it is still the one that it was.
 const HEAD: usize = 256;
 
@@ -33,9 +35,9 @@ impl Tail {
         Ok(Tail { size: data.len(), changed: data.mtime(), inode: data.ino(), file })
     }
 
-    /// Up to [`CHUNK`] bytes from an offset.
-    pub fn read(&self, offset: u64) -> Result<Vec<u8>, FetchError> {
-        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(CHUNK).min(CHUNK);
+    /// Up to `most` bytes from an offset.
+    pub fn read(&self, offset: u64, most: usize) -> Result<Vec<u8>, FetchError> {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(most).min(most);
         let mut bytes = vec![0; left];
         let mut filled = 0;
         while filled < left {
@@ -53,8 +55,7 @@ impl Tail {
 
     /// A mark of the file's beginning, as far as it was read: another one is another file in its place.
     pub fn mark(&self, offset: u64) -> Result<String, FetchError> {
-        let mut head = self.read(0)?;
-        head.truncate(usize::try_from(offset).unwrap_or(HEAD).min(HEAD));
+        let head = self.read(0, usize::try_from(offset).unwrap_or(HEAD).min(HEAD))?;
         Ok(data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(&head)[..6]))
     }
 }

@@ -1,6 +1,6 @@
 //! Events of a calendar as records: each occurrence within the window is one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use icalendar::parser::{Component, Property};
 use serde_json::{Map, Value, json};
@@ -17,8 +17,8 @@ use super::zone::{Zone, civil_of, defined, local};
 use super::{DAY, Window};
 
 /// Most dates of one event's RDATE and EXDATE.
-const DATES_MAX: usize = 2_000;
-/// Most rules of one event.
+const DATES_MAX: usize = 10_000;
+/// Most rules of one event that are expanded.
 const RULES_MAX: usize = 4;
 /// Most attendees of one event.
 const ATTENDEES_MAX: usize = 256;
@@ -88,7 +88,7 @@ impl Zones {
         let lines = component.properties.iter().filter(move |property| property.name == name);
         // Of a period the start counts.
         let dates = lines.flat_map(|line| line.val.as_str().split(',').map(move |date| (line, date)));
-        dates.take(DATES_MAX).filter_map(|(line, date)| self.read(line, date.split('/').next().unwrap_or(date)))
+        dates.filter_map(|(line, date)| self.read(line, date.split('/').next().unwrap_or(date)))
     }
 }
 
@@ -112,15 +112,15 @@ pub(super) fn read(
         let zones = Zones { defined: defined(calendar, window.to + 366 * DAY, &mut budget), usual, name };
         let events: Vec<&Component<'_>> = calendar.components.iter().filter(|it| it.name == "VEVENT").collect();
         // The instants of each series that an event of their own stands for.
-        let mut moved: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        let mut moved: HashMap<&str, HashSet<i64>> = HashMap::new();
         for event in &events {
             if let (Some(uid), Some(at)) = (text(event, "UID"), zones.of(event, "RECURRENCE-ID")) {
-                moved.entry(uid).or_default().push(at.instant());
+                moved.entry(uid).or_default().insert(at.instant());
             }
         }
         for event in events {
             let uid = text(event, "UID");
-            let instead = uid.and_then(|uid| moved.get(uid)).map_or(&[][..], Vec::as_slice);
+            let instead = uid.and_then(|uid| moved.get(uid));
             occurrences(event, &zones, window, instead, &mut budget, &mut |data, id, at| {
                 let made = shape.record(data);
                 records.push(SourceRecord { id, at: Some(at), data: made.data });
@@ -138,7 +138,7 @@ fn occurrences(
     event: &Component<'_>,
     zones: &Zones,
     window: Window,
-    instead: &[i64],
+    instead: Option<&HashSet<i64>>,
     budget: &mut Budget,
     each: &mut impl FnMut(Value, String, Timestamp),
 ) -> Result<(), FetchError> {
@@ -150,9 +150,13 @@ fn occurrences(
     let rules: Vec<&str> = event.properties.iter().filter(|it| it.name == "RRULE").map(|it| it.val.as_str()).collect();
     let has = |name: &str| event.find_prop(name).is_some();
     let recurs = single.is_none() && (!rules.is_empty() || has("RDATE"));
-    let mut walls = std::collections::BTreeSet::from([start.wall]);
-    let mut expanded = true;
+    let mut walls = BTreeSet::from([start.wall]);
+    let mut expanded = rules.len() <= RULES_MAX;
     if recurs {
+        let dates = event.properties.iter().filter(|it| it.name == "RDATE" || it.name == "EXDATE");
+        if dates.map(|it| it.val.as_str().split(',').count()).sum::<usize>() > DATES_MAX {
+            return Err(FetchError::TooLarge(format!("an event of the calendar has more than {DATES_MAX} dates")));
+        }
         let until = start.zone.wall(window.to);
         for rule in rules.iter().take(RULES_MAX) {
             match expand::rule(start.wall, rule, until, |instant| start.zone.wall(instant), budget) {
@@ -167,13 +171,16 @@ fn occurrences(
             }
         }
         walls.extend(zones.dates(event, "RDATE").map(|date| start.zone.wall(date.instant())));
+        let mut out = HashSet::new();
+        let mut days = HashSet::new();
         for date in zones.dates(event, "EXDATE") {
-            let wall = start.zone.wall(date.instant());
             // A date alone takes out what begins on that day.
-            walls.retain(|known| {
-                *known != wall && !(date.all_day && known.div_euclid(DAY) == date.wall.div_euclid(DAY))
-            });
+            if date.all_day {
+                days.insert(date.wall.div_euclid(DAY));
+            }
+            out.insert(start.zone.wall(date.instant()));
         }
+        walls.retain(|wall| !out.contains(wall) && !days.contains(&wall.div_euclid(DAY)));
     }
     let common = fields(event);
     // Without a UID the event's words are its name.
@@ -181,7 +188,7 @@ fn occurrences(
     for wall in walls {
         let begins = Time { wall, ..start.clone() };
         let from = begins.instant();
-        if recurs && instead.contains(&from) {
+        if recurs && instead.is_some_and(|instead| instead.contains(&from)) {
             continue;
         }
         let ends = match length {

@@ -158,6 +158,31 @@ fn hostile_calendars_end_soon_and_are_told() {
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
+/// What a parser could be slow at: a megabyte of each must not take long.
+#[test]
+fn lines_of_every_shape_are_read_in_time() {
+    let event = |line: &str| calendar(&format!("BEGIN:VEVENT\nUID:s\nDTSTART:20260310T100000Z\n{line}\nEND:VEVENT"));
+    let many = |part: &str| part.repeat((1 << 20) / part.len());
+    for (name, text) in [
+        ("parameters", event(&format!("X{}:v", many(";a=b")))),
+        ("open quotes", event(&format!("X{}:v", many(";a=\"")))),
+        ("quotes", event(&format!("X{}:v", many(";a=\"b\"")))),
+        ("commas", event(&format!("CATEGORIES:{}", many("a,")))),
+        ("backslashes", event(&format!("SUMMARY:{}", many("\\")))),
+        ("dates", event(&format!("RDATE:{}", many("20260310T100000Z,")))),
+        ("empty lines", event(&many("\n"))),
+        ("folds", event(&format!("SUMMARY:{}", many("\n a")))),
+        ("no colon", event(&many("x"))),
+        ("lines", event(&many("X:y\n"))),
+        ("alarms", event(&many("BEGIN:VALARM\nEND:VALARM\n"))),
+        ("begins", many("BEGIN:")),
+    ] {
+        let began = std::time::Instant::now();
+        let _ = read(text.as_bytes(), window(), None, &Shape::default());
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{name}: {:?}", began.elapsed());
+    }
+}
+
 #[test]
 fn what_cannot_be_expanded_is_there_once_with_its_rule() {
     let records = events("BEGIN:VEVENT\nUID:u\nDTSTART:20260310T100000Z\nRRULE:FREQ=SOMETIMES\nEND:VEVENT");

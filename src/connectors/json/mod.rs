@@ -323,3 +323,72 @@ impl BodyOf {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::Url;
+    use reqwest::header::HeaderMap;
+    use serde_json::json;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            let name = prop_oneof![Just("items"), Just("next"), Just("id"), Just("t"), Just("total")];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::btree_map(name.prop_map(str::to_owned), inner, 0..5)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever a source answers, it is a page or a fault.
+        #[test]
+        fn any_answer_is_a_page_or_a_fault(body in any_json(), which in 0_usize..4) {
+            let paging = [
+                json!({"kind": "link", "path": "next"}),
+                json!({"kind": "cursor", "path": "next", "param": "c", "more": "id"}),
+                json!({"kind": "page", "param": "p", "size": 2, "pages": "total"}),
+                json!({"kind": "offset", "param": "o", "total": "total"}),
+            ];
+            let settings = json!({
+                "url": "https://api.example/", "records": "items", "paging": paging[which],
+                "id": ["id", "t"], "timestamp": {"path": "t", "format": "unix"}, "fields": {"a.b": "next"},
+            });
+            let of = HttpJson::read(&settings, "c").expect("settings");
+            let url = Url::parse("https://api.example/").expect("a URL");
+            let count = of.listed(&body, false).ok().flatten().map_or(0, <[Value]>::len);
+            let asked = Asked { next: None, url: &url, headers: &HeaderMap::new(), body: &body };
+            if let Ok(Some(next)) = of.paging.next(&asked, count, None) {
+                let _ = of.paging.url(url, Some(&next));
+            }
+            let taken = of.take(body, false);
+            prop_assert!(count == 0 || taken.len() == count);
+            for value in taken {
+                let record = of.shape.record(value);
+                prop_assert!(!record.id.is_empty() && record.data.is_object());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_json_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn a_continuation_that_was_tampered_with_is_harmless(text in "\\PC{0,60}") {
+            let state: State = state_of(Some(&text));
+            prop_assert!(continuation(&state).is_ok());
+        }
+    }
+}

@@ -22,8 +22,8 @@ pub fn value(bytes: &[u8]) -> Result<Value, Failure> {
 
 /// Whether a text that begins with `[` begins with the name of a TOML table.
 fn is_table(bytes: &[u8]) -> bool {
-    let rest = bytes.trim_ascii_start();
-    rest.starts_with(b"[[") || rest.get(1).is_some_and(u8::is_ascii_alphabetic)
+    let Some(rest) = bytes.trim_ascii_start().strip_prefix(b"[") else { return false };
+    rest.first().is_some_and(|byte| *byte == b'[' || byte.is_ascii_alphabetic())
 }
 
 /// Reads a manifest's file; `-` is stdin.
@@ -45,7 +45,7 @@ mod tests {
         let json = value(br#" {"description": "x", "endpoints": [{"name": "a", "fields": {"b.c": "none"}}]}"#);
         assert_eq!(toml.expect("TOML"), json.expect("JSON"));
         assert!(value(b"[[endpoints]]\nname = \"a\"\n").expect("TOML")["endpoints"].is_array());
-        for bad in [&b"{\"a\": "[..], b"a = ", b"\xff", b"[1, 2"] {
+        for bad in [&b"{\"a\": "[..], b"{a}", b"a = ", b"\xff", b"[1, 2"] {
             value(bad).expect_err("no manifest");
         }
     }

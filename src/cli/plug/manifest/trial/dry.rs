@@ -39,7 +39,7 @@ impl Dry {
         let mut dry = Dry { endpoint, records: Vec::new(), messages: Vec::new(), too_large: 0 };
         let mut open: Vec<Uuid> = Vec::new();
         let mut bytes = 2;
-        let mut close = |open: &mut Vec<Uuid>, bytes: &mut usize, messages: &mut Vec<Message>| {
+        let close = |open: &mut Vec<Uuid>, bytes: &mut usize, messages: &mut Vec<Message>| {
             if !open.is_empty() {
                 let id = ids::page_id(now, plug, hat, name, open).to_string();
                 messages.push(Message { subject: subject.clone(), id, count: open.len(), bytes: *bytes });
