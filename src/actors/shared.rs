@@ -100,6 +100,8 @@ pub struct Shared {
     pub connections: Connections,
     /// Notices that stand.
     pub notices: super::notices::OpenNotices,
+    /// Open jobs, and which of them are to be handed out.
+    pub jobs: super::jobs::board::JobBoard,
     /// Large contents of open exchanges.
     pub large: super::large::desk::LargeDesk,
     /// Which entities are live, cold or quarantined.

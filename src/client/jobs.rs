@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::job::JobBody;
-const DEX_JOBS: &str = "DEX_JOBS";
+use crate::nats::streams::DEX_JOBS;
 use crate::wire::{job, subject};
 
 use super::Client;

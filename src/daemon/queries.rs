@@ -12,6 +12,7 @@ mod explain;
 mod hats;
 mod health;
 mod history;
+mod jobs;
 mod lists;
 mod notices;
 mod offers;
@@ -61,6 +62,7 @@ enum Call {
     Bundle,
     HatShow,
     PlugShow,
+    PlugJobs,
     List(Kind),
     OfferShow,
     OfferClaims,
@@ -78,7 +80,7 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 27] = [
+const CALLS: [(&str, Call); 28] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -86,6 +88,7 @@ const CALLS: [(&str, Call); 27] = [
     ("trust.bundle", Call::Bundle),
     ("hat.show", Call::HatShow),
     ("plug.show", Call::PlugShow),
+    ("plug.jobs", Call::PlugJobs),
     ("platform.list", Call::List(Kind::Platform)),
     ("hat.list", Call::List(Kind::Hat)),
     ("plug.list", Call::List(Kind::Plug)),
@@ -231,6 +234,7 @@ fn reply(
         Call::Bundle => return bundle::bundle(shared, bundles, body),
         Call::HatShow => hats::show(shared, body),
         Call::PlugShow => plugs::show(shared, body),
+        Call::PlugJobs => jobs::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
         Call::OfferShow => offers::show(shared, body),
         Call::OfferClaims => offers::claims(shared, body),

@@ -75,6 +75,19 @@ pub fn large_gauges(waiting: usize, stored: u64) {
     gauge!(names::LARGE_STORED_BYTES).set(stored as f64);
 }
 
+/// Jobs that are open, and those of them that wait to be handed out.
+pub fn job_gauges(open: usize, queued: usize) {
+    gauge!(names::JOBS_OPEN).set(open as f64);
+    gauge!(names::JOBS_QUEUED).set(queued as f64);
+}
+
+/// A job has ended so many nanoseconds after it was planned; none where that is not known.
+pub fn job_ended(nanoseconds: Option<i64>) {
+    if let Some(nanoseconds) = nanoseconds {
+        metrics::histogram!(names::JOB_SECONDS).record(super::path::seconds(nanoseconds));
+    }
+}
+
 /// When the daemon started, seconds of Unix time.
 pub fn start_gauge(seconds: f64) {
     gauge!(names::START_TIME_SECONDS).set(seconds);

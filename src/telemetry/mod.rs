@@ -11,7 +11,10 @@ pub mod recorder;
 pub mod rest;
 
 pub use exchanges::ExchangeCounters;
-pub use gauges::{DaemonGauges, WorkerGauges, disk_gauges, health_gauges, large_gauges, partition_gauges, start_gauge};
+pub use gauges::{
+    DaemonGauges, WorkerGauges, disk_gauges, health_gauges, job_ended, job_gauges, large_gauges, partition_gauges,
+    start_gauge,
+};
 pub use health::{Check, Health};
 pub use logs::{LogError, LogFormat, init_logs, set_log_level};
 pub use path::{Published, path};

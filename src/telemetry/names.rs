@@ -77,6 +77,10 @@ metrics_table! {
     DELIVERIES_PARKED_TOTAL = "dex_deliveries_parked_total", Counter, None, "Times a delivery or a request was kept back, because its recipient was suspended or had no key in force.";
     PUBLISHING_STALLS_TOTAL = "dex_publishing_stalls_total", Counter, Some("why"), "Times that publishing to DEX_OUT had to wait: the stream full, the broker busy or unreachable.";
     NOTICES_TOTAL = "dex_notices_total", Counter, Some("what"), "Notices that were posted and that ended, and HATs that one was published to, listed for, or passed over for.";
+    JOBS_TOTAL = "dex_jobs_total", Counter, Some("what"), "Jobs that were planned, went on, and ended, by how.";
+    JOBS_OPEN = "dex_jobs_open", Gauge, None, "Jobs that have not ended, whether workers have them or not.";
+    JOBS_QUEUED = "dex_jobs_queued", Gauge, None, "Open jobs that wait to be handed to workers: for their plug's pace, its hold or room in DEX_JOBS.";
+    JOB_SECONDS = "dex_job_seconds", Histogram, None, "From the planning of a job to its end.";
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";
     ACTORS_LIVE = "dex_actors_live", Gauge, Some("partition"), "Live entity actors.";
     ACTOR_EXITS_TOTAL = "dex_actor_exits_total", Counter, Some("why"), "Entity actors that ended, by why.";

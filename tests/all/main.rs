@@ -36,6 +36,7 @@ mod gateway_tokens;
 mod grafana;
 mod hat_api;
 mod http;
+mod jobs;
 mod large;
 mod large_crash;
 mod logs;
