@@ -31,6 +31,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// One plug.
 pub struct Plug {
+    /// Its place among the worker's plugs.
+    number: usize,
     /// Its id.
     pub id: Id,
     /// Its voice.
@@ -49,18 +51,24 @@ pub struct Plug {
 }
 
 impl Plug {
-    /// One that nothing is known of yet. `at_once`: most jobs under way.
-    pub fn new(client: Client, accounts: Option<PathBuf>, own: Option<Value>, at_once: usize) -> Arc<Plug> {
+    /// One that nothing is known of yet, the worker's `number`th. `at_once`: most jobs under way.
+    pub fn new(
+        number: usize,
+        client: Client,
+        accounts: Option<PathBuf>,
+        own: Option<Value>,
+        at_once: usize,
+    ) -> Arc<Plug> {
         let id = client.party().id.clone();
         let seats = Arc::new(Semaphore::new(at_once.max(1)));
         let accounts = Accounts::new(accounts);
         let (known, report, asked) = (ArcSwap::default(), Report::default(), Mutex::default());
-        Arc::new(Plug { id, client, accounts, known, own, seats, report, asked })
+        Arc::new(Plug { number, id, client, accounts, known, own, seats, report, asked })
     }
 
-    /// The name of its check.
-    fn check(&self) -> String {
-        format!("plug-{}", self.id)
+    /// How its check stands; its name has no id in it, for it becomes a metric's label.
+    fn stands(&self, health: &Health, ok: bool, what: &str) {
+        health.set(&format!("jobs-{}", self.number), ok, &format!("{}: {what}", self.id));
     }
 
     /// Learns the manifest in force.
@@ -141,7 +149,7 @@ impl Plug {
                 Err(what) => Err(what),
             };
             if let Err(what) = result {
-                common.health.set(&self.check(), false, &what);
+                self.stands(&common.health, false, &what);
                 tracing::warn!(plug = %self.id, what, "no jobs are taken, it is tried again");
             }
             tokio::select! {
@@ -159,7 +167,7 @@ impl Plug {
         }
         let jobs = self.client.jobs().await.map_err(|error| error.to_string())?;
         let detail = if jobs.is_some() { "takes jobs" } else { "no job was ever planned: is a HAT connected?" };
-        health.set(&self.check(), true, detail);
+        self.stands(health, true, detail);
         Ok(jobs)
     }
 

@@ -189,7 +189,9 @@ fn records_of_a_job_are_of_its_endpoint_while_it_is_open() {
         w.run(&a(BOB), command)
     };
     let decision = credit(&mut w, Some(job), "fitbit/profile");
-    assert!(matches!(&decision, Decision::Record(drafts) if matches!(&drafts[0].event, Event::Opened(it) if it.job == Some(job))));
+    assert!(
+        matches!(&decision, Decision::Record(drafts) if matches!(&drafts[0].event, Event::Opened(it) if it.job == Some(job)))
+    );
     assert_eq!(reason(&credit(&mut w, Some(job), "fitbit/steps")), Reason::OutsideNamespace);
     assert_eq!(reason(&credit(&mut w, Some(Uuid::nil()), "fitbit/profile")), Reason::WrongState);
     assert!(matches!(credit(&mut w, None, "fitbit/steps"), Decision::Record(_)), "an ordinary one");

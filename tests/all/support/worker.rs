@@ -1,6 +1,6 @@
 //! Real `dex worker` processes for one test, and a plug with a manifest for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -171,13 +171,17 @@ impl Ground {
             let mut deliveries = hat.deliveries().await.expect("an inbox");
             let (held, name) = (Arc::clone(&held), hat.party().id.to_string());
             tokio::spawn(async move {
+                let mut applied = HashSet::new();
                 while let Some(delivery) = deliveries.next().await {
                     let delivery = delivery.expect("sound");
                     let records: Value = serde_json::from_slice(&delivery.body).expect("JSON");
                     let ids = records.as_array().into_iter().flatten();
                     let ids: Vec<String> =
                         ids.map(|record| record["recordId"].as_str().expect("an id").to_owned()).collect();
-                    held.lock().expect("no panic").entry(name.clone()).or_default().extend(ids);
+                    // A delivery that comes again is applied once, as the protocol has it; a record is looked at by the test.
+                    if applied.insert(delivery.id) {
+                        held.lock().expect("no panic").entry(name.clone()).or_default().extend(ids);
+                    }
                     // The broker may be away: it comes again.
                     drop(delivery.accept().await);
                 }
