@@ -149,8 +149,9 @@ impl Tracks {
     }
 
     /// The track whose open job this is.
-    pub fn with(&self, plug: &Id, job: Uuid) -> Option<(&Track, &Current)> {
-        self.of(plug).find_map(|track| Some((track, &**track.job.as_ref().filter(|current| current.job == job)?)))
+    pub fn with<'t>(&'t self, plug: &Id, job: Uuid) -> Option<(&'t Track, &'t Current)> {
+        let of_plug = self.0.iter().filter(|track| track.plug == *plug);
+        of_plug.filter_map(|track| Some((track, track.job.as_deref()?))).find(|(_, current)| current.job == job)
     }
 
     /// When anything is to be looked at.
