@@ -169,8 +169,9 @@ async fn a_job_is_given_to_a_worker_and_ends_as_it_says_also_over_kills() {
     let delivered = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Item::Delivery(it) = inbox.next().await.expect("open").expect("verified") {
+                let body = it.body.clone();
                 it.accept().await.expect("taken");
-                return it.body.clone();
+                return body;
             }
         }
     });
@@ -287,7 +288,7 @@ async fn what_fails_is_tried_again_not_before_its_source_allows_and_then_dead() 
     let plug = fitbit(&cast.operator, keys::generate(), endpoints, jobs).await;
     let hat = &cast.hats[0];
     hat.plug_connect(&id("fitbit")).await.expect("connected");
-    let worker = Worker::new(&plug, ground.broker.url()).await;
+    let worker = Worker::new(&plug, &ground.broker.url()).await;
     assert_eq!(want(hat, "steps").await, Ok(Status::Settled));
     let first = worker.must().await;
     let word = JobWord { retry_after_seconds: Some(600), ..JobWord::failed(first.body.job, JobError::RateLimited) };
