@@ -80,8 +80,7 @@ impl Foreman {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut looked, mut marked) = (None::<Instant>, Instant::now());
         // HATs may have something to plan that nobody told them of: a manifest that came while the daemon was down.
-        let everything = (None, self.shared.clone(), self.locals.clone());
-        actix::spawn(look::ask_hats(everything.0, everything.1, everything.2, stop.clone()));
+        actix::spawn(look::ask_hats(None, Arc::clone(&self.shared), self.locals.clone(), stop.clone()));
         while !stop.is_cancelled() {
             if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
                 looked = Some(Instant::now());
@@ -89,7 +88,8 @@ impl Foreman {
             }
             let asked = self.board().take_asked();
             if !asked.is_empty() {
-                actix::spawn(look::ask_hats(Some(asked), self.shared.clone(), self.locals.clone(), stop.clone()));
+                let shared = Arc::clone(&self.shared);
+                actix::spawn(look::ask_hats(Some(asked), shared, self.locals.clone(), stop.clone()));
             }
             let full = self.hand_out().await;
             if marked.elapsed() >= MARK_EVERY {

@@ -105,10 +105,6 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
             say("job", json!(event.job));
             job_details(&mut say, &event.step);
         }
-        Event::JobsMoved(moved) => {
-            say("plug", json!(moved.plug));
-            say("next", moved.at.iter().map(|(endpoint, at)| (endpoint.to_string(), json!(at))).collect());
-        }
         Event::JobsHeld { until, why } => {
             say("until", json!(until));
             say("why", json!(why));
@@ -131,14 +127,14 @@ fn job_details(say: &mut impl FnMut(&str, Value), step: &JobStep) {
         JobStep::Progressed { records, .. } => say("records", json!(records)),
         JobStep::Done { records, next, .. } => {
             say("records", json!(records));
-            say("next", json!(next));
+            say("nextAt", json!(next));
         }
         JobStep::Failed { failure, next } | JobStep::Dead { failure, next } => {
             say("error", json!(failure.error));
             say("records", json!(failure.records));
-            say("next", json!(next));
+            say("nextAt", json!(next));
         }
-        JobStep::Lapsed { next } => say("next", json!(next)),
+        JobStep::Lapsed { next } => say("nextAt", json!(next)),
         JobStep::Over => {}
     }
 }

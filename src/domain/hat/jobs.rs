@@ -21,8 +21,8 @@ use crate::domain::verdict::Reason;
 
 /// Most entries made at one look at the time; what is left comes at the next.
 const AT_ONCE: usize = 64;
-/// How often a HAT looks again whether a plug that is paused or not in force is so no longer, nanoseconds. HATs do it at
-/// different moments.
+/// How often a HAT looks again whether a plug that is paused, held or not in force is so no longer, nanoseconds. HATs do
+/// it at different moments.
 const ASK_AGAIN: i64 = 300 * SECOND;
 /// How often somebody may want the same endpoint, nanoseconds.
 const WANTED_EVERY: i64 = 60 * SECOND;
@@ -190,10 +190,11 @@ enum Turn {
 fn turn(hat: &Id, track: &Track, manifest: &Manifest, plug: &Registration, now: Timestamp) -> Turn {
     let refresh = refresh_of(Some(manifest), &track.endpoint).unwrap_or(UNSCHEDULED);
     let hold = plug.jobs.unwrap_or_default();
+    // At a moment of its own in every span, so that HATs do not all come at once.
+    let phase = place(hat, track, Timestamp(0)).within(ASK_AGAIN);
+    let ask_again = now.plus(ASK_AGAIN - now.plus(-phase).0.rem_euclid(ASK_AGAIN));
     if plug.active().is_err() || hold.paused {
-        // At a moment of its own in every span, so that HATs do not all come at once.
-        let phase = place(hat, track, Timestamp(0)).within(ASK_AGAIN);
-        return Turn::Wait(now.plus(ASK_AGAIN - now.plus(-phase).0.rem_euclid(ASK_AGAIN)));
+        return Turn::Wait(ask_again);
     }
     let next = track.next.unwrap_or(now);
     let due = match hold.until {
@@ -201,7 +202,8 @@ fn turn(hat: &Id, track: &Track, manifest: &Manifest, plug: &Registration, now: 
         _ => next,
     };
     match now.since(due) {
-        early if early < 0 => Turn::Wait(due),
+        // A hold may be over before its time.
+        early if early < 0 => Turn::Wait(due.min(ask_again)),
         late if late > LATE_MAX => Turn::Move(schedule::overdue(now, refresh, place(hat, track, now))),
         _ => Turn::Plan,
     }
@@ -232,7 +234,7 @@ pub(super) fn word(hat: &Hat, case: &Case<'_>, plug: &Id, word: &JobWord) -> Res
             if case.at() >= current.ends {
                 return Err(Reason::WrongState);
             }
-            vec![draft(track, job, step(hat, case, track, current, word)?)]
+            vec![draft(track, job, step(case, track, current, word)?)]
         }
         None => wanted(hat, case, plug, word.endpoint.as_deref())?,
     };
@@ -243,8 +245,7 @@ pub(super) fn word(hat: &Hat, case: &Case<'_>, plug: &Id, word: &JobWord) -> Res
 }
 
 /// What a worker's word makes of its job.
-fn step(hat: &Hat, case: &Case<'_>, track: &Track, job: &Current, word: &JobWord) -> Result<JobStep, Reason> {
-    let _ = hat;
+fn step(case: &Case<'_>, track: &Track, job: &Current, word: &JobWord) -> Result<JobStep, Reason> {
     let (own, now) = (&case.ctx.entity.id, case.at());
     let manifest = case.sender.profile.as_ref().and_then(Profile::plug_manifest);
     let refresh = refresh_of(manifest.map(|manifest| &**manifest), &track.endpoint);

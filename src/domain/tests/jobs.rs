@@ -182,14 +182,16 @@ fn somebody_may_want_a_job_now_but_not_all_the_time() {
 fn records_of_a_job_are_of_its_endpoint_while_it_is_open() {
     let mut w = world();
     let job = want(&mut w, "profile");
-    let mut credit = |w: &mut World, job: Option<Uuid>, endpoint: &str| {
+    let credit = |w: &mut World, job: Option<Uuid>, endpoint: &str| {
         let action = Action::Credit { by: id("fitbit"), records: records(&[endpoint]) };
         let mut command = w.message(&a(BOB), &a(PLUG), action);
         command.job = job;
         w.run(&a(BOB), command)
     };
     let decision = credit(&mut w, Some(job), "fitbit/profile");
-    assert!(matches!(&decision, Decision::Record(drafts) if matches!(&drafts[0].event, Event::Opened(it) if it.job == Some(job))));
+    assert!(
+        matches!(&decision, Decision::Record(drafts) if matches!(&drafts[0].event, Event::Opened(it) if it.job == Some(job)))
+    );
     assert_eq!(reason(&credit(&mut w, Some(job), "fitbit/steps")), Reason::OutsideNamespace);
     assert_eq!(reason(&credit(&mut w, Some(Uuid::nil()), "fitbit/profile")), Reason::WrongState);
     assert!(matches!(credit(&mut w, None, "fitbit/steps"), Decision::Record(_)), "an ordinary one");
@@ -208,10 +210,15 @@ fn a_plug_that_is_paused_or_held_plans_nothing_and_goes_on_without_a_crowd() {
     assert!(until > w.now && until.since(w.now) <= 300 * SECOND);
     assert_eq!(w.refuses(BOB, BOB, says(JobWord::wanted(Some("profile".into())))), Reason::WrongState);
     w.must(PLUG, ROOT, schedule(Some(false), Some(3600)));
-    let Decision::Wait(until) = w.local(&a(BOB), Action::Wake) else { panic!("it is held") };
-    assert!(until.since(w.now) >= 3600 * SECOND && until.since(w.now) <= 4500 * SECOND);
-    w.now = until;
-    w.settle_sends();
+    let began = w.now;
+    // It looks again now and then: a hold may be over before its time.
+    while current(&w, "steps").is_none() && current(&w, "sleep").is_none() {
+        if let Decision::Wait(until) = w.local(&a(BOB), Action::Wake) {
+            assert!(until > w.now && until.since(w.now) <= 300 * SECOND);
+            w.now = until;
+        }
+    }
+    assert!((3600 * SECOND..=4500 * SECOND).contains(&w.now.since(began)));
     assert!(current(&w, "steps").is_some() || current(&w, "sleep").is_some());
     // A hold may be ended.
     w.must(PLUG, PLUG, schedule(None, Some(9999)));
@@ -271,7 +278,7 @@ fn a_hat_that_is_suspended_has_no_jobs_and_goes_on_when_it_is_resumed() {
     w.must(BOB, "platform:hubat.net", Action::Suspend);
     assert_eq!(current(&w, "sleep"), None);
     assert_eq!(w.refuses(BOB, PLUG, says(JobWord::done(job, None))), Reason::Suspended);
-    assert_eq!(w.hat(BOB).wake(), None);
+    assert!(w.hat(BOB).jobs.due().is_some_and(|due| due <= w.now) && w.hat(BOB).wake().is_some_and(|at| at > w.now));
     w.pass(7200);
     w.must(BOB, "platform:hubat.net", Action::Resume);
     w.settle_sends();
