@@ -135,6 +135,27 @@ fn dex(exchange: &Exchange, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dex")).args(arguments).args(["--url", &exchange.nats]).output().expect("runs")
 }
 
+/// Jobs of `plug:fitbit` for three HATs: one that is done, one that failed, one that is open; then the plug is held. The
+/// ids of the messages that it took.
+pub async fn of_each_kind(plug: &Client, hats: &[Client]) -> Vec<Value> {
+    let mut told = Vec::new();
+    let mut jobs: Vec<Uuid> = Vec::new();
+    for hat in hats {
+        hat.plug_connect(&id("fitbit")).await.expect("connected");
+        let wanted = Order::job(&hat.party().id, &id("fitbit"), &JobWord::wanted(Some("feed".into())));
+        told.push(hat.send(wanted).await.expect("wanted"));
+        let job = shown(plug, hat, "feed").await["job"].clone();
+        jobs.push(job.as_str().expect("a job").parse().expect("a UUID"));
+    }
+    let later = JobWord { retry_after_seconds: Some(3600), ..JobWord::failed(jobs[1], JobError::RateLimited) };
+    for (hat, word) in hats.iter().zip([JobWord::done(jobs[0], Some(Some("day 1".into()))), later]) {
+        told.push(plug.job(&hat.party().id, &word).await.expect("taken"));
+    }
+    let hold = PlugSchedule { hold_seconds: Some(3600), ..PlugSchedule::default() };
+    told.push(plug.send(Order::schedule(&id("fitbit"), &hold)).await.expect("held"));
+    told.into_iter().map(|told| json!(told.outcome.exchange)).collect()
+}
+
 #[tokio::test]
 async fn a_job_is_given_to_a_worker_and_ends_as_it_says_also_over_kills() {
     let broker = TestServer::start();
