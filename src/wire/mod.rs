@@ -32,7 +32,7 @@ pub mod trust_bundle;
 pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{Incoming, Raw, Refused, decode};
 pub use header::{HeaderList, HeaderSource};
