@@ -2,6 +2,7 @@
 
 import type { JsMsg } from "@nats-io/jetstream";
 
+import { checkId } from "./address.js";
 import type { Client } from "./client.js";
 import { DexError, Refused, Unverified } from "./errors.js";
 import type { Reason } from "./errors.js";
@@ -158,7 +159,11 @@ export class Delivery {
 export function readDelivery(received: Received, client: Client, message: JsMsg, seen: Seen): Delivery {
   const facts: Facts = {
     source: addressField(received, "Dex-Source"),
-    authority: addressField(received, "Dex-Authority"),
+    authority: field(received, "Dex-Authority", (value) => {
+      const [, kind, id] = /^(plug|app|debit):(.*)$/.exec(value) ?? [];
+      if (kind === undefined || id === undefined) throw new Error("is no authority");
+      return `${kind}:${checkId(id)}`;
+    }),
     deadline: field(received, "Dex-Deadline", (value) => value),
     receiptTo: receiptTo(received),
     count: field(received, "Dex-Count", (value) => {

@@ -39,7 +39,7 @@ export class Exchange {
       `[nats.embedded]\nport = 0`, more, `[http]\nlisten = "127.0.0.1:0"`, `[log]\nformat = "json"`,
     ];
     await writeFile(join(folder, "dex.toml"), config.join("\n"));
-    const child = spawn(DEX, ["serve", "--config", join(folder, "dex.toml")], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(DEX, ["serve", "--config", join(folder, "dex.toml")], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
     const said: string[] = [];
     const ready = new Promise<{ nats: string; websocket?: string }>((done, fail) => {
       const late = setTimeout(() => fail(new Error(`not ready: ${said.join("\n")}`)), 60_000);

