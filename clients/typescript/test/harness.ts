@@ -40,6 +40,9 @@ export class Exchange {
     ];
     await writeFile(join(folder, "dex.toml"), config.join("\n"));
     const child = spawn(DEX, ["serve", "--config", join(folder, "dex.toml")], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+    // A test that is cut short leaves nothing behind.
+    process.once("exit", () => child.kill("SIGKILL"));
+    process.once("SIGTERM", () => process.exit(143));
     const said: string[] = [];
     const ready = new Promise<{ nats: string; websocket?: string }>((done, fail) => {
       const late = setTimeout(() => fail(new Error(`not ready: ${said.join("\n")}`)), 60_000);
