@@ -13,6 +13,7 @@ pub mod decode;
 pub mod depth;
 pub mod form;
 pub mod header;
+pub mod job;
 pub mod message_id;
 pub mod object;
 pub mod outcome;
