@@ -6,14 +6,15 @@ import base64
 import copy
 import json
 import unittest
+from datetime import datetime
 from typing import Any
 
 from dex_client import (
     CheckpointVerifier, DexError, ProofError, Root, SigningKey, Trust, Unverified, Verifier, digest_of, holds, leaf_hash,
-    open_trust_bundle, public_key_bytes, public_key_text, read_entry, root_of, shared_text, signed_text_in, signed_text_out,
+    open_trust_bundle, page_id, public_key_bytes, public_key_text, read_entry, record_id, root_of, shared_text, signed_text_in, signed_text_out,
     subject_in, subject_out, verify, verify_consistency, verify_outcome,
 )
-from dex_client.canonical import parse_time
+from dex_client.canonical import canonical, parse_time
 from dex_client.entry import told_by
 from dex_client.keys import verify_raw
 
@@ -35,7 +36,7 @@ class Signing(unittest.TestCase):
                 self.assertEqual(SigningKey(bytes.fromhex(message["seedHex"])).seed_text(), message["seed"])
                 self.assertEqual(public_key_bytes(message["publicKey"]).hex(), message["publicKeyHex"])
                 self.assertEqual(public_key_text(bytes.fromhex(message["publicKeyHex"])), message["publicKey"])
-                out = message["subject"].startswith("dex.v1.out.")
+                out = not message["subject"].startswith("dex.v1.in.")
                 write = signed_text_out if out else signed_text_in
                 text = write(message["origin"], message["subject"], message["headers"], digest_of(message["body"].encode()))
                 self.assertEqual(text.decode(), message["text"])
@@ -95,6 +96,31 @@ class Signing(unittest.TestCase):
         for bad in ("hat", "hat:", "hat:Bob", "hat:.b", "hat:b.", "cat:b", "hat:a_b", "hat:b\n", "hat:" + "a" * 129):
             with self.assertRaises(DexError):
                 subject_in(bad, "data")
+
+
+class Jobs(unittest.TestCase):
+    def test_ids(self) -> None:
+        jobs = read("jobs.json")
+        self.assertTrue(jobs["records"] and jobs["pages"])
+        for it in jobs["records"]:
+            self.assertEqual(canonical(it["data"]), it["canonical"])
+            self.assertEqual(record_id(it["plug"], it["hat"], it["endpoint"], it["sourceId"], it["data"]), it["recordId"])
+        for it in jobs["pages"]:
+            planned = datetime.fromisoformat(it["plannedAt"].replace("Z", "+00:00"))
+            self.assertEqual(page_id(planned, it["plug"], it["hat"], it["endpoint"], it["recordIds"]), it["id"])
+
+    def test_numbers_are_written_as_the_standard_s_examples_are(self) -> None:
+        examples = {
+            5e-324: "5e-324", 1.7976931348623157e308: "1.7976931348623157e+308", 9007199254740992.0: "9007199254740992",
+            295147905179352830000.0: "295147905179352830000", 1e23: "1e+23", 1e21: "1e+21", 0.000001: "0.000001",
+            9.999999999999997e-7: "9.999999999999997e-7", 333333333.3333333: "333333333.3333333", -0.0: "0", 100.0: "100",
+            -0.0000033333333333333333: "-0.0000033333333333333333", 18446744073709551615: "18446744073709552000", 1.5: "1.5",
+        }
+        for number, text in examples.items():
+            self.assertEqual(canonical(number), text)
+        for bad in (float("nan"), float("inf"), {1, 2}):
+            with self.assertRaises(DexError):
+                canonical(bad)
 
 
 class Proofs(unittest.TestCase):

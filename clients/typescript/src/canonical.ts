@@ -1,18 +1,16 @@
-/** JSON in the canonical form of RFC 8785, for what has no fractions: whole numbers up to 2^53 − 1. */
+/** JSON in the canonical form of RFC 8785. */
 
-import { ProofError } from "./errors.js";
+import { ArgumentError } from "./errors.js";
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * The canonical text of a value: no blanks, members in order of their names' UTF-16 units.
- * @throws {@link ProofError} for a number with a fraction, or beyond ±(2^53 − 1)
+ * The canonical text of a value: no blanks, members in order of their names' UTF-16 units, numbers as ECMAScript writes them.
+ * @throws {@link ArgumentError} for what is no JSON
  */
 export function canonical(value: Json): string {
-  if (typeof value === "number" && !Number.isSafeInteger(value)) {
-    throw new ProofError(`the number ${value} is no whole number within ±(2^53 − 1)`);
-  }
+  if (typeof value === "number" ? !Number.isFinite(value) : value === undefined) throw new ArgumentError(`${value} is no JSON`);
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (Array.isArray(value)) return `[${(value as readonly Json[]).map(canonical).join(",")}]`;
   // The default order of texts is that of their UTF-16 units.

@@ -6,6 +6,7 @@ import { ArgumentError, DexError, FormError, NoOutcome, Refused } from "./errors
 import type { Problem } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import type { Delivery, InboxOptions } from "./inbox.js";
+import type { JobWord } from "./jobs.js";
 import type { SigningKey } from "./keys.js";
 import { isUuid } from "./ids.js";
 import type { DataRecord, DebitTerms, PullAsk, Receipt, SendOptions } from "./orders.js";
@@ -237,6 +238,11 @@ export class Client {
   async register(profile: object): Promise<Outcome> {
     const key = this.#key?.publicKey;
     return this.send(this.party, ["register"], { key, ...profile });
+  }
+
+  /** As a plug: says how a job of this HAT goes or has ended. Acknowledge the job's message after the outcome. */
+  async reportJob(hat: string, word: JobWord, options: SendOptions = {}): Promise<Outcome> {
+    return this.send(`hat:${hat}`, ["job", parseAddress(this.party).id], word, options);
   }
 
   /** Sends a receipt to the subject that a delivery, or a recall request, names. */

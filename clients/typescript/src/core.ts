@@ -23,6 +23,8 @@ export { Inbox } from "./inbox.js";
 export type { Bad, InboxOptions, Item, Outcomes, Recall, Request, Told } from "./inbox.js";
 export { Delivery } from "./delivery.js";
 export type { LargeObject } from "./large.js";
+export { pageId, recordId } from "./jobs.js";
+export type { JobError, JobPlace, JobWord } from "./jobs.js";
 export { SigningKey, publicKeyBytes, publicKeyText, verify } from "./keys.js";
 export type { DataClass, DataRecord, DebitTerms, PullAsk, Receipt, RecordData, SendOptions } from "./orders.js";
 export { isFinal, openCheckpoint, provedEntry, verifyOutcome } from "./outcome.js";

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import {
-  CheckpointVerifier, ProofError, SigningKey, Unverified, Verifier, digestOf, holds, leafHash, openTrustBundle, publicKeyBytes,
-  publicKeyText, readEntry, rootOf, sharedText, signedTextIn, signedTextOut, subjectIn, subjectOut, verify, verifyConsistency,
+  CheckpointVerifier, ProofError, SigningKey, Unverified, Verifier, canonical, digestOf, holds, leafHash, openTrustBundle, pageId,
+  publicKeyBytes, publicKeyText, readEntry, recordId, rootOf, sharedText, signedTextIn, signedTextOut, subjectIn, subjectOut, verify, verifyConsistency,
   verifyOutcome,
 } from "../src/node.js";
-import type { Outcome } from "../src/node.js";
+import type { Json, Outcome } from "../src/node.js";
 import { fromBase64, fromHex, toBase64Url, toHex, utf8, textOf } from "../src/bytes.js";
 import { toldBy } from "../src/entry.js";
 import { verifyRaw } from "../src/keys.js";
@@ -37,7 +37,7 @@ test("keys, texts and signatures of messages", () => {
     assert.equal(SigningKey.fromSeed(fromHex(message.seedHex)).seedText(), message.seed);
     assert.equal(toHex(publicKeyBytes(message.publicKey)), message.publicKeyHex);
     assert.equal(publicKeyText(fromHex(message.publicKeyHex)), message.publicKey);
-    const out = message.subject.startsWith("dex.v1.out.");
+    const out = !message.subject.startsWith("dex.v1.in.");
     const write = out ? signedTextOut : signedTextIn;
     const text = write(message.origin, message.subject, message.headers, digestOf(utf8(message.body)));
     assert.equal(textOf(text), message.text, message.name);
@@ -98,6 +98,20 @@ test("subjects", () => {
   for (const bad of ["hat", "hat:", "hat:Bob", "hat:.b", "hat:b.", "cat:b", "hat:a_b", `hat:${"a".repeat(129)}`]) {
     assert.throws(() => subjectIn(bad, ["data"]), { name: "ArgumentError" }, bad);
   }
+});
+
+test("ids of jobs", () => {
+  interface Place { plug: string; hat: string; endpoint: string }
+  const jobs = read<{
+    records: (Place & { sourceId: string; data: Json; canonical: string; recordId: string })[];
+    pages: (Place & { plannedAt: string; recordIds: string[]; id: string })[];
+  }>("jobs.json");
+  assert.ok(jobs.records.length > 0 && jobs.pages.length > 0);
+  for (const it of jobs.records) {
+    assert.equal(canonical(it.data), it.canonical);
+    assert.equal(recordId(it, it.sourceId, it.data), it.recordId);
+  }
+  for (const it of jobs.pages) assert.equal(pageId(new Date(it.plannedAt), it, it.recordIds), it.id);
 });
 
 interface Proofs {

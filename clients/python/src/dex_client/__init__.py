@@ -12,6 +12,7 @@ from .errors import (
 )
 from .ids import Ids
 from .inbox import Bad, Deliveries, Inbox, Item, Outcomes, Recall, Request, Told, Topic
+from .jobs import page_id, record_id
 from .keys import SigningKey, load_key, public_key_bytes, public_key_text, store_key, verify
 from .large import LargeObject
 from .outcome import Outcome, Part, Proof, Proved, Root, Status, open_checkpoint, proved_entry, verify_outcome
@@ -26,7 +27,7 @@ __all__ = [
     "LargeObject", "NoAnswer", "NoOutcome", "Outcome", "Outcomes", "Part", "Proof", "ProofError", "Proved", "QueryRefused",
     "Reason", "Recall", "Received", "Refused", "Request", "Root", "SigningKey", "Status", "Told", "Topic", "Trust",
     "TrustBundle", "Unverified", "Verdict", "Verifier", "connect", "digest_of", "holds", "leaf_hash", "load_key", "node_hash",
-    "open_checkpoint", "open_trust_bundle", "parse_address", "proved_entry", "public_key_bytes", "public_key_text",
-    "read_entry", "root_of", "shared_text", "signed_text_in", "signed_text_out", "store_key", "subject_in", "subject_out",
+    "open_checkpoint", "open_trust_bundle", "page_id", "parse_address", "proved_entry", "public_key_bytes", "public_key_text",
+    "read_entry", "record_id", "root_of", "shared_text", "signed_text_in", "signed_text_out", "store_key", "subject_in", "subject_out",
     "token", "verify", "verify_consistency", "verify_outcome",
 ]

@@ -214,6 +214,10 @@ class Client:
         key = self._key.public_key if self._key else None
         return await self.send(self.party, "register", body={"key": key, **profile})
 
+    async def report_job(self, hat: str, word: Mapping[str, Any], **options: Any) -> Outcome:
+        """As a plug: says how a job of this HAT goes or has ended (docs/protocol.md §5.8). Acknowledge its message after it."""
+        return await self.send(f"hat:{hat}", "job", parse_address(self.party).id, body=word, **options)
+
     async def receipt(self, receipt_to: str, receipt: Mapping[str, Any], **options: Any) -> Outcome:
         """Sends a receipt to the subject that a delivery, or a recall request, names."""
         return await self.send_on(receipt_to, receipt, **options)
