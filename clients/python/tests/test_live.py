@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from dex_client import (
     ArgumentError, Bad, Client, Delivery, DexError, FormError, Inbox, KeyFault, NoOutcome, Outcome, Outcomes, ProofError,
     QueryRefused, Recall, Refused, Request, Root, SigningKey, connect, digest_of, leaf_hash, load_key, open_checkpoint, root_of,
-    store_key, verify_outcome,
+    store_key, verify_outcome, Unverified,
 )
 
 from .harness import STEPS, Exchange, exchange, steps
@@ -196,6 +196,9 @@ class Live(unittest.IsolatedAsyncioTestCase):
                 assert isinstance(item, Bad)
                 self.assertEqual(item.error.fault, "key")
                 break
+        async with bob.deliveries(durable=False) as deliveries:
+            with self.assertRaises(Unverified):
+                await deliveries.__anext__()
         with self.assertRaises(FormError):
             await connect(running.url, "hat:bob.hubat.net", origin="dex.else")
 

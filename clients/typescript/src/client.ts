@@ -3,7 +3,7 @@
 import { parseAddress, subjectIn } from "./address.js";
 import { digestOf, utf8 } from "./bytes.js";
 import { ArgumentError, DexError, FormError, NoOutcome, Refused } from "./errors.js";
-import type { Problem } from "./errors.js";
+import type { Problem, Unverified } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import type { Delivery, InboxOptions } from "./inbox.js";
 import type { JobWord } from "./jobs.js";
@@ -255,10 +255,19 @@ export class Client {
     return Inbox.open(this, options);
   }
 
-  /** Content for this party, verified, each delivery once until it is answered. It never ends by itself: `break` ends it. */
-  async *deliveries(options: Omit<InboxOptions, "topic"> = {}): AsyncGenerator<Delivery, void, undefined> {
+  /**
+   * Content for this party, verified, each delivery once until it is answered. It never ends by itself: `break` ends it.
+   * @throws {@link Unverified} for a message that is not the exchange's; with `onUnverified` that is told, and it goes on
+   */
+  async *deliveries(
+    options: Omit<InboxOptions, "topic"> & { readonly onUnverified?: (error: Unverified) => void } = {},
+  ): AsyncGenerator<Delivery, void, undefined> {
     for await (const item of await this.inbox({ ...options, topic: "deliveries" })) {
       if (item.kind === "delivery") yield item;
+      else if (item.kind === "bad") {
+        if (options.onUnverified === undefined) throw item.error;
+        options.onUnverified(item.error);
+      }
     }
   }
 

@@ -245,6 +245,7 @@ test("a key that the exchange does not sign with is noticed", async () => {
       assert.ok(item.kind === "bad" && item.error.fault === "key");
       break;
     }
+    await assert.rejects(bob.deliveries({ durable: false }).next(), { name: "Unverified" });
     await assert.rejects(connect({ url: exchange.url, party: "hat:bob.hubat.net", origin: "dex.else" }), { name: "FormError" });
   } finally {
     await bob.close();
