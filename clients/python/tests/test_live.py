@@ -58,6 +58,7 @@ class Live(unittest.IsolatedAsyncioTestCase):
             await self.credit_and_proof(running, bob, fitbit)
             await self.repeats_and_refusals(bob, fitbit)
             await self.recall(bob, fitbit)
+            await self.lost_consumer(bob, fitbit)
             await self.conclusion(bob, fitbit)
             await self.many(bob, fitbit)
             await self.bundle(running, fitbit)
@@ -127,6 +128,17 @@ class Live(unittest.IsolatedAsyncioTestCase):
             recall = await next_of(inbox, Recall)
             self.assertEqual(recall.delivery, sent.delivery)
             self.assertEqual((await recall.answer(delivery.digest, delivery.count)).status, "recalled")
+
+    async def lost_consumer(self, bob: Client, fitbit: Client) -> None:
+        async with bob.inbox() as inbox:
+            await fitbit.credit("bob.hubat.net", steps(20))
+            await next_of(inbox, Delivery)
+            await bob.wire.nats.jetstream().delete_consumer("DEX_OUT", "hat-bob_hubat_net")
+            sent = await fitbit.credit("bob.hubat.net", steps(21))
+            delivery = await next_of(inbox, Delivery)
+            while delivery.id != sent.delivery:
+                delivery = await next_of(inbox, Delivery)
+            self.assertEqual((await delivery.accept()).status, "settled")
 
     async def conclusion(self, bob: Client, fitbit: Client) -> None:
         ends = asyncio.create_task(fitbit.conclude("hat:bob.hubat.net", "credit", "fitbit", body=steps(10), within=20))

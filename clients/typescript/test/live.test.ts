@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 
+import { jetstreamManager } from "@nats-io/jetstream";
+
 import { KeyError, NoOutcome, QueryRefused, Refused, SigningKey, connect, digestOf, isFinal, leafHash, loadKey, openCheckpoint, rootOf, storeKey, verifyOutcome } from "../src/node.js";
 import type { Client, Delivery, Item, Inbox, Outcome } from "../src/node.js";
 import { fromHex, toHex, utf8 } from "../src/bytes.js";
@@ -171,6 +173,20 @@ test("a recall is asked of the recipient, who gives it back", async () => {
     assert.equal(recall.delivery, sent.delivery);
     const outcome = await recall.answer(delivery.receiptOf("returned"));
     assert.equal(outcome.status, "recalled");
+  });
+});
+
+test("an inbox goes on when its consumer is lost", async () => {
+  const { bob, fitbit } = cast;
+  await withInbox(bob, async (items) => {
+    await fitbit.credit("bob.hubat.net", steps(20));
+    await next(items, "delivery");
+    await (await jetstreamManager(bob.wire.nats)).consumers.delete("DEX_OUT", "hat-bob_hubat_net");
+    const sent = await fitbit.credit("bob.hubat.net", steps(21));
+    let delivery: Delivery;
+    do delivery = await next(items, "delivery");
+    while (delivery.id !== sent.delivery);
+    assert.equal((await delivery.accept()).status, "settled");
   });
 });
 

@@ -102,7 +102,7 @@ class Client:
         id = id or self.message_id()
         if not is_uuid(id):
             raise ArgumentError(f"{id!r} is no UUID in canonical form")
-        content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         headers = {"Dex-Id": id, "Dex-From": self.party, "Dex-Key": self._key.public_key}
         if deadline is not None:
             if deadline.tzinfo is None:
