@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import tempfile
 from collections.abc import AsyncIterator
@@ -35,6 +36,8 @@ class Exchange:
     url: str
     daemon: asyncio.subprocess.Process
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    options: dict[str, Any] = field(default_factory=dict)
+    """How its clients connect."""
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -56,6 +59,7 @@ class Exchange:
 
     async def client(self, party: str, name: str | None = None, **options: Any) -> Client:
         """A client for ``party``, with its key; closed with the exchange."""
+        options = {**self.options, **options}
         key = await self.key(name or party.split(":")[1].split(".")[0])
         return await self.stack.enter_async_context(await connect(self.url, party, key, **options))
 
@@ -92,9 +96,46 @@ async def _drain(daemon: asyncio.subprocess.Process) -> None:
         pass
 
 
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), 30)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()
+
+
 @asynccontextmanager
-async def exchange() -> AsyncIterator[Exchange]:
-    """Starts one, and ends it."""
+async def broker(authorization: str) -> AsyncIterator[str]:
+    """A nats-server with this text in its configuration; its address."""
+    with tempfile.TemporaryDirectory(prefix="dex-client-") as name:
+        folder = Path(name)
+        config = folder / "nats.conf"
+        config.write_text(
+            f'listen: "127.0.0.1:-1"\nports_file_dir: "{folder}"\njetstream {{ store_dir: "{folder}" }}\n{authorization}\n'
+        )
+        binary = os.environ.get("DEX_NATS_SERVER") or str(ROOT / ".tools/nats-server")
+        log = folder / "nats.log"
+        server = await asyncio.create_subprocess_exec(binary, "-c", str(config), "-l", str(log))
+        try:
+            for _ in range(200):
+                texts = [file.read_text() for file in folder.glob(f"*_{server.pid}.ports")]
+                url = re.search(r'"(nats://[^"]+)"', "".join(texts))  # it may be half written
+                if url:
+                    break
+                await asyncio.sleep(0.05)
+            else:
+                raise AssertionError(f"the broker did not start: {log.read_text()}")
+            yield url[1]
+        finally:
+            await _end(server)
+
+
+@asynccontextmanager
+async def exchange(nats: str = "[nats.embedded]\nport = 0") -> AsyncIterator[Exchange]:
+    """Starts one, and ends it; ``nats`` is the TOML of its broker."""
     with tempfile.TemporaryDirectory(prefix="dex-client-") as name:
         folder = Path(name)
         operator = SigningKey.generate()
@@ -102,7 +143,7 @@ async def exchange() -> AsyncIterator[Exchange]:
         (folder / "dex.toml").write_text(
             f'[exchange]\norigin = "dex.test"\nstate_dir = {json.dumps(str(folder / "state"))}\n'
             f'[[operator]]\nname = "main"\nkeys = ["{operator.public_key}"]\n'
-            '[nats.embedded]\nport = 0\n[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n'
+            f'{nats}\n[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n'
         )
         daemon = await asyncio.create_subprocess_exec(
             DEX, "serve", "--config", str(folder / "dex.toml"), cwd=ROOT, stderr=asyncio.subprocess.PIPE,
@@ -116,12 +157,6 @@ async def exchange() -> AsyncIterator[Exchange]:
             async with running.stack:
                 yield running
         finally:
-            if daemon.returncode is None:
-                daemon.send_signal(signal.SIGTERM)
-                try:
-                    await asyncio.wait_for(daemon.wait(), 30)
-                except asyncio.TimeoutError:
-                    daemon.kill()
-                    await daemon.wait()
+            await _end(daemon)
             if drained is not None:
                 await drained

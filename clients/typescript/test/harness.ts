@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { SigningKey, connect, loadKey, storeKey } from "../src/node.js";
-import type { Client } from "../src/node.js";
+import type { Client, ConnectOptions } from "../src/node.js";
 
 /** The package, from build/test/. */
 export const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -24,19 +24,19 @@ export class Exchange {
   #child: ChildProcess | undefined;
   readonly #clients: Client[] = [];
 
-  private constructor(readonly folder: string, readonly url: string, readonly websocket: string | undefined, child: ChildProcess) {
+  private constructor(readonly folder: string, readonly url: string, readonly websocket: string | undefined, child: ChildProcess, readonly options: Partial<ConnectOptions>) {
     this.#child = child;
   }
 
-  /** Starts one; `more` is TOML after the usual configuration. */
-  static async start(more = ""): Promise<Exchange> {
+  /** Starts one. `more`: TOML after the usual configuration; `nats`: that of its broker; `options`: how its clients connect. */
+  static async start(more = "", nats = "[nats.embedded]\nport = 0", options: Partial<ConnectOptions> = {}): Promise<Exchange> {
     const folder = await mkdtemp(join(tmpdir(), "dex-client-"));
     const operator = SigningKey.generate();
     await storeKey(join(folder, "main.key"), operator);
     const config = [
       `[exchange]\norigin = "dex.test"\nstate_dir = ${JSON.stringify(join(folder, "state"))}`,
       `[[operator]]\nname = "main"\nkeys = ["${operator.publicKey}"]`,
-      `[nats.embedded]\nport = 0`, more, `[http]\nlisten = "127.0.0.1:0"`, `[log]\nformat = "json"`,
+      nats, more, `[http]\nlisten = "127.0.0.1:0"`, `[log]\nformat = "json"`,
     ];
     await writeFile(join(folder, "dex.toml"), config.join("\n"));
     const child = spawn(DEX, ["serve", "--config", join(folder, "dex.toml")], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
@@ -57,8 +57,8 @@ export class Exchange {
       });
     });
     try {
-      const { nats, websocket } = await ready;
-      return new Exchange(folder, nats, websocket, child);
+      const { nats: url, websocket } = await ready;
+      return new Exchange(folder, url, websocket, child, options);
     } catch (error) {
       child.kill("SIGKILL");
       await rm(folder, { recursive: true, force: true });
@@ -95,7 +95,7 @@ export class Exchange {
 
   /** A client for `party`, with the key `<name>.key`. */
   async client(party: string, name = party.split(":")[1]?.split(".")[0] ?? party): Promise<Client> {
-    const client = await connect({ url: this.url, party, key: await this.key(name) });
+    const client = await connect({ url: this.url, party, key: await this.key(name), ...this.options });
     this.#clients.push(client);
     return client;
   }
@@ -132,6 +132,31 @@ export class Exchange {
     }
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A nats-server with this text in its configuration. */
+export async function broker(authorization: string): Promise<{ url: string; stop: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "dex-client-"));
+  const config = join(folder, "nats.conf");
+  await writeFile(config, `listen: "127.0.0.1:-1"\nports_file_dir: "${folder}"\njetstream { store_dir: "${folder}" }\n${authorization}\n`);
+  const server = spawn(process.env["DEX_NATS_SERVER"] || join(ROOT, ".tools/nats-server"), ["-c", config], { stdio: "ignore" });
+  process.once("exit", () => server.kill("SIGKILL"));
+  const ended = new Promise((done) => server.once("exit", done));
+  const stop = async (): Promise<void> => {
+    server.kill("SIGTERM");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
+  for (let tries = 0; tries < 200; tries++) {
+    const ports = (await readdir(folder)).find((name) => name.endsWith(`_${server.pid}.ports`));
+    // It may be half written.
+    const text = ports === undefined ? "" : await readFile(join(folder, ports), "utf8");
+    const url = /"(nats:\/\/[^"]+)"/.exec(text)?.[1];
+    if (url !== undefined) return { url, stop };
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  await stop();
+  throw new Error("the broker did not start");
 }
 
 /** Terms of a debit on steps, for Acme. */
