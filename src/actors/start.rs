@@ -306,6 +306,7 @@ fn declare(shared: &Shared, operator: Address, keys: Vec<Key>) -> Work {
                 cause: None,
                 deadline: None,
                 pull: None,
+                job: None,
                 stored_at: now,
             },
             known: Known::New,

@@ -140,6 +140,7 @@ impl Partition {
                         cause: None,
                         deadline: None,
                         pull: None,
+                        job: None,
                         stored_at: self.now,
                     },
                     known: Known::New,

@@ -1,5 +1,7 @@
 //! Rules across keys, and ranges. Each check tells all that it finds.
 
+mod websocket;
+
 use std::time::Duration;
 
 use super::load::{Places, Problem};
@@ -31,6 +33,7 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     operators(config, &mut found);
     nats(config, &mut found);
     embedded(config, &mut found);
+    websocket::check(config, &mut found);
     streams(config, &mut found);
     limits(config, &mut found);
     large(config, &mut found);

@@ -55,7 +55,9 @@ Operator { name: String, keys: Vec<Key> } }
 section! { /// `[nats]`
 Nats { url: String, credentials_file: String, nkey_seed_file: String, embedded: Embedded } }
 section! { /// `[nats.embedded]`
-Embedded { binary: String, host: String, port: u16, sync_interval: Span } }
+Embedded { binary: String, host: String, port: u16, sync_interval: Span, websocket: WebSocket } }
+section! { /// `[nats.embedded.websocket]`
+WebSocket { enabled: bool, listen: SocketAddr, origins: Vec<String> } }
 section! { /// `[streams]`
 Streams { in_max_bytes: i64, in_max_age: Span, out_max_bytes: i64, out_max_age: Span, out_max_consumers: i32 } }
 section! { /// `[limits]`

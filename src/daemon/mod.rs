@@ -49,6 +49,7 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
     let pings = watchdog::start(&running.shared().health);
     tracing::info!(
         nats = running.nats_url(),
+        websocket = running.websocket_url(),
         http = %running.http_address(),
         gateway = running.gateway_address().map(tracing::field::display),
         tree_size = running.shared().reader.tree_size(),

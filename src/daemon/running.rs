@@ -186,6 +186,11 @@ impl Running {
         &self.nats_url
     }
 
+    /// Where participants connect over WebSocket, when the embedded broker takes them.
+    pub fn websocket_url(&self) -> Option<&str> {
+        self.broker.as_ref().and_then(Broker::websocket_url)
+    }
+
     /// Where metrics and health are served.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address

@@ -13,7 +13,7 @@ use crate::gateway::link;
 use crate::gateway::vault::Vault;
 use crate::ledger;
 use crate::nats::streams::{InLimits, OutLimits};
-use crate::nats::{Connect, Credentials, EmbeddedOptions};
+use crate::nats::{Connect, Credentials, EmbeddedOptions, WebSocketOptions};
 
 /// Bytes of the state bucket: it holds one checkpoint.
 pub const STATE_BYTES: i64 = 1 << 20;
@@ -33,6 +33,9 @@ pub fn embedded(config: &Config, state: &Path) -> Option<EmbeddedOptions> {
     options.host.clone_from(&embedded.host);
     options.port = embedded.port;
     options.sync_interval = Some(embedded.sync_interval.0);
+    let websocket = &embedded.websocket;
+    options.websocket =
+        websocket.enabled.then(|| WebSocketOptions { listen: websocket.listen, origins: websocket.origins.clone() });
     Some(options)
 }
 

@@ -77,6 +77,9 @@ pub struct Opened {
     /// The pull that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<MessageId>,
+    /// The job that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Uuid>,
     /// For a pull: what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

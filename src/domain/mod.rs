@@ -7,6 +7,7 @@
 pub mod app;
 pub mod bundle;
 pub mod bytes;
+pub mod canonical;
 pub mod command;
 pub mod debit;
 mod debit_terms;
@@ -19,6 +20,7 @@ pub mod explain;
 pub mod fact;
 pub mod hat;
 pub mod id;
+pub mod job;
 pub mod lane;
 pub mod limits;
 pub mod member;

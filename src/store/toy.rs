@@ -87,6 +87,7 @@ pub fn opened(i: u8, n: u64) -> Opened {
         to: hat(i),
         delivery: uuid(2, i, n),
         pull: None,
+        job: None,
         since: None,
         skip: None,
         limit: None,
@@ -148,6 +149,7 @@ pub fn entry(i: u8, n: u64, event: Event, addressed: Option<Address>) -> Entry {
         reply: None,
         want: None,
         pull: None,
+        job: None,
         body: Digest::of(b"[]"),
     });
     Entry { v: 1, entity: hat(i), n, at: Timestamp::from_unix_ms(n), cause, basis: Vec::new(), event }

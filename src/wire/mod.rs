@@ -13,6 +13,7 @@ pub mod decode;
 pub mod depth;
 pub mod form;
 pub mod header;
+pub mod job;
 pub mod message_id;
 pub mod object;
 pub mod outcome;
@@ -32,7 +33,7 @@ pub mod trust_bundle;
 pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{Incoming, Raw, Refused, decode};
 pub use header::{HeaderList, HeaderSource};

@@ -48,6 +48,7 @@ fn cause(n: u8, subject: &str, from: &str) -> Cause {
         reply: None,
         want: None,
         pull: None,
+        job: None,
         body: Digest::of(&[n]),
     }
 }
@@ -65,6 +66,7 @@ fn exchange() -> Vec<Entry> {
         to: hat.clone(),
         delivery,
         pull: None,
+        job: None,
         since: None,
         skip: None,
         limit: None,

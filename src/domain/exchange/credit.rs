@@ -94,6 +94,7 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
         to: to.clone(),
         delivery,
         pull: None,
+        job: case.command.job,
         since: None,
         skip: None,
         limit: None,

@@ -71,6 +71,8 @@ impl Hat {
             | Action::Notice { .. }
             | Action::NoticeTold { .. }
             | Action::PlugReport(_)
+            | Action::PlugSchedule(_)
+            | Action::Job { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose

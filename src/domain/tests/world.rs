@@ -260,9 +260,18 @@ impl World {
             reply: None,
             want: None,
             pull: None,
+            job: None,
             body,
         };
-        Command { addressed: to.clone(), action, cause: Some(cause), deadline: None, pull: None, stored_at: self.now }
+        Command {
+            addressed: to.clone(),
+            action,
+            cause: Some(cause),
+            deadline: None,
+            pull: None,
+            job: None,
+            stored_at: self.now,
+        }
     }
 
     pub fn known(&self, command: &Command) -> Known {
@@ -332,8 +341,15 @@ impl World {
     }
 
     pub fn local(&mut self, entity: &Address, action: Action) -> Decision {
-        let command =
-            Command { addressed: entity.clone(), action, cause: None, deadline: None, pull: None, stored_at: self.now };
+        let command = Command {
+            addressed: entity.clone(),
+            action,
+            cause: None,
+            deadline: None,
+            pull: None,
+            job: None,
+            stored_at: self.now,
+        };
         self.run(entity, command)
     }
 
