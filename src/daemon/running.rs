@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::broker::Broker;
 use super::carry;
 use super::{housekeeping, identity, queries, settings};
+use crate::actors::board::Board;
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
@@ -124,6 +125,7 @@ impl Running {
             connections: Connections::default(),
             notices: OpenNotices::default(),
             large: LargeDesk::default(),
+            board: Board::new(lanes.len()),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
