@@ -198,6 +198,12 @@ impl Running {
         self.gateway.as_ref().map(|gateway| gateway.address)
     }
 
+    /// The address of the console, when it is served.
+    pub fn console(&self) -> Option<String> {
+        let address = self.gateway_address().filter(|_| self.config.gateway.console)?;
+        Some(format!("http://{address}{}", gateway::console::PATH))
+    }
+
     /// Handles shared by all actors.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared

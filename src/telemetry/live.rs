@@ -158,9 +158,8 @@ impl Live {
             records: AtomicU64::new(0),
             outcome: Buckets::new(),
             settle: Buckets::new(),
-            partitions: [const {
-                Partition { open: AtomicU64::new(0), lag: AtomicU64::new(0), live: AtomicU64::new(0) }
-            }; PARTITIONS_MAX],
+            partitions: [const { Partition { open: AtomicU64::new(0), lag: AtomicU64::new(0), live: AtomicU64::new(0) } };
+                PARTITIONS_MAX],
             partition_count: AtomicUsize::new(0),
             tree_size: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),

@@ -166,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_slowly_skips_frames() {
+        let hub = Hub::default();
+        let sample = Sample { at: Instant::now(), figures: live().read() };
+        let mut slow = hub.newest.subscribe();
+        for number in 1..=5 {
+            hub.publish(Arc::new(Frame::new(number, ids::now(), &sample, &sample, &sample)));
+        }
+        assert_eq!(slow.borrow_and_update().as_ref().map(|frame| frame.number), Some(5));
+        assert!(!slow.has_changed().expect("the hub is there"), "nothing waits behind it");
+    }
+
+    #[test]
     fn the_past_is_bounded() {
         let hub = Hub::default();
         let sample = Sample { at: Instant::now(), figures: live().read() };

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::login::read;
 use crate::domain::plug::Manifest;
 use crate::domain::{Address, Id, Kind};
-use crate::gateway::{Gateway, etag};
 use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::link::Speaker;
 use crate::gateway::once::Request;
 use crate::gateway::role::Role;
+use crate::gateway::{Gateway, etag};
 use crate::wire::form;
 
 const TAG: &str = "Parties";
@@ -42,7 +42,10 @@ pub fn endpoints() -> Vec<Endpoint> {
     let why = json!({ "type": "string", "minLength": 1, "maxLength": WHY_BYTES_MAX });
     vec![
         Endpoint::get("/api/v1/plugs/{plug}", show)
-            .about(TAG, "One plug: standing, manifest, keys; to its owner and who sees plugs also its history and how it does")
+            .about(
+                TAG,
+                "One plug: standing, manifest, keys; to its owner and who sees plugs also its history and how it does",
+            )
             .access(Access::Optional)
             .path_param("plug", "Its id")
             .answer(200, "The plug", json!({ "type": "object" }))

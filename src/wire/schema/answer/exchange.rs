@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    answer, array, count, counts, digest, entry, flag, or_null, party_address, statement, string, time, uuid,
-};
+use super::{answer, array, count, counts, digest, entry, flag, or_null, party_address, statement, string, time, uuid};
 use crate::domain::{Reason, Status};
 
 fn status() -> Value {
