@@ -38,7 +38,7 @@ macro_rules! files {
 }
 
 /// Every file: name, type, text. The first is the page.
-const FILES: [(&str, &str, &str); 22] = files![
+const FILES: [(&str, &str, &str); 23] = files![
     "index.html" HTML,
     "theme.js" SCRIPT,
     "app.js" SCRIPT,
@@ -52,6 +52,7 @@ const FILES: [(&str, &str, &str); 22] = files![
     "note.js" SCRIPT,
     "msgpack.js" SCRIPT,
     "overview.js" SCRIPT,
+    "windows.js" SCRIPT,
     "exchange.js" SCRIPT,
     "parties.js" SCRIPT,
     "ledger.js" SCRIPT,

@@ -87,6 +87,15 @@ async fn the_overview_moves_and_keeps_its_budget() {
     browser.until("document.querySelectorAll('.chart').length === 6");
     browser
         .until("document.querySelector('[aria-label^=\"Intake\"]').getAttribute('aria-label').includes('live actors')");
+    // Rolling windows where this build keeps them; without them no trace of any.
+    let (_, document) = gateway.get("/api/openapi.json", None).await;
+    if document["paths"].get("/api/stats/window").is_some() {
+        browser.until("document.querySelectorAll('section:has(#window) tbody tr').length > 3");
+        browser.eval("const choice = document.querySelector('#window'); choice.value = '1h'; choice.dispatchEvent(new Event('change'))");
+        browser.until("document.querySelector('section:has(#window) caption').textContent.startsWith('One hour')");
+    } else {
+        assert_eq!(browser.eval("document.querySelector('#window')"), json!(null));
+    }
     no_complaint(&browser);
 
     // The budget: all that a visit transfers, and when it can be used; the best of three, for others use the machine too.

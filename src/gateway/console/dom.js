@@ -62,6 +62,19 @@ const TONES = {
 /** A word in a frame. The word itself says it; the colour only helps. */
 export const chip = (word, tone = TONES[word] ?? "calm") => h("span", { class: `chip ${tone}` }, String(word));
 
+/** What a check came to: true, false, or null where nothing was checked. */
+export const verdict = (ok, ...text) => {
+  const [tone, word] = ok === null ? ["calm", "Not checked"] : ok ? ["good", "Verified"] : ["bad", "Failed"];
+  return h("p", { class: `verdict ${tone}` }, h("b", {}, word), " ", text);
+};
+
+/** Waits so many milliseconds, or until `signal` ends it. */
+export const pause = (milliseconds, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+
 /** Names and values; what has no value is left out. */
 export const facts = (list) => {
   const shown = list.filter(([, value]) => value !== null && value !== undefined && value !== "");

@@ -1,15 +1,13 @@
 // Finds an exchange and shows its path; each step is proven here, not believed.
 
 import { Refused, get, signedIn } from "./api.js";
-import { chip, code, facts, h, party, say, seconds, time, title } from "./dom.js";
+import { chip, code, facts, h, party, say, seconds, time, title, verdict } from "./dom.js";
 import { load } from "./load.js";
 import { canCheck, checkNote } from "./note.js";
 import { proveStep } from "./proof.js";
 import { knownKey } from "./ledger.js";
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-const verdict = (ok, text) => h("p", { class: `verdict ${ok === null ? "calm" : ok ? "good" : "bad"}` }, h("b", {}, ok === null ? "Not checked" : ok ? "Verified" : "Failed"), ` ${text}`);
 
 const direction = { credit: "into the HAT", release: "out of the HAT", pull: "asked of the HAT" };
 

@@ -1,7 +1,7 @@
 // The ledger: its head, who has signed it, whether it goes on from what this browser saw before, and proofs of leaves.
 
 import { get } from "./api.js";
-import { code, facts, h, number, say, table, time, title } from "./dom.js";
+import { code, facts, h, number, say, table, time, title, verdict } from "./dom.js";
 import { load } from "./load.js";
 import { canCheck, checkNote, hex, same, unbase64, unhex } from "./note.js";
 import { extendsTree, leafHash, rootOf } from "./proof.js";
@@ -30,8 +30,6 @@ export const knownKey = (origin, told) => {
   return { text: kept.text, since: kept.since, changed: kept.text !== told };
 };
 
-const verdict = (ok, text) => h("p", { class: `verdict ${ok === null ? "calm" : ok ? "good" : "bad"}` }, h("b", {}, ok === null ? "Not checked" : ok ? "Verified" : "Failed"), ` ${text}`);
-
 const shut = "This browser lets only pages over https, or from this machine, check signatures.";
 
 /** Whether the ledger goes on from the checkpoint that this browser kept; keeps the newest. */
@@ -45,7 +43,7 @@ const goesOn = async (origin, note, text, signal) => {
   }
   const root = unhex(seen.root);
   const since = h("span", {}, "the ledger of ", number(seen.size), " entries that this browser saw ", time(seen.at));
-  if (seen.size > note.size) return verdict(false, ["it is shorter than ", since, "."].map((it) => it));
+  if (seen.size > note.size) return verdict(false, "it is shorter than ", since, ".");
   let ok = seen.size === note.size ? same(root, note.root) : seen.size === 0;
   if (!ok && seen.size < note.size) {
     const proof = await get(`/api/v1/ledger/proof?leaf=0&treeSize=${seen.size}`, signal);
@@ -53,9 +51,7 @@ const goesOn = async (origin, note, text, signal) => {
     ok = await proofLeadsOn(proof, seen, note);
   }
   if (ok) keep(name, now);
-  const box = verdict(ok, "");
-  box.append(ok ? "it goes on from " : "it does not go on from ", since, ".");
-  return box;
+  return verdict(ok, ok ? "it goes on from " : "it does not go on from ", since, ".");
 };
 
 let keyText = "";

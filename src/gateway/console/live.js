@@ -2,9 +2,11 @@
 // itself when it breaks, after longer and longer pauses.
 
 import { headers, setToken, signedIn } from "./api.js";
+import { pause } from "./dom.js";
 
 const PAST = 180;
 const SILENCE = 10000;
+const AGAIN = 1000;
 const PAUSE_MAX = 30000;
 
 /** The events of a piece of text, and what is left of it. */
@@ -32,7 +34,7 @@ export const follow = async (signal, on) => {
   let frames = [];
   let full = false;
   let windows = false;
-  let pause = 1000;
+  let again = AGAIN;
   while (!signal.aborted) {
     on.state("connecting", 0);
     const stop = new AbortController();
@@ -72,7 +74,7 @@ export const follow = async (signal, on) => {
             frames.push(data);
             if (frames.length > PAST) frames.splice(0, frames.length - PAST);
           }
-          pause = 1000;
+          again = AGAIN;
         }
         if (read.length > 0) {
           on.state("live", 0);
@@ -87,12 +89,9 @@ export const follow = async (signal, on) => {
       stop.abort();
     }
     if (signal.aborted) return;
-    pause = Math.max(pause, wait ?? 0);
-    on.state("waiting", pause);
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, pause);
-      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-    });
-    pause = Math.min(pause * 2, PAUSE_MAX);
+    again = Math.max(again, wait ?? 0);
+    on.state("waiting", again);
+    await pause(again, signal);
+    again = Math.min(again * 2, PAUSE_MAX);
   }
 };

@@ -1,19 +1,13 @@
 // What operators look at: the actors, and what could not be worked on.
 
 import { get } from "./api.js";
-import { chip, code, h, number, say, table, time, title } from "./dom.js";
+import { chip, code, h, number, pause, say, table, time, title } from "./dom.js";
 import { load } from "./load.js";
 
 const EVERY = 3000;
 const LOOK_BACK = 5000;
 const ROWS_MAX = 2000;
 const LIMIT = 200;
-
-const wait = (signal) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, EVERY);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
 
 const sum = (list, name) => list.reduce((total, it) => total + it[name], 0);
 
@@ -58,15 +52,15 @@ const tree = (it) => {
 
 export const actors = async ({ place, signal }) => {
   const body = h("section", { "aria-label": "Actors" });
-  const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
+  const stop = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
   let paused = false;
-  pause.addEventListener("click", () => {
+  stop.addEventListener("click", () => {
     paused = !paused;
-    pause.setAttribute("aria-pressed", String(paused));
-    pause.textContent = paused ? "Go on" : "Pause";
+    stop.setAttribute("aria-pressed", String(paused));
+    stop.textContent = paused ? "Go on" : "Pause";
     say(paused ? "The figures stand still." : "The figures move again.");
   });
-  place.append(title("Actors", h("div", { class: "tools" }, pause)), body);
+  place.append(title("Actors", h("div", { class: "tools" }, stop)), body);
   const shut = new Set();
   let first = true;
   while (!signal.aborted) {
@@ -75,12 +69,12 @@ export const actors = async ({ place, signal }) => {
       // Who reads or walks through it by keys is not to lose the place.
       if (!focused) {
         body.querySelectorAll("details").forEach((it) => (it.open ? shut.delete(it.dataset.partition) : shut.add(it.dataset.partition)));
-        await load(body, signal, (stop) => get("/api/actors", stop), tree, { quiet: !first });
+        await load(body, signal, (ended) => get("/api/actors", ended), tree, { quiet: !first });
         body.querySelectorAll("details").forEach((it) => (it.open = !shut.has(it.dataset.partition)));
         first = false;
       }
     }
-    await wait(signal);
+    await pause(EVERY, signal);
   }
 };
 

@@ -1,11 +1,11 @@
 // The overview: figures of the last minutes as they change.
 
-import { get, signedIn } from "./api.js";
+import { signedIn } from "./api.js";
 import { Chart } from "./chart.js";
-import { h, number, say, seconds, table, title } from "./dom.js";
+import { h, number, say, seconds, title } from "./dom.js";
 import { follow } from "./live.js";
+import { windows } from "./windows.js";
 
-const WINDOW_EVERY = 10000;
 const STATUSES = [
   { label: "accepted", color: "--calm" },
   { label: "settled", color: "--good" },
@@ -34,22 +34,6 @@ const topReasons = (frames) => {
 };
 const reasonRate = (frame, reason) =>
   (frame.reasons?.[reason] ?? 0) + (frame.disputes?.[reason] ?? 0) + (frame.unauthenticated?.[reason] ?? 0);
-
-/** The windows of statistics, where this build has them. */
-const windows = async (place, signal) => {
-  for (;;) {
-    try {
-      const answer = await get("/api/stats/window?window=5m", signal);
-      const rows = Object.entries(answer).filter(([, value]) => typeof value === "number").map(([name, value]) => [name, number(value)]);
-      if (rows.length > 0) place.replaceChildren(h("h2", {}, "Five minutes"), table("Sums of the last five minutes", ["What", "Value"], rows));
-      place.hidden = rows.length === 0;
-    } catch {
-      place.hidden = true; // It is there for those who may ask; for others nothing is missing.
-    }
-    await new Promise((resolve) => setTimeout(resolve, WINDOW_EVERY));
-    if (signal.aborted) return;
-  }
-};
 
 export const overview = ({ place, signal }) => {
   const state = h("span", { class: "chip calm", id: "stream", role: "status" }, "connecting");
@@ -123,6 +107,7 @@ export const overview = ({ place, signal }) => {
     lag.update(times, [frames.map((it) => sum(it, 0)), frames.map((it) => sum(it, 2))]);
   };
 
+  let asked = false;
   const mean = (frames, name) => frames.reduce((sum, it) => sum + it.rates[name], 0) / Math.max(1, frames.length);
   const draw = (frames, full, known) => {
     if (frames.length === 0) return;
@@ -141,8 +126,8 @@ export const overview = ({ place, signal }) => {
     opened.update(times, [frames.map((it) => it.open)]);
     growth.update(times, [frames.map((it, at) => (at === 0 ? null : Math.max(0, it.treeSize - frames[at - 1].treeSize) / Math.max(0.2, (it.at - frames[at - 1].at) / 1000)))]);
     if (full) drawInside(frames, times);
-    if (known && recent.hidden && !recent.dataset.asked) {
-      recent.dataset.asked = "yes";
+    if (known && full && !asked) {
+      asked = true;
       windows(recent, signal);
     }
   };
