@@ -22,6 +22,10 @@ messages in mailboxes, what waits before the ledger and the output, the checks o
 /// [`Failure`] when nobody answers.
 pub fn run(globals: &Globals) -> Result<ExitCode, Failure> {
     let answer = link::wait(link::ask(globals, "actors.show", &json!({})))?;
-    if globals.json { out::json(&answer)? } else { out::tree(&answer)? }
+    if globals.json {
+        out::json(&answer)?
+    } else {
+        out::tree(&answer)?
+    }
     Ok(ExitCode::SUCCESS)
 }
