@@ -19,6 +19,7 @@ mod tick;
 mod wakes;
 mod work;
 
+pub mod board;
 pub mod clock;
 pub mod connections;
 pub mod directory;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
+use super::board::Board;
 use super::clock::Clock;
 use super::connections::Connections;
 use super::directory::Directory;
@@ -102,6 +103,8 @@ pub struct Shared {
     pub notices: super::notices::OpenNotices,
     /// Large contents of open exchanges.
     pub large: super::large::desk::LargeDesk,
+    /// What is told of the actors while they work.
+    pub board: Board,
     /// Which entities are live, cold or quarantined.
     pub directory: Directory,
     /// Rows, index and open exchanges.

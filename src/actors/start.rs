@@ -158,6 +158,7 @@ pub async fn start(
         .await?
     };
 
+    shared.board.watch_dispatch(dispatch.downgrade());
     let neighbours = Neighbours { ledger: ledger.clone(), dispatch, stats };
     let works: Vec<Arbiter> = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
     let mut drained = Vec::new();

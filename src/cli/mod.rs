@@ -4,6 +4,7 @@
 
 mod account;
 mod act;
+mod actors;
 mod app;
 pub mod args;
 mod bench;
@@ -84,6 +85,9 @@ enum Verb {
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
+    /// The exchange's actors: how many live, were restarted, are quarantined
+    #[command(after_help = actors::EXAMPLES)]
+    Actors,
     /// Send any message and wait for its outcome
     #[command(after_help = send::EXAMPLES)]
     Send(message::MessageArgs),
@@ -176,6 +180,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Bench(args) => bench::run(globals, &args),
         Verb::Soak(args) => soak::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
+        Verb::Actors => actors::run(globals),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),
         Verb::Config(verb) => config::run(globals, &verb),

@@ -93,7 +93,7 @@ section! { /// `[[bridge.account]]`
 BridgeAccount { domain: String, username: String, password: String } }
 section! { /// `[gateway]`
 Gateway {
-    enabled: bool, listen: SocketAddr, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,
+    enabled: bool, listen: SocketAddr, console: bool, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,
     token_life: Span, logins_at_once: usize, requests_per_second: u32, requests_burst: u32, address_per_second: u32,
     address_burst: u32, body_bytes: usize, request_timeout: Span, cors_origins: Vec<String>, trust_forwarded: bool,
 } }

@@ -3,6 +3,7 @@
 //! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
 //! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
 
+mod actors;
 mod ask;
 mod bundle;
 mod classes;
@@ -75,10 +76,11 @@ enum Call {
     Classes,
     NoticeList,
     NoticeShow,
+    Actors,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 27] = [
+const CALLS: [(&str, Call); 28] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -106,6 +108,7 @@ const CALLS: [(&str, Call); 27] = [
     ("catalogue.show", Call::Classes),
     ("notice.list", Call::NoticeList),
     ("notice.show", Call::NoticeShow),
+    ("actors.show", Call::Actors),
 ];
 
 /// Answers queries and broadcasts statistics and trust bundles until told to stop.
@@ -245,6 +248,7 @@ fn reply(
         Call::Classes => classes::show(shared, body),
         Call::NoticeList => notices::list(shared, body),
         Call::NoticeShow => notices::show(shared, body),
+        Call::Actors => actors::show(shared, body),
     };
     bounded(answer)
 }

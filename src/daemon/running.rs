@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::broker::Broker;
 use super::carry;
 use super::{housekeeping, identity, queries, settings};
+use crate::actors::board::Board;
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
@@ -124,6 +125,7 @@ impl Running {
             connections: Connections::default(),
             notices: OpenNotices::default(),
             large: LargeDesk::default(),
+            board: Board::new(lanes.len()),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -199,6 +201,12 @@ impl Running {
     /// Where the REST gateway listens, when it is on.
     pub fn gateway_address(&self) -> Option<SocketAddr> {
         self.gateway.as_ref().map(|gateway| gateway.address)
+    }
+
+    /// The address of the console, when it is served.
+    pub fn console(&self) -> Option<String> {
+        let address = self.gateway_address().filter(|_| self.config.gateway.console)?;
+        Some(format!("http://{address}{}", gateway::console::PATH))
     }
 
     /// Handles shared by all actors.

@@ -5,10 +5,13 @@ use std::time::Instant;
 use metrics::{counter, gauge};
 
 use super::health::{Health, STUCK_AFTER};
+use super::live::PartitionFigures;
 use super::names;
 
 /// Gauges of one partition.
 pub fn partition_gauges(partition: u16, open: usize, recent: usize, live: usize, lag: u64) {
+    let now = PartitionFigures { open: open as u64, lag, live: live as u64 };
+    super::live().partition(partition, now);
     let label = partition.to_string();
     gauge!(names::OPEN_EXCHANGES, "partition" => label.clone()).set(open as f64);
     gauge!(names::RECENT_IDS, "partition" => label.clone()).set(recent as f64);
@@ -37,6 +40,7 @@ pub struct DaemonGauges {
 impl DaemonGauges {
     /// Shows it.
     pub fn set(&self) {
+        super::live().daemon(self.tree_size, self.quarantined, self.connected);
         gauge!(names::LEDGER_TREE_SIZE).set(self.tree_size as f64);
         gauge!(names::SPOOL_BYTES).set(self.spool_bytes as f64);
         gauge!(names::TAIL_ENTRIES).set(self.tail as f64);

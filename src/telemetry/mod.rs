@@ -4,6 +4,7 @@ pub mod events;
 pub mod exchanges;
 pub mod gauges;
 pub mod health;
+pub mod live;
 pub mod logs;
 pub mod names;
 pub mod path;
@@ -16,6 +17,7 @@ pub use gauges::{
     DaemonGauges, disk_gauges, health_gauges, large_gauges, partition_gauges, process_gauges, start_gauge,
 };
 pub use health::{Check, Health};
+pub use live::live;
 pub use logs::{LogError, LogFormat, init_logs, set_log_level};
 pub use path::{Published, path};
 pub use recorder::{recorder, upkeep};

@@ -93,6 +93,7 @@ impl PathMetrics {
     /// A first outcome left `nanoseconds` after its message was stored.
     pub fn outcome(&self, nanoseconds: i64) {
         self.outcome_seconds.record(seconds(nanoseconds));
+        super::live().outcome(nanoseconds);
     }
 
     /// Something was published.

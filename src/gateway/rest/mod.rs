@@ -1,5 +1,8 @@
 //! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
 
+mod about;
+mod actors;
+mod dead;
 mod debits;
 mod deliveries;
 mod exchanges;
@@ -28,6 +31,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         exchanges::endpoints(),
         notices::endpoints(),
         ledger::endpoints(),
+        about::endpoints(),
+        actors::endpoints(),
+        dead::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

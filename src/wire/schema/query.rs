@@ -22,7 +22,7 @@ pub struct QuerySchema {
 }
 
 /// Every query of the protocol.
-pub const QUERIES: [(&str, &str); 27] = [
+pub const QUERIES: [(&str, &str); 28] = [
     ("health", "who the exchange is, its keys, whether it is ready"),
     ("exchange.trace", "every step of one exchange"),
     ("exchange.explain", "why a message would be accepted or refused now"),
@@ -50,6 +50,7 @@ pub const QUERIES: [(&str, &str); 27] = [
     ("catalogue.show", "of what class the fields of an endpoint are"),
     ("notice.list", "notices that stand, by pages"),
     ("notice.show", "a notice, and how far it was told"),
+    ("actors.show", "the actors by partition and kind, and what waits before them"),
 ];
 
 /// Every query, described, in the order of [`QUERIES`].
@@ -75,7 +76,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
     let hat = || json!({"hat": "bob.hubat.net"});
     Some(match name {
         "health" => (question::nothing(), answer::health(), json!({})),
-        "exchange.trace" => (question::uuid("id"), answer::trace(), json!({"id": CLAIM})),
+        "exchange.trace" => (question::trace(), answer::trace(), json!({"id": CLAIM, "proof": true})),
         "exchange.explain" => (question::explain(), answer::explain(), question::explain_example()),
         "trust.verify" => (
             question::verify(),
@@ -111,6 +112,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
         "stats.catalogue" => (question::catalogue(), answer::catalogue(), json!({"limit": 100})),
         "catalogue.show" => (question::endpoint(), answer::classes(), json!({"endpoint": "facebook/feed"})),
         "notice.list" => (question::notices(), answer::notice_list(), hat()),
+        "actors.show" => (question::nothing(), answer::actors(), json!({})),
         "notice.show" => (question::uuid("notice"), answer::notice_show(), json!({"notice": CLAIM})),
         _ => return None,
     })

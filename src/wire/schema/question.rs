@@ -39,6 +39,16 @@ pub(super) fn verify() -> Value {
     )
 }
 
+pub(super) fn trace() -> Value {
+    object(
+        &["id"],
+        json!({
+            "id": uuid_of_any(),
+            "proof": {"type": "boolean", "description": "with the entries that the steps are told from, and their proofs"},
+        }),
+    )
+}
+
 pub(super) fn explain() -> Value {
     object(
         &["subject", "headers"],
