@@ -9,6 +9,7 @@ pub mod names;
 pub mod path;
 pub mod recorder;
 pub mod rest;
+pub mod windows;
 
 pub use exchanges::ExchangeCounters;
 pub use gauges::{DaemonGauges, disk_gauges, health_gauges, large_gauges, partition_gauges, start_gauge};
@@ -16,3 +17,4 @@ pub use health::{Check, Health};
 pub use logs::{LogError, LogFormat, init_logs, set_log_level};
 pub use path::{Published, path};
 pub use recorder::{recorder, upkeep};
+pub use windows::{PlugGauge, PlugGauges, statistics_gauges, window_gauges};

@@ -1,4 +1,4 @@
-//! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
+//! The exchange's own REST, under `/api/v1/`, `/api/trust/` and `/api/stats/`.
 
 mod debits;
 mod deliveries;
@@ -10,6 +10,7 @@ mod notices;
 mod orgs;
 mod parties;
 mod plugs;
+mod stats;
 mod trust;
 
 use super::endpoint::Endpoint;
@@ -28,6 +29,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         exchanges::endpoints(),
         notices::endpoints(),
         ledger::endpoints(),
+        stats::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }
