@@ -11,7 +11,7 @@ use crate::domain::plug::Plug;
 use crate::domain::plug::health::Standing as Health;
 use crate::domain::statistics::{Stand, Statistics, Window};
 use crate::domain::{Kind, RegistryView as _, Standing};
-use crate::store::{Sealed, load};
+use crate::store::{Sealed, StoreError, load};
 use crate::telemetry::{PlugGauge, PlugGauges, statistics_gauges, window_gauges};
 
 /// How often gauges are set.
@@ -30,7 +30,15 @@ pub fn begin(shared: &Shared, kept: Option<u32>, recent: &[Arc<Sealed>]) -> anyh
         return Ok(());
     };
     let through = shared.db.known_through();
-    let stored = shared.db.stored_statistics().context("those on disk")?;
+    let stored = match shared.db.stored_statistics() {
+        Ok(stored) => stored,
+        // Nothing is lost: the ledger has all of it.
+        Err(error @ StoreError::Decode { .. }) => {
+            tracing::warn!(%error, "the statistics on disk cannot be read and are made anew");
+            None
+        }
+        Err(error) => return Err(error).context("those on disk"),
+    };
     let stored = stored.filter(|it| it.catalogue().k() == k && it.through() <= through);
     let whole = stored.as_ref().is_some_and(|it| it.through() == through);
     let mut statistics = stored.unwrap_or_else(|| Statistics::new(k));

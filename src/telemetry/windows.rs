@@ -112,3 +112,46 @@ pub fn touch() {
     }
     PlugGauges::default().set([]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::statistics::{Statistics, hash};
+    use crate::domain::{Entry, Event, Reason, Timestamp};
+    use crate::telemetry::recorder;
+
+    /// One test, because the recorder is the process's.
+    #[test]
+    fn a_hundred_thousand_hats_and_many_plugs_make_no_more_series() {
+        let page = recorder();
+        let series = |page: &str| page.lines().filter(|line| line.starts_with("dex_")).count();
+        let before = series(&page.render());
+        let mut statistics = Statistics::new(5);
+        for leaf in 0..100_000u64 {
+            let at = Timestamp(1_767_600_000_000_000_000 + i64::try_from(leaf).expect("small") * 10_000_000);
+            let entity = format!("hat:h{leaf}.hubat.net").parse().expect("an address");
+            let event = Event::Rejected { reason: Reason::ALL[leaf as usize % Reason::ALL.len()] };
+            let entry = Entry { v: 1, entity, n: 1, at, cause: None, basis: Vec::new(), event };
+            statistics.apply(leaf, at, &entry);
+        }
+        for window in Window::ALL {
+            window_gauges(window, &statistics.window(window, statistics.now()));
+        }
+        let plug = |n: usize| (format!("plug-{n}"), PlugGauge { healthy: hash(&n.to_string()) % 2 == 0, lag: 7 });
+        let mut plugs = PlugGauges::default();
+        plugs.set((0..400).map(plug));
+        plugs.set((1..400).map(plug));
+
+        let started = std::time::Instant::now();
+        let text = page.render();
+        let took = started.elapsed();
+        let after = series(&text);
+        assert_eq!(after, before + 2 * PLUGS_MAX, "only plugs by name are more");
+        assert!(after <= 5_000, "{after} series");
+        println!("{after} series, rendered in {took:?}");
+        assert!(took.as_millis() <= 50, "{took:?}");
+        assert!(text.contains("dex_window_rejected_messages{window=\"1h\"} 100000"), "{text}");
+        assert!(text.contains("dex_plug_healthy{name=\"plug-0\"} NaN"), "gone");
+        assert!(text.contains("dex_plug_lag_seconds{name=\"other\"} 7"));
+    }
+}
