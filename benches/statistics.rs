@@ -113,7 +113,8 @@ impl Source {
         self.at += self.step;
         let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let hat = &self.hats[(spread >> 40) as usize % HATS];
-        let entry = if number % 2 == 0 { &mut self.opened[(spread >> 20 & 1) as usize] } else { &mut self.settled };
+        let entry =
+            if number.is_multiple_of(2) { &mut self.opened[(spread >> 20 & 1) as usize] } else { &mut self.settled };
         entry.entity = hat.clone();
         entry.at = Timestamp(self.at);
         if let Event::Settled(closed) = &mut entry.event {

@@ -42,12 +42,15 @@ enum Held {
     Off,
 }
 
+/// Keys with what is to stand there; none: nothing any more.
+type Rows = Vec<(String, Option<Vec<u8>>)>;
+
 /// What a snapshot changes in the statistics.
 #[derive(Debug, Clone)]
 pub struct StatisticsChange {
     /// As they are then.
     pub after: Statistics,
-    rows: Vec<(String, Option<Vec<u8>>)>,
+    rows: Rows,
 }
 
 impl PartialEq for StatisticsChange {
@@ -89,7 +92,7 @@ fn slots(of: &Statistics) -> Slots<'_> {
 }
 
 /// The rows that differ: what is shared between two clones is the same.
-fn changes(before: Option<&Statistics>, after: &Statistics) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
+fn changes(before: Option<&Statistics>, after: &Statistics) -> Result<Rows, StoreError> {
     let mut rows = vec![(HEAD.to_owned(), Some(pack(&after.head())?))];
     let (old, new) = (before.map(slots).unwrap_or_default(), slots(after));
     for (key, bucket) in &new {

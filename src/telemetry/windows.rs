@@ -137,7 +137,8 @@ mod tests {
         for window in Window::ALL {
             window_gauges(window, &statistics.window(window, statistics.now()));
         }
-        let plug = |n: usize| (format!("plug-{n}"), PlugGauge { healthy: hash(&n.to_string()) % 2 == 0, lag: 7 });
+        let plug =
+            |n: usize| (format!("plug-{n}"), PlugGauge { healthy: hash(&n.to_string()).is_multiple_of(2), lag: 7 });
         let mut plugs = PlugGauges::default();
         plugs.set((0..400).map(plug));
         plugs.set((1..400).map(plug));
