@@ -28,7 +28,7 @@ fn name(line: &str) -> Option<&str> {
 fn row(metric: &Metric, label: &str) -> String {
     let label = match metric.label {
         None => String::new(),
-        Some(name) if label.starts_with(&format!("`{name}`")) => label.to_owned(),
+        Some(name) if label.contains(&format!("`{name}`")) => label.to_owned(),
         Some(name) => format!("`{name}`"),
     };
     format!("| `{}` | {} | {label} | {} |", metric.name, kind(metric), metric.help)
