@@ -69,6 +69,14 @@ pub fn disk_gauges(ledger: std::io::Result<u64>, free: std::io::Result<u64>) {
     }
 }
 
+/// What this process has used, as the system counts it.
+pub fn process_gauges() {
+    let me = std::process::id();
+    let (now, _) = super::process::memory_mib(me);
+    gauge!(names::RESIDENT_BYTES).set(now * 1024.0 * 1024.0);
+    counter!(names::CPU_SECONDS_TOTAL).absolute(super::process::cpu(me).as_secs());
+}
+
 /// How the daemon is at `now`. Set when somebody looks, so that a part that is stuck cannot keep it from
 /// being shown. The names of checks are a closed set, with one of each kind for each partition.
 pub fn health_gauges(health: &Health, now: Instant) {

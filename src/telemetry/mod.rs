@@ -7,12 +7,15 @@ pub mod health;
 pub mod logs;
 pub mod names;
 pub mod path;
+pub mod process;
 pub mod recorder;
 pub mod rest;
 pub mod windows;
 
 pub use exchanges::ExchangeCounters;
-pub use gauges::{DaemonGauges, disk_gauges, health_gauges, large_gauges, partition_gauges, start_gauge};
+pub use gauges::{
+    DaemonGauges, disk_gauges, health_gauges, large_gauges, partition_gauges, process_gauges, start_gauge,
+};
 pub use health::{Check, Health};
 pub use logs::{LogError, LogFormat, init_logs, set_log_level};
 pub use path::{Published, path};

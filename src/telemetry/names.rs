@@ -80,12 +80,14 @@ metrics_table! {
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";
     ACTORS_LIVE = "dex_actors_live", Gauge, Some("partition"), "Live entity actors.";
     ACTOR_EXITS_TOTAL = "dex_actor_exits_total", Counter, Some("why"), "Entity actors that ended, by why.";
+    MAILBOX_SECONDS = "dex_mailbox_seconds", Histogram, None, "Time that an entity's part of a batch waited in its mailbox.";
     ENTITY_LOADS_TOTAL = "dex_entity_loads_total", Counter, None, "Entities loaded from committed state.";
     ENTITIES_QUARANTINED = "dex_entities_quarantined", Gauge, None, "Entities that are quarantined.";
     QUARANTINES_TOTAL = "dex_quarantines_total", Counter, Some("kind"), "Entities that were quarantined, by kind.";
     SNAPSHOT_SECONDS = "dex_snapshot_seconds", Histogram, None, "Time to write one snapshot.";
     SNAPSHOT_ROWS_TOTAL = "dex_snapshot_rows_total", Counter, None, "Rows written by snapshots.";
     SNAPSHOT_THROUGH = "dex_snapshot_through", Gauge, None, "Entries of the ledger that are in rows.";
+    SNAPSHOT_WRITTEN_SECONDS = "dex_snapshot_written_seconds", Gauge, None, "When rows were last written, Unix time; 0: not yet since the start.";
     SNAPSHOT_FAILURES_TOTAL = "dex_snapshot_failures_total", Counter, None, "Snapshots that could not be written.";
     ONBOARDINGS_TOTAL = "dex_onboardings_total", Counter, Some("result"), "HATs onboarded by address, by what came of it.";
     BRIDGE_HATS = "dex_bridge_hats", Gauge, None, "HATs that speak only HTTP and that this process carries for.";
@@ -99,6 +101,8 @@ metrics_table! {
     NATS_RECONNECTS_TOTAL = "dex_nats_reconnects_total", Counter, None, "Times the broker's connection was lost and made again.";
     NATS_SLOW_CONSUMERS_TOTAL = "dex_nats_slow_consumers_total", Counter, None, "Times the broker's client dropped messages because we read too slowly; intake reads them again.";
     HEALTH_CHECK = "dex_health_check", Gauge, Some("check"), "1 while a check of /health/ready is well, else 0, by its name.";
+    RESIDENT_BYTES = "dex_resident_bytes", Gauge, None, "Memory that the daemon holds (resident set).";
+    CPU_SECONDS_TOTAL = "dex_cpu_seconds_total", Counter, None, "CPU time that the daemon has used, whole seconds.";
     READY = "dex_ready", Gauge, None, "1 while /health/ready says so, else 0.";
     LIVE = "dex_live", Gauge, None, "1 while no part is stuck (/health/live), else 0.";
     START_TIME_SECONDS = "dex_start_time_seconds", Gauge, None, "When the daemon started, Unix time.";
