@@ -22,6 +22,7 @@ pub struct Config {
     pub actors: Actors,
     pub dispatch: Dispatch,
     pub trust: Trust,
+    pub statistics: Statistics,
     pub http: Http,
     pub bridge: Bridge,
     pub gateway: Gateway,
@@ -81,6 +82,8 @@ section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span, notices_per_second: u32 } }
 section! { /// `[trust]`
 Trust { bundle_life: Span, bundle_bytes: usize } }
+section! { /// `[statistics]`
+Statistics { enabled: bool, k: u32 } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
 section! { /// `[bridge]`

@@ -8,6 +8,7 @@ mod identity;
 pub mod queries;
 mod running;
 mod settings;
+mod statistics;
 pub mod watchdog;
 
 use std::path::Path;

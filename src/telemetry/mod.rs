@@ -11,6 +11,7 @@ pub mod path;
 pub mod process;
 pub mod recorder;
 pub mod rest;
+pub mod windows;
 
 pub use exchanges::ExchangeCounters;
 pub use gauges::{
@@ -21,3 +22,4 @@ pub use live::live;
 pub use logs::{LogError, LogFormat, init_logs, set_log_level};
 pub use path::{Published, path};
 pub use recorder::{recorder, upkeep};
+pub use windows::{PlugGauge, PlugGauges, statistics_gauges, window_gauges};

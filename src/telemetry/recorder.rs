@@ -91,6 +91,7 @@ fn touch() {
     touch_bridge();
     let _ = path();
     super::rest::touch();
+    super::windows::touch();
     for what in Published::ALL {
         counter!(names::PUBLISHED_TOTAL, "what" => what.as_str()).increment(0);
     }

@@ -307,6 +307,7 @@ impl World {
                 json!({ "offer": "steps", "limit": 1 }),
                 json!({ "offer": "hidden" }),
             ],
+            "catalogue.estimate" => vec![schema::query(query).expect("described").example],
             "catalogue.show" => ["facebook/feed", "x/y"].map(|endpoint| json!({ "endpoint": endpoint })).into(),
             "debit.show" => [
                 (0, "full"),

@@ -18,7 +18,7 @@ pub(super) use ledger::{bundle, checkpoint, dead, health, proof};
 pub(super) use notice::{notice_list, notice_show};
 pub(super) use offer::{claim_standing, offer_claims, offer_list, offer_show};
 pub(super) use party::{hat_show, party_list, plug_show, verify};
-pub(super) use stats::{catalogue, classes, reported, summary};
+pub(super) use stats::{catalogue, classes, estimate, reported, series, summary, window};
 
 use super::shape::{address, id};
 
