@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod connectors;
 pub mod daemon;
 pub mod domain;
 pub mod gateway;

@@ -30,6 +30,7 @@ mod onboard;
 mod org;
 pub mod out;
 mod parse;
+mod paths;
 mod platform;
 mod plug;
 mod schema;

@@ -1,6 +1,9 @@
 //! The daemon's HTTP side: metrics and health.
 
+pub mod address;
 pub mod outward;
+pub mod resolve;
+pub mod secret;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -51,6 +51,7 @@ mod nats_publish;
 mod nats_streams;
 mod notices;
 mod offers;
+mod plug_manifests;
 mod plugs;
 mod queries;
 mod query_schemas;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. A layer may import itself and what stands before it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "domain",
     "wire",
     "ledger",
@@ -17,6 +17,7 @@ const LAYERS: [&str; 15] = [
     "actors",
     "client",
     "http",
+    "connectors",
     "bridge",
     "gateway",
     "simulation",
@@ -24,8 +25,9 @@ const LAYERS: [&str; 15] = [
     "cli",
 ];
 /// Layers that a stranger's program could replace: they see no more of us than the protocol.
-const OUTSIDERS: [(&str, &[&str]); 4] = [
+const OUTSIDERS: [(&str, &[&str]); 5] = [
     ("client", &["domain", "wire", "nats", "client"]),
+    ("connectors", &["domain", "http", "connectors"]),
     ("bridge", &["domain", "wire", "config", "telemetry", "nats", "client", "http", "bridge"]),
     ("gateway", &["domain", "wire", "nats", "client", "bridge", "gateway", "http", "telemetry", "config"]),
     ("simulation", &["domain", "wire", "nats", "client", "simulation", "telemetry", "config"]),

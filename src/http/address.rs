@@ -1,5 +1,5 @@
-//! Which network addresses a HAT may have: public ones only, so that no name makes us knock at what
-//! stands behind our own firewall.
+//! Which network addresses are of the public Internet: what others name leads to no other, so that no name makes us
+//! knock at what stands behind our own firewall.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,9 +1,10 @@
 //! Names to addresses, at the moment of the connect: what is not public is taken out, whatever a name
 //! said a moment ago.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::is_public;
@@ -44,19 +45,41 @@ impl Fixed {
     }
 }
 
-/// The resolver of a door.
+/// Which addresses are gone to.
+#[derive(Debug, Clone)]
+pub enum Open {
+    /// Those of the public Internet.
+    Public,
+    /// Those, and what lies in these networks.
+    Nets(Arc<[IpNet]>),
+    /// All.
+    All,
+}
+
+impl Open {
+    /// Whether this address is gone to.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        match self {
+            Open::Public => is_public(ip),
+            // An IPv4 address inside of an IPv6 one is the same place.
+            Open::Nets(nets) => is_public(ip) || nets.iter().any(|net| net.contains(&ip.to_canonical())),
+            Open::All => true,
+        }
+    }
+}
+
+/// The resolver of a client that goes where others say.
 #[derive(Debug, Clone)]
 pub struct Guard {
     /// Asked first; the first that fits counts.
     pub fixed: Arc<[Fixed]>,
-    /// Private addresses are gone to as well.
-    pub private: bool,
+    /// Where it may lead.
+    pub open: Open,
 }
 
 impl Guard {
     fn pass(&self, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NotPublic> {
-        let kept: Vec<SocketAddr> =
-            found.into_iter().filter(|address| self.private || is_public(address.ip())).collect();
+        let kept: Vec<SocketAddr> = found.into_iter().filter(|address| self.open.has(address.ip())).collect();
         if kept.is_empty() { Err(NotPublic) } else { Ok(kept) }
     }
 }
@@ -95,15 +118,23 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_private_is_taken_out_at_the_connect() {
-        let guard = Guard { fixed: vec![Fixed::parse("in.test=10.0.0.1:1").expect("reads")].into(), private: false };
+        let guard =
+            Guard { fixed: vec![Fixed::parse("in.test=10.0.0.1:1").expect("reads")].into(), open: Open::Public };
         for name in ["in.test", "localhost"] {
             let name: Name = name.parse().expect("a name");
             let refused = guard.resolve(name).await.err().expect("refused");
             assert!(refused.downcast_ref::<NotPublic>().is_some(), "{refused}");
         }
-        let open = Guard { private: true, ..guard };
+        let open = Guard { open: Open::All, ..guard };
         let name: Name = "in.test".parse().expect("a name");
         let found: Vec<SocketAddr> = open.resolve(name).await.expect("allowed").collect();
         assert_eq!(found, ["10.0.0.1:1".parse().expect("an address")]);
+    }
+    #[test]
+    fn a_network_may_be_opened() {
+        let open = Open::Nets(Arc::new(["10.1.0.0/16".parse().expect("a network")]));
+        for (ip, expected) in [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("10.2.0.1", false), ("8.8.8.8", true)] {
+            assert_eq!(open.has(ip.parse().expect("an address")), expected, "{ip}");
+        }
     }
 }
