@@ -18,3 +18,4 @@ pub mod simulation;
 pub mod store;
 pub mod telemetry;
 pub mod wire;
+pub mod worker;

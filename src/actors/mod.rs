@@ -27,6 +27,7 @@ pub mod dispatch;
 pub mod entity;
 pub mod fatal;
 pub mod herald;
+pub mod jobs;
 pub mod kinds;
 pub mod large;
 pub mod ledger;

@@ -101,6 +101,8 @@ pub struct Shared {
     pub connections: Connections,
     /// Notices that stand.
     pub notices: super::notices::OpenNotices,
+    /// Open jobs, and which of them are to be handed out.
+    pub jobs: super::jobs::board::JobBoard,
     /// Large contents of open exchanges.
     pub large: super::large::desk::LargeDesk,
     /// What is told of the actors while they work.

@@ -43,6 +43,7 @@ mod stats;
 mod trust;
 pub mod verify;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -84,6 +85,9 @@ enum Verb {
     /// Kill an exchange again and again under load; nothing that it told may be lost
     #[command(after_help = soak::EXAMPLES)]
     Soak(soak::SoakArgs),
+    /// Take a plug's jobs, fetch what they name, and credit it to HATs
+    #[command(after_help = worker::EXAMPLES)]
+    Worker(worker::WorkerArgs),
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
@@ -184,6 +188,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::run(globals, &args),
         Verb::Bench(args) => bench::run(globals, &args),
         Verb::Soak(args) => soak::run(globals, &args),
+        Verb::Worker(args) => worker::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Actors => actors::run(globals),
         Verb::Stats(args) => stats::run(globals, &args),

@@ -14,7 +14,7 @@ use super::fail::Failure;
 use super::member::{self, MemberVerb};
 use super::{link, out, parse};
 
-mod manifest;
+pub(super) mod manifest;
 
 pub use manifest::text as manifest_text;
 
@@ -71,6 +71,37 @@ pub enum PlugVerb {
     /// Write a manifest, check it, try it on its source
     #[command(subcommand)]
     Manifest(manifest::ManifestVerb),
+    /// Show what holds for its jobs, and how those of one HAT stand
+    #[command(after_help = "Examples:\n  dex plug jobs facebook\n  dex plug jobs facebook bob.hubat.net --json")]
+    Jobs {
+        /// Its id
+        id: Id,
+        /// A HAT that has it connected
+        hat: Option<Id>,
+    },
+    /// Plan no more of its jobs until they are resumed (for the plug or an operator)
+    #[command(
+        after_help = "Examples:\n  dex plug pause-jobs facebook --key facebook.key\n  dex plug pause-jobs facebook --as operator:root --key operator.key\n\nJobs that are open go on. `dex plug resume-jobs` ends it."
+    )]
+    PauseJobs {
+        /// Its id
+        id: Id,
+    },
+    /// Plan its jobs again; what has waited is spread, not done at once (for the plug or an operator)
+    #[command(after_help = "Example:\n  dex plug resume-jobs facebook --key facebook.key")]
+    ResumeJobs {
+        /// Its id
+        id: Id,
+    },
+    /// Plan none of its jobs for a time, as when its source is down; 0s ends a hold (for the plug or an operator)
+    #[command(after_help = "Example:\n  dex plug hold-jobs facebook 30m --key facebook.key")]
+    HoldJobs {
+        /// Its id
+        id: Id,
+        /// For how long from now: at most 30d
+        #[arg(value_name = "SPAN", value_parser = parse::span)]
+        span: Duration,
+    },
     #[command(flatten)]
     Member(MemberVerb),
 }
@@ -110,6 +141,22 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
             Act { to, action: &["report"], body, usual, who: "the plug itself" }.run(globals)
         }
         PlugVerb::Manifest(verb) => manifest::run(globals, &verb),
+        PlugVerb::Jobs { id, hat } => {
+            let mut question = json!({ "plug": id });
+            if let Some(hat) = hat {
+                question["hat"] = json!(hat);
+            }
+            let answer = link::wait(link::ask(globals, "plug.jobs", &question))?;
+            if globals.json {
+                out::json(&answer)?
+            } else {
+                out::tree(&answer)?
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        PlugVerb::PauseJobs { id } => schedule(globals, id, json!({ "pause": true })),
+        PlugVerb::ResumeJobs { id } => schedule(globals, id, json!({ "pause": false })),
+        PlugVerb::HoldJobs { id, span } => schedule(globals, id, json!({ "holdSeconds": span.as_secs() })),
         PlugVerb::Member(MemberVerb::Show { id }) => {
             let answer = link::wait(link::ask(globals, "plug.show", &json!({ "plug": id })))?;
             if globals.json {
@@ -121,4 +168,11 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
         }
         PlugVerb::Member(verb) => member::run(globals, Kind::Plug, verb),
     }
+}
+
+/// Says what is to hold for all jobs of a plug.
+fn schedule(globals: &Globals, id: Id, body: Value) -> Result<ExitCode, Failure> {
+    let to = Address::new(Kind::Plug, id);
+    let usual = Some(to.clone());
+    Act { to, action: &["schedule"], body, usual, who: "the plug itself or an operator" }.run(globals)
 }

@@ -152,9 +152,11 @@ fn embedded(config: &Config, found: &mut Findings<'_>) {
 
 fn streams(config: &Config, found: &mut Findings<'_>) {
     const LEAST: i64 = 1 << 20;
-    for (key, bytes) in
-        [("streams.in_max_bytes", config.streams.in_max_bytes), ("streams.out_max_bytes", config.streams.out_max_bytes)]
-    {
+    for (key, bytes) in [
+        ("streams.in_max_bytes", config.streams.in_max_bytes),
+        ("streams.out_max_bytes", config.streams.out_max_bytes),
+        ("streams.jobs_max_bytes", config.streams.jobs_max_bytes),
+    ] {
         found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
     }
     found.unless(

@@ -60,7 +60,7 @@ Embedded { binary: String, host: String, port: u16, sync_interval: Span, websock
 section! { /// `[nats.embedded.websocket]`
 WebSocket { enabled: bool, listen: SocketAddr, origins: Vec<String> } }
 section! { /// `[streams]`
-Streams { in_max_bytes: i64, in_max_age: Span, out_max_bytes: i64, out_max_age: Span, out_max_consumers: i32 } }
+Streams { in_max_bytes: i64, in_max_age: Span, out_max_bytes: i64, out_max_age: Span, out_max_consumers: i32, jobs_max_bytes: i64 } }
 section! { /// `[limits]`
 Limits {
     body_bytes: usize, header_bytes: usize, depth: usize, records: usize, id_back: Span, id_ahead: Span,

@@ -13,6 +13,7 @@ mod explain;
 mod hats;
 mod health;
 mod history;
+mod jobs;
 mod lists;
 mod notices;
 mod offers;
@@ -63,6 +64,7 @@ enum Call {
     Bundle,
     HatShow,
     PlugShow,
+    PlugJobs,
     List(Kind),
     OfferShow,
     OfferClaims,
@@ -84,7 +86,7 @@ enum Call {
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 31] = [
+const CALLS: [(&str, Call); 32] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -92,6 +94,7 @@ const CALLS: [(&str, Call); 31] = [
     ("trust.bundle", Call::Bundle),
     ("hat.show", Call::HatShow),
     ("plug.show", Call::PlugShow),
+    ("plug.jobs", Call::PlugJobs),
     ("platform.list", Call::List(Kind::Platform)),
     ("hat.list", Call::List(Kind::Hat)),
     ("plug.list", Call::List(Kind::Plug)),
@@ -242,6 +245,7 @@ fn reply(
         Call::Bundle => return bundle::bundle(shared, bundles, body),
         Call::HatShow => hats::show(shared, body),
         Call::PlugShow => plugs::show(shared, body),
+        Call::PlugJobs => jobs::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
         Call::OfferShow => offers::show(shared, body),
         Call::OfferClaims => offers::claims(shared, body),

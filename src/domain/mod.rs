@@ -15,6 +15,7 @@ pub mod effect;
 pub mod entity;
 pub mod entry;
 pub mod event;
+mod event_reads;
 pub mod exchange;
 pub mod explain;
 pub mod fact;

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod outward;
 pub mod resolve;
+pub mod retry;
 pub mod secret;
 
 use std::net::SocketAddr;

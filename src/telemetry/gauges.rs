@@ -19,6 +19,28 @@ pub fn partition_gauges(partition: u16, open: usize, recent: usize, live: usize,
     gauge!(names::INTAKE_LAG_MESSAGES, "partition" => label).set(lag as f64);
 }
 
+/// How a worker stands.
+pub struct WorkerGauges {
+    /// Jobs under way.
+    pub running: usize,
+    /// Ids of credited records that are remembered.
+    pub remembered: usize,
+    /// Hosts that are left alone now.
+    pub paused: usize,
+    /// Whether the broker is connected.
+    pub connected: bool,
+}
+
+impl WorkerGauges {
+    /// Shows it.
+    pub fn set(&self) {
+        gauge!(names::WORKER_JOBS_RUNNING).set(self.running as f64);
+        gauge!(names::WORKER_REMEMBERED_RECORDS).set(self.remembered as f64);
+        gauge!(names::WORKER_HOSTS_PAUSED).set(self.paused as f64);
+        gauge!(names::NATS_CONNECTED).set(f64::from(u8::from(self.connected)));
+    }
+}
+
 /// How the daemon as a whole stands.
 pub struct DaemonGauges {
     /// Entries in the ledger.
@@ -55,6 +77,19 @@ impl DaemonGauges {
 pub fn large_gauges(waiting: usize, stored: u64) {
     gauge!(names::LARGE_WAITING).set(waiting as f64);
     gauge!(names::LARGE_STORED_BYTES).set(stored as f64);
+}
+
+/// Jobs that are open, and those of them that wait to be handed out.
+pub fn job_gauges(open: usize, queued: usize) {
+    gauge!(names::JOBS_OPEN).set(open as f64);
+    gauge!(names::JOBS_QUEUED).set(queued as f64);
+}
+
+/// A job has ended so many nanoseconds after it was planned; none where that is not known.
+pub fn job_ended(nanoseconds: Option<i64>) {
+    if let Some(nanoseconds) = nanoseconds {
+        metrics::histogram!(names::JOB_SECONDS).record(super::path::seconds(nanoseconds));
+    }
 }
 
 /// When the daemon started, seconds of Unix time.

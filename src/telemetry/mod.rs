@@ -15,7 +15,8 @@ pub mod windows;
 
 pub use exchanges::ExchangeCounters;
 pub use gauges::{
-    DaemonGauges, disk_gauges, health_gauges, large_gauges, partition_gauges, process_gauges, start_gauge,
+    DaemonGauges, WorkerGauges, disk_gauges, health_gauges, job_ended, job_gauges, large_gauges, partition_gauges,
+    process_gauges, start_gauge,
 };
 pub use health::{Check, Health};
 pub use live::live;

@@ -77,6 +77,10 @@ metrics_table! {
     DELIVERIES_PARKED_TOTAL = "dex_deliveries_parked_total", Counter, None, "Times a delivery or a request was kept back, because its recipient was suspended or had no key in force.";
     PUBLISHING_STALLS_TOTAL = "dex_publishing_stalls_total", Counter, Some("why"), "Times that publishing to DEX_OUT had to wait: the stream full, the broker busy or unreachable.";
     NOTICES_TOTAL = "dex_notices_total", Counter, Some("what"), "Notices that were posted and that ended, and HATs that one was published to, listed for, or passed over for.";
+    JOBS_TOTAL = "dex_jobs_total", Counter, Some("what"), "Jobs that were planned, went on, and ended, by how.";
+    JOBS_OPEN = "dex_jobs_open", Gauge, None, "Jobs that have not ended, whether workers have them or not.";
+    JOBS_QUEUED = "dex_jobs_queued", Gauge, None, "Open jobs that wait to be handed to workers: for their plug's pace, its hold or room in DEX_JOBS.";
+    JOB_SECONDS = "dex_job_seconds", Histogram, None, "From the planning of a job to its end.";
     EFFECTS_FAILED_TOTAL = "dex_effects_failed_total", Counter, Some("what"), "Effects that could not leave.";
     ACTORS_LIVE = "dex_actors_live", Gauge, Some("partition"), "Live entity actors.";
     ACTOR_EXITS_TOTAL = "dex_actor_exits_total", Counter, Some("why"), "Entity actors that ended, by why.";
@@ -97,6 +101,14 @@ metrics_table! {
     BRIDGE_PULLS_TOTAL = "dex_bridge_pulls_total", Counter, Some("result"), "Pulls answered for HATs over HTTP, by how.";
     BRIDGE_DEBITS_TOTAL = "dex_bridge_debits_total", Counter, Some("what"), "Data debits proposed on HATs over HTTP, and decisions of their owners told to the exchange.";
     BRIDGE_FAULTS_TOTAL = "dex_bridge_faults_total", Counter, Some("kind"), "Calls to HATs over HTTP that failed, by kind.";
+    WORKER_JOBS_TOTAL = "dex_worker_jobs_total", Counter, Some("result"), "Jobs that a worker had, by how they ended there.";
+    WORKER_JOBS_RUNNING = "dex_worker_jobs_running", Gauge, None, "Jobs under way at a worker.";
+    WORKER_PAGE_SECONDS = "dex_worker_page_seconds", Histogram, None, "Time to fetch one page of a source, without waits for a place.";
+    WORKER_FAULTS_TOTAL = "dex_worker_faults_total", Counter, Some("error"), "Pages that could not be fetched, each try, by why.";
+    WORKER_RECORDS_TOTAL = "dex_worker_records_total", Counter, Some("fate"), "Records of fetched pages, by what became of them.";
+    WORKER_REMEMBERED_RECORDS = "dex_worker_remembered_records", Gauge, None, "Ids of credited records that a worker remembers, so as not to send them again.";
+    WORKER_TOKENS_TOTAL = "dex_worker_tokens_total", Counter, Some("result"), "Access tokens that were asked for by a refresh token.";
+    WORKER_HOSTS_PAUSED = "dex_worker_hosts_paused", Gauge, None, "Hosts of sources that are left alone for a while.";
     NATS_CONNECTED = "dex_nats_connected", Gauge, None, "1 while the broker is connected, else 0.";
     NATS_RECONNECTS_TOTAL = "dex_nats_reconnects_total", Counter, None, "Times the broker's connection was lost and made again.";
     NATS_SLOW_CONSUMERS_TOTAL = "dex_nats_slow_consumers_total", Counter, None, "Times the broker's client dropped messages because we read too slowly; intake reads them again.";

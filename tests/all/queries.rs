@@ -201,6 +201,7 @@ impl Exchange {
             bounds: Bounds::default(),
             registry,
             notices: Default::default(),
+            jobs: Default::default(),
             large: Default::default(),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),

@@ -72,6 +72,7 @@ pub fn opened(hat: u32, direction: Direction, endpoints: &[(&str, u32)]) -> Open
         bytes_out: 10,
         endpoints,
         large: None,
+        job: None,
         dropped: pii::Dropped::default(),
         without_pii: false,
     }

@@ -13,6 +13,8 @@ mod hat_debits;
 mod health;
 mod history;
 mod ids;
+mod jobs;
+mod jobs_laws;
 mod keys;
 mod large;
 mod laws;

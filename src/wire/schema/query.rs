@@ -22,7 +22,7 @@ pub struct QuerySchema {
 }
 
 /// Every query of the protocol.
-pub const QUERIES: [(&str, &str); 31] = [
+pub const QUERIES: [(&str, &str); 32] = [
     ("health", "who the exchange is, its keys, whether it is ready"),
     ("exchange.trace", "every step of one exchange"),
     ("exchange.explain", "why a message would be accepted or refused now"),
@@ -30,6 +30,7 @@ pub const QUERIES: [(&str, &str); 31] = [
     ("trust.bundle", "the signed list of who may take part"),
     ("hat.show", "a HAT: standing, connections, debits"),
     ("plug.show", "a plug: manifest, history, connections, health"),
+    ("plug.jobs", "the jobs of a plug, and how those of one HAT stand"),
     ("platform.list", "platforms, by pages"),
     ("hat.list", "HATs, by pages"),
     ("plug.list", "plugs, by pages"),
@@ -92,6 +93,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
         }
         "hat.show" => (question::ids(&["hat"]), answer::hat_show(), hat()),
         "plug.show" => (question::ids(&["plug"]), answer::plug_show(), json!({"plug": "facebook"})),
+        "plug.jobs" => (question::jobs(), answer::plug_jobs(), json!({"plug": "facebook", "hat": "bob.hubat.net"})),
         "platform.list" => list(Kind::Platform),
         "hat.list" => list(Kind::Hat),
         "plug.list" => list(Kind::Plug),

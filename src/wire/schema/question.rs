@@ -29,6 +29,11 @@ pub(super) fn ids(names: &[&str]) -> Value {
     object(names, names.iter().map(|name| ((*name).to_owned(), id())).collect::<serde_json::Map<_, _>>().into())
 }
 
+/// Jobs of a plug, and of one HAT.
+pub(super) fn jobs() -> Value {
+    object(&["plug"], json!({"plug": id(), "hat": or_null(id())}))
+}
+
 pub(super) fn verify() -> Value {
     object(
         &["party"],
