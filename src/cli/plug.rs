@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::domain::plug::Manifest;
 use crate::domain::{Address, Id, Kind};
 
 use super::act::Act;
@@ -15,12 +14,16 @@ use super::fail::Failure;
 use super::member::{self, MemberVerb};
 use super::{link, out, parse};
 
+pub(super) mod manifest;
+
+pub use manifest::text as manifest_text;
+
 /// What can be done with a plug.
 #[derive(Debug, Subcommand)]
 pub enum PlugVerb {
     /// Register a plug, signed with the key that it brings; it waits for approval
     #[command(
-        after_help = "Examples:\n  dex plug register facebook --name 'Facebook plug' --namespace facebook --key facebook.key\n  dex plug register facebook --name 'Facebook plug' --manifest @facebook.json --key facebook.key\n\nThe manifest says what the plug acquires and how personal each field is: `dex schema plug.register` shows one."
+        after_help = "Examples:\n  dex plug register facebook --name 'Facebook plug' --namespace facebook --key facebook.key\n  dex plug register facebook --name 'Facebook plug' --manifest @facebook.toml --key facebook.key\n\nThe manifest says what the plug acquires and how personal each field is: `dex plug manifest new` writes one."
     )]
     Register {
         /// Its id
@@ -31,7 +34,7 @@ pub enum PlugVerb {
         /// The namespace that it writes; its id when not given
         #[arg(long)]
         namespace: Option<String>,
-        /// Its manifest as JSON: @FILE, - for stdin, or the text itself
+        /// Its manifest as TOML or JSON: @FILE, - for stdin, or the text itself
         #[arg(long, value_name = "BODY")]
         manifest: Option<String>,
     },
@@ -65,6 +68,9 @@ pub enum PlugVerb {
         #[arg(long, value_name = "TEXT")]
         error: Option<String>,
     },
+    /// Write a manifest, check it, try it on its source
+    #[command(subcommand)]
+    Manifest(manifest::ManifestVerb),
     /// Show what holds for its jobs, and how those of one HAT stand
     #[command(after_help = "Examples:\n  dex plug jobs facebook\n  dex plug jobs facebook bob.hubat.net --json")]
     Jobs {
@@ -112,7 +118,7 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
             let to = Address::new(Kind::Plug, id);
             let mut body = json!({ "key": key, "name": name, "namespace": namespace });
             if let Some(manifest) = manifest {
-                body["manifest"] = read(&manifest)?;
+                body["manifest"] = manifest::register(&manifest)?;
             }
             let usual = Some(to.clone());
             Act { to, action: &["register"], body, usual, who: "the plug itself" }.run(globals)
@@ -134,6 +140,7 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
             let usual = Some(to.clone());
             Act { to, action: &["report"], body, usual, who: "the plug itself" }.run(globals)
         }
+        PlugVerb::Manifest(verb) => manifest::run(globals, &verb),
         PlugVerb::Jobs { id, hat } => {
             let mut question = json!({ "plug": id });
             if let Some(hat) = hat {
@@ -168,12 +175,4 @@ fn schedule(globals: &Globals, id: Id, body: Value) -> Result<ExitCode, Failure>
     let to = Address::new(Kind::Plug, id);
     let usual = Some(to.clone());
     Act { to, action: &["schedule"], body, usual, who: "the plug itself or an operator" }.run(globals)
-}
-
-/// Reads and checks a manifest before anything is sent.
-fn read(manifest: &str) -> Result<Value, Failure> {
-    let manifest: Value = serde_json::from_slice(&parse::body(manifest)?)
-        .map_err(|error| Failure::Usage(format!("the manifest is no JSON: {error}")))?;
-    Manifest::read(&manifest).map_err(|fault| Failure::Finding(format!("refused at {fault}")))?;
-    Ok(manifest)
 }

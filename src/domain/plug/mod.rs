@@ -7,7 +7,7 @@ mod manifest;
 
 pub use connection::{Asked, CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
 pub use health::{Health, JobReport};
-pub use manifest::{ENDPOINTS_MAX, EndpointOf, Manifest, ManifestFault};
+pub use manifest::{ENDPOINTS_MAX, EndpointOf, MANIFEST_BYTES_MAX, Manifest, ManifestFault};
 
 use serde::{Deserialize, Serialize};
 
