@@ -186,7 +186,13 @@ async fn the_console_works_by_keys_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_says_what_it_has_and_what_it_lacks() {
-    let gateway = Gateway::start();
+    let mut gateway = Gateway::start();
+    // When it is started again it is where it was.
+    let file = gateway.exchange.path("dex.toml");
+    let text = std::fs::read_to_string(&file).expect("written at the start");
+    let (before, own) = text.split_once("[gateway]").expect("a section");
+    let address = gateway.url.strip_prefix("http://").expect("an address");
+    std::fs::write(&file, format!("{before}[gateway]{}", own.replacen("127.0.0.1:0", address, 1))).expect("written");
     let root = gateway.account("root", &["Master"]).await;
     let eve = gateway.account("eve", &["Developer"]).await;
     let mut browser = Browser::start();
@@ -249,7 +255,7 @@ async fn every_page_says_what_it_has_and_what_it_lacks() {
     // Away: it says so, keeps trying, and goes on by itself.
     browser.eval("location.hash = '#/'");
     browser.until("document.querySelector('#stream')?.textContent === 'live'");
-    browser.offline(true);
+    gateway.exchange.kill();
     browser.until("document.querySelector('#stream').textContent.startsWith('interrupted')");
     browser.eval("location.hash = '#/ledger'");
     browser.until("document.querySelector('.failure')?.dataset.kind === 'away'");
@@ -258,7 +264,7 @@ async fn every_page_says_what_it_has_and_what_it_lacks() {
         true
     );
     browser.until("document.getElementById('away').hidden === false");
-    browser.offline(false);
+    gateway.exchange.restart();
     browser.until("document.querySelector('#verdict.good') !== null");
     browser.until("document.getElementById('away').hidden === true");
     assert_eq!(
