@@ -195,6 +195,7 @@ impl Exchange {
             registry,
             notices: Default::default(),
             large: Default::default(),
+            board: dex::actors::board::Board::new(1),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,
