@@ -57,7 +57,10 @@ impl Partition {
             handed.push(hand(recipient, asks, self.now, self.shared.bounds.stride));
             works_of.push((entity, works));
         }
+        let messages = works_of.iter().map(|(_, works)| works.len()).sum();
+        self.shared.board.handed(self.number, messages);
         let answers = join_all(handed).await;
+        self.shared.board.answered(self.number, messages);
         let mut broken = Vec::new();
         for ((entity, works), result) in works_of.into_iter().zip(answers) {
             let mut works = works.into_iter();

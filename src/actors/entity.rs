@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -28,6 +29,8 @@ pub struct Batch {
     pub asks: Vec<Ask>,
     /// The partition's now.
     pub now: Timestamp,
+    /// When it was put into the mailbox.
+    pub handed: Instant,
 }
 
 /// What one ask led to.
@@ -150,6 +153,7 @@ impl<E: Entity + Unpin + 'static> Handler<Batch> for EntityActor<E> {
     type Result = MessageResult<Batch>;
 
     fn handle(&mut self, batch: Batch, ctx: &mut Self::Context) -> Self::Result {
+        crate::telemetry::path().mailbox_seconds.record(batch.handed.elapsed().as_secs_f64());
         let mut answers = Vec::with_capacity(batch.asks.len());
         for ask in &batch.asks {
             match guarded(&self.shared, &self.address, &mut self.state, ask, batch.now) {

@@ -133,7 +133,10 @@ pub async fn start(
         let shared = Arc::clone(&shared);
         SnapshotActor::start_in_arbiter(&persistence.handle(), move |_| SnapshotActor::new(shared))
     };
-    let stats = StatsActor::start_in_arbiter(&outlets.handle(), |_| StatsActor::new());
+    let stats = {
+        let shared = Arc::clone(&shared);
+        StatsActor::start_in_arbiter(&outlets.handle(), move |_| StatsActor::new(shared))
+    };
     let dispatch = {
         let shared = Arc::clone(&shared);
         let connect = connect.clone();
@@ -161,6 +164,7 @@ pub async fn start(
         .await?
     };
 
+    shared.board.watch_dispatch(dispatch.downgrade());
     let neighbours = Neighbours { ledger: ledger.clone(), dispatch, stats };
     let works: Vec<Arbiter> = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
     let mut drained = Vec::new();

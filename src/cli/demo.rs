@@ -141,7 +141,7 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
         folder.path.display()
     ));
     if let Some(gateway) = &exchange.gateway {
-        show.say(&format!("REST is at http://{gateway}/api/docs"));
+        show.say(&format!("the console is at http://{gateway}/console, REST at http://{gateway}/api/docs"));
     }
     let nats = exchange.nats.clone();
     let played = tokio::select! {

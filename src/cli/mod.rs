@@ -4,6 +4,7 @@
 
 mod account;
 mod act;
+mod actors;
 mod app;
 pub mod args;
 mod bench;
@@ -38,6 +39,7 @@ mod serve;
 mod sign;
 mod snapshot;
 mod soak;
+mod stats;
 mod trust;
 pub mod verify;
 mod watch;
@@ -89,6 +91,12 @@ enum Verb {
     /// Follow what the exchange does, a line a second
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
+    /// The exchange's actors: how many live, were restarted, are quarantined
+    #[command(after_help = actors::EXAMPLES)]
+    Actors,
+    /// What happened in the last minute, 5 minutes, hour, day and 30 days
+    #[command(after_help = stats::EXAMPLES)]
+    Stats(stats::StatsArgs),
     /// Send any message and wait for its outcome
     #[command(after_help = send::EXAMPLES)]
     Send(message::MessageArgs),
@@ -182,6 +190,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Soak(args) => soak::run(globals, &args),
         Verb::Worker(args) => worker::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
+        Verb::Actors => actors::run(globals),
+        Verb::Stats(args) => stats::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),
         Verb::Config(verb) => config::run(globals, &verb),

@@ -3,6 +3,7 @@
 //! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
 //! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
 
+mod actors;
 mod ask;
 mod bundle;
 mod classes;
@@ -23,6 +24,7 @@ mod stats;
 mod steps;
 mod trace;
 mod trust;
+mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,12 +77,16 @@ enum Call {
     Reported,
     Catalogue,
     Classes,
+    Window,
+    Series,
+    Estimate,
     NoticeList,
     NoticeShow,
+    Actors,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 28] = [
+const CALLS: [(&str, Call); 32] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -105,16 +111,21 @@ const CALLS: [(&str, Call); 28] = [
     ("dead.list", Call::Dead),
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
+    ("stats.window", Call::Window),
+    ("stats.series", Call::Series),
     ("stats.catalogue", Call::Catalogue),
     ("catalogue.show", Call::Classes),
+    ("catalogue.estimate", Call::Estimate),
     ("notice.list", Call::NoticeList),
     ("notice.show", Call::NoticeShow),
+    ("actors.show", Call::Actors),
 ];
 
 /// Answers queries and broadcasts statistics and trust bundles until told to stop.
 pub async fn serve(shared: Arc<Shared>, bundles: Arc<Bundles>, link: Link, stop: CancellationToken) {
     let started = Instant::now();
-    let broadcast = tokio::spawn(stats::broadcast(Arc::clone(&shared), link.client.clone(), stop.clone()));
+    let pulse = tokio::spawn(stats::pulse(Arc::clone(&shared), link.client.clone(), stop.clone()));
+    let broadcast = tokio::spawn(windows::broadcast(Arc::clone(&shared), link.client.clone(), stop.clone()));
     let trust = {
         let (bundles, shared) = (Arc::clone(&bundles), Arc::clone(&shared));
         let (client, stop) = (link.client.clone(), stop.clone());
@@ -135,7 +146,7 @@ pub async fn serve(shared: Arc<Shared>, bundles: Arc<Bundles>, link: Link, stop:
             () = stop.cancelled() => {}
         }
     }
-    for (what, task) in [("statistics", broadcast), ("trust bundles", trust)] {
+    for (what, task) in [("the pulse", pulse), ("statistics", broadcast), ("trust bundles", trust)] {
         if let Err(error) = task.await {
             tracing::error!(%error, what, "a broadcast has died");
         }
@@ -245,10 +256,14 @@ fn reply(
         Call::Dead => dead::list(shared, body),
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
+        Call::Window => windows::window(shared, body),
+        Call::Series => windows::series(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),
+        Call::Estimate => reports::estimate(shared, body),
         Call::Classes => classes::show(shared, body),
         Call::NoticeList => notices::list(shared, body),
         Call::NoticeShow => notices::show(shared, body),
+        Call::Actors => actors::show(shared, body),
     };
     bounded(answer)
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::broker::Broker;
 use super::carry;
 use super::{housekeeping, identity, queries, settings};
+use crate::actors::board::Board;
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
@@ -25,9 +26,9 @@ use crate::actors::kinds;
 use crate::actors::large::desk::LargeDesk;
 use crate::actors::notices::OpenNotices;
 use crate::actors::registry::Registry;
-use crate::actors::reported::ReportedByHats;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
+use crate::actors::statistics::LiveStatistics;
 use crate::config::Config;
 use crate::domain::fact::Fact;
 use crate::domain::{Address, Id, Kind, Registration, RegistryView as _, Standing, Timestamp};
@@ -121,11 +122,12 @@ impl Running {
             origin: origin.as_str().into(),
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
-            reported: ReportedByHats::default(),
+            statistics: LiveStatistics::default(),
             connections: Connections::default(),
             notices: OpenNotices::default(),
             jobs: JobBoard::default(),
             large: LargeDesk::default(),
+            board: Board::new(lanes.len()),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -144,6 +146,8 @@ impl Running {
             signer,
         });
         let mut beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
+        super::statistics::begin(&shared, settings::statistics(&config), &beginning.recent)
+            .context("the statistics")?;
         beginning.jobs_bytes = config.streams.jobs_max_bytes;
         beginning.large = settings::large(&config).map(|bounds| (bounds, state.join("large")));
 
@@ -153,6 +157,7 @@ impl Running {
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
+        actix::spawn(super::statistics::gauges(Arc::clone(&shared), stop.clone()));
         let bundles = Arc::new(settings::bundles(&config));
         actix::spawn(queries::serve(Arc::clone(&shared), bundles, link, stop.clone()));
         if let Some(carry) = carry {
@@ -189,6 +194,11 @@ impl Running {
         &self.nats_url
     }
 
+    /// Where participants connect over WebSocket, when the embedded broker takes them.
+    pub fn websocket_url(&self) -> Option<&str> {
+        self.broker.as_ref().and_then(Broker::websocket_url)
+    }
+
     /// Where metrics and health are served.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
@@ -197,6 +207,12 @@ impl Running {
     /// Where the REST gateway listens, when it is on.
     pub fn gateway_address(&self) -> Option<SocketAddr> {
         self.gateway.as_ref().map(|gateway| gateway.address)
+    }
+
+    /// The address of the console, when it is served.
+    pub fn console(&self) -> Option<String> {
+        let address = self.gateway_address().filter(|_| self.config.gateway.console)?;
+        Some(format!("http://{address}{}", gateway::console::PATH))
     }
 
     /// Handles shared by all actors.
@@ -331,7 +347,6 @@ fn begin(
     for (party, registration) in shared.db.registrations().context("the registrations")? {
         shared.registry.set(party, registration);
     }
-    shared.reported.begin(&shared.db).context("what HATs have reported")?;
     shared.connections.begin(&shared.db).context("the connections of plugs")?;
     shared.jobs.begin(&shared.db).context("the open jobs")?;
     let open = shared.db.open_rows().context("the open exchanges")?;
@@ -340,7 +355,6 @@ fn begin(
     for stored in shared.reader.scan(shared.db.known_through()) {
         let sealed = sealed(shared, stored.context("the ledger")?).context("the ledger")?;
         shared.registry.fold(&sealed.entry);
-        shared.reported.fold(&sealed.entry);
         shared.notices.fold(&sealed);
         shared.jobs.replay(&sealed.entry);
         recent.push(sealed);

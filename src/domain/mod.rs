@@ -35,6 +35,7 @@ pub mod records;
 pub mod registration;
 pub mod report;
 pub mod seal;
+pub mod statistics;
 pub mod time;
 pub mod tree;
 pub mod verdict;

@@ -85,6 +85,7 @@ impl ExchangeCounters {
 
     /// Counts one committed entry.
     pub fn count(&mut self, entry: &Entry) {
+        super::live().count(entry);
         match &entry.event {
             Event::Held { .. } | Event::Fetching(_) => bump(&self.status, Status::Pending, 1),
             Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => {

@@ -5,10 +5,13 @@ use std::time::Instant;
 use metrics::{counter, gauge};
 
 use super::health::{Health, STUCK_AFTER};
+use super::live::PartitionFigures;
 use super::names;
 
 /// Gauges of one partition.
 pub fn partition_gauges(partition: u16, open: usize, recent: usize, live: usize, lag: u64) {
+    let now = PartitionFigures { open: open as u64, lag, live: live as u64 };
+    super::live().partition(partition, now);
     let label = partition.to_string();
     gauge!(names::OPEN_EXCHANGES, "partition" => label.clone()).set(open as f64);
     gauge!(names::RECENT_IDS, "partition" => label.clone()).set(recent as f64);
@@ -59,6 +62,7 @@ pub struct DaemonGauges {
 impl DaemonGauges {
     /// Shows it.
     pub fn set(&self) {
+        super::live().daemon(self.tree_size, self.quarantined, self.connected);
         gauge!(names::LEDGER_TREE_SIZE).set(self.tree_size as f64);
         gauge!(names::SPOOL_BYTES).set(self.spool_bytes as f64);
         gauge!(names::TAIL_ENTRIES).set(self.tail as f64);
@@ -102,6 +106,14 @@ pub fn disk_gauges(ledger: std::io::Result<u64>, free: std::io::Result<u64>) {
             Err(error) => tracing::debug!(name, %error, "the room on disk is not known"),
         }
     }
+}
+
+/// What this process has used, as the system counts it.
+pub fn process_gauges() {
+    let me = std::process::id();
+    let (now, _) = super::process::memory_mib(me);
+    gauge!(names::RESIDENT_BYTES).set(now * 1024.0 * 1024.0);
+    counter!(names::CPU_SECONDS_TOTAL).absolute(super::process::cpu(me).as_secs());
 }
 
 /// How the daemon is at `now`. Set when somebody looks, so that a part that is stuck cannot keep it from

@@ -16,6 +16,8 @@ pub struct PathMetrics {
     pub verify_seconds: Histogram,
     /// [`names::DECIDE_SECONDS`].
     pub decide_seconds: Histogram,
+    /// [`names::MAILBOX_SECONDS`].
+    pub mailbox_seconds: Histogram,
     /// [`names::ENTITY_LOADS_TOTAL`].
     pub loads: Counter,
     outcome_seconds: Histogram,
@@ -81,6 +83,7 @@ impl PathMetrics {
             intake_batch: histogram!(names::INTAKE_BATCH_SIZE),
             verify_seconds: histogram!(names::VERIFY_SECONDS),
             decide_seconds: histogram!(names::DECIDE_SECONDS),
+            mailbox_seconds: histogram!(names::MAILBOX_SECONDS),
             loads: counter!(names::ENTITY_LOADS_TOTAL),
             outcome_seconds: histogram!(names::OUTCOME_SECONDS),
             deliveries: published(Published::Delivery),
@@ -96,6 +99,7 @@ impl PathMetrics {
     /// A first outcome left `nanoseconds` after its message was stored.
     pub fn outcome(&self, nanoseconds: i64) {
         self.outcome_seconds.record(seconds(nanoseconds));
+        super::live().outcome(nanoseconds);
     }
 
     /// Something was published.

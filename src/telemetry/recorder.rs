@@ -15,7 +15,7 @@ use super::path::Published;
 use super::{ExchangeCounters, path};
 
 /// Buckets of durations, seconds.
-const SECONDS: &[f64] = &[
+pub(super) const SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
     300.0, 3600.0,
 ];
@@ -96,6 +96,7 @@ fn touch() {
     touch_outsiders();
     let _ = path();
     super::rest::touch();
+    super::windows::touch();
     for what in Published::ALL {
         counter!(names::PUBLISHED_TOTAL, "what" => what.as_str()).increment(0);
     }

@@ -3,6 +3,7 @@
 mod apps;
 mod bridges;
 mod bundles;
+mod catalogue;
 mod claims;
 mod classes;
 mod debits;
@@ -29,6 +30,7 @@ mod plugs;
 mod reasons;
 mod registry;
 mod reports;
+mod statistics;
 mod suspended;
 mod total;
 mod world;

@@ -346,7 +346,8 @@ fn subjects() -> Value {
     })
 }
 
-fn check(file: &str, value: &Value) {
+/// Holds a file of vectors against `value`, what this code computes; or writes it.
+pub(crate) fn check(file: &str, value: &Value) {
     let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
     if std::env::var_os("DEX_WRITE_VECTORS").is_some() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, array, count, counts, digest, entry, flag, or_null, party_address, string, time, uuid};
+use super::{answer, array, count, counts, digest, entry, flag, or_null, party_address, statement, string, time, uuid};
 use crate::domain::{Reason, Status};
 
 fn status() -> Value {
@@ -17,7 +17,10 @@ fn reason() -> Value {
 pub fn trace() -> Value {
     answer(
         json!({"exchange": uuid(), "steps": array(step()), "treeSize": count()}),
-        json!({"status": status(), "reason": reason(), "truncated": flag()}),
+        json!({
+            "status": status(), "reason": reason(), "truncated": flag(), "statements": array(statement()),
+            "checkpoint": string(),
+        }),
     )
 }
 
