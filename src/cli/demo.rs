@@ -123,7 +123,15 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
     let show = Show::new(as_json);
 
     show.say("starting the exchange: dex serve with its own nats-server");
-    let settings = [("gateway.enabled", "true"), ("gateway.admin", "true"), ("gateway.listen", "127.0.0.1:0")];
+    // A demo reserves no more of the disk than it may need.
+    let settings = [
+        ("gateway.enabled", "true"),
+        ("gateway.admin", "true"),
+        ("gateway.listen", "127.0.0.1:0"),
+        ("streams.in_max_bytes", "536870912"),
+        ("streams.out_max_bytes", "1073741824"),
+        ("large.store_bytes", "1073741824"),
+    ];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let mut exchange = Exchange::start_with(&folder.path, ORIGIN, OPERATOR, &operator.public(), &settings).await?;
     show.say(&format!(

@@ -27,7 +27,7 @@ pub struct Manners {
 #[derive(Debug, Default)]
 struct Standing {
     failures: u32,
-    /// A failure of a call that began before this was of the same moment as the last one.
+    /// A failure of a call that began by then is of the same moment as the last one.
     counted: Option<Instant>,
     until: Option<Instant>,
 }
@@ -83,7 +83,7 @@ impl Host {
     /// that were under way together count as one.
     pub fn failed(&self, began: Instant, now: Instant, jitter: f64) {
         let mut standing = self.standing();
-        if standing.counted.is_some_and(|counted| began < counted) {
+        if standing.counted.is_some_and(|counted| began <= counted) {
             return;
         }
         standing.counted = Some(now);

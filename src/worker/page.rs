@@ -159,6 +159,8 @@ mod tests {
                 .all(|body| body.text.len() <= BODY_BYTES && serde_json::from_slice::<Value>(&body.text).is_ok())
         );
         let many: Vec<SourceRecord> = (0..BODY_RECORDS + 1).map(|n| record(&n.to_string(), json!(n))).collect();
-        assert_eq!(bodies(&job(), "fitbit/activity", &many, |_| false).bodies[1].ids.len(), 1);
+        let cut = bodies(&job(), "fitbit/activity", &many, |_| false);
+        assert_eq!(cut.bodies.iter().map(|body| body.ids.len()).sum::<usize>(), BODY_RECORDS + 1);
+        assert!(cut.bodies.len() > 1 && cut.bodies.iter().all(|body| body.text.len() <= BODY_BYTES));
     }
 }

@@ -71,7 +71,11 @@ async fn a_token_is_renewed_once_by_many_and_again_when_it_is_refused() {
     let asked = (0..20).map(|n| bench.token(if n % 2 == 0 { &one } else { &two }, None));
     let got: HashSet<_> = futures_util::future::join_all(asked).await.into_iter().collect();
     assert_eq!(got, HashSet::from([Ok("access-canary-1".to_owned())]));
-    assert_eq!((bench.source.tokens().given, bench.source.tokens().refused), (1, 0));
+    let told = {
+        let tokens = bench.source.tokens();
+        (tokens.given, tokens.refused)
+    };
+    assert_eq!(told, (1, 0));
     // A source that refuses it is heard once, whoever tells it.
     let refused = Secret::new("access-canary-1");
     let asked = (0..6).map(|n| bench.token(if n % 2 == 0 { &one } else { &two }, Some(&refused)));
