@@ -43,8 +43,8 @@ fn of(bucket: &Bucket) -> [(&'static str, f64); 26] {
         (names::WINDOW_CLAIMS_CONFIRMED, figure("claims", "confirmed")),
         (names::WINDOW_DEBITS_ENABLED, figure("debits", "enabled")),
         (names::WINDOW_DEBITS_DISABLED, figure("debits", "disabled")),
-        (names::WINDOW_JOBS_DONE, figure("jobs", "done")),
-        (names::WINDOW_JOBS_FAILED, figure("jobs", "failed")),
+        (names::WINDOW_JOBS_DONE, figure("jobsReported", "done")),
+        (names::WINDOW_JOBS_FAILED, figure("jobsReported", "failed")),
         (names::WINDOW_REPORTED_IN_VALUES, figure("reported.values", "in")),
         (names::WINDOW_REPORTED_OUT_VALUES, figure("reported.values", "out")),
     ]

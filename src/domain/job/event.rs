@@ -76,6 +76,22 @@ pub struct JobFailure {
 }
 
 impl JobStep {
+    /// The steps as words, in their order.
+    pub const WORDS: [&str; 7] = ["planned", "progressed", "done", "failed", "dead", "lapsed", "over"];
+
+    /// Which of [`JobStep::WORDS`] it is.
+    pub const fn place(&self) -> usize {
+        match self {
+            JobStep::Planned { .. } => 0,
+            JobStep::Progressed { .. } => 1,
+            JobStep::Done { .. } => 2,
+            JobStep::Failed { .. } => 3,
+            JobStep::Dead { .. } => 4,
+            JobStep::Lapsed { .. } => 5,
+            JobStep::Over => 6,
+        }
+    }
+
     /// Whether the job is over with this.
     pub const fn ends(&self) -> bool {
         !matches!(self, JobStep::Planned { .. } | JobStep::Progressed { .. })

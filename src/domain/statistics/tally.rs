@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::entry::Entry;
 use crate::domain::event::{Direction, Event};
+use crate::domain::job::JobStep;
 use crate::domain::pii::Class;
 use crate::domain::report::StatsKind;
 use crate::domain::verdict::{Reason, Status};
@@ -19,6 +20,7 @@ const DIRECTIONS: [&str; 4] = ["credit", "release", "pull", "other"];
 const CLAIMS: [&str; 7] = ["wanted", "reserved", "refused", "confirmed", "lapsed", "withdrawn", "completed"];
 const DEBITS: [&str; 5] = ["proposed", "enabled", "disabled", "rolled", "ended"];
 const PARTIES: [&str; 7] = ["registered", "approved", "suspended", "resumed", "retired", "connected", "disconnected"];
+/// Jobs as plugs report them; those that the exchange plans itself are counted by their steps.
 const JOBS: [&str; 2] = ["done", "failed"];
 const NOTICES: [&str; 3] = ["posted", "told", "ended"];
 const VALUES: [&str; 4] = ["in", "out", "repeated", "unreadable"];
@@ -38,7 +40,8 @@ const CLAIM: usize = DROPPED + PERSONAL.len();
 const DEBIT: usize = CLAIM + CLAIMS.len();
 const PARTY: usize = DEBIT + DEBITS.len();
 const JOB: usize = PARTY + PARTIES.len();
-const NOTICE: usize = JOB + JOBS.len();
+const JOB_STEP: usize = JOB + JOBS.len();
+const NOTICE: usize = JOB_STEP + JobStep::WORDS.len();
 const DEAD: usize = NOTICE + NOTICES.len();
 const REPORTED_EVENTS: usize = DEAD + 1;
 const REPORTED_VALUES: usize = REPORTED_EVENTS + KINDS;
@@ -61,7 +64,8 @@ static NAMES: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
     names.extend(CLAIMS.map(|what| ("claims", what)));
     names.extend(DEBITS.map(|what| ("debits", what)));
     names.extend(PARTIES.map(|what| ("parties", what)));
-    names.extend(JOBS.map(|what| ("jobs", what)));
+    names.extend(JOBS.map(|what| ("jobsReported", what)));
+    names.extend(JobStep::WORDS.map(|what| ("jobs", what)));
     names.extend(NOTICES.map(|what| ("notices", what)));
     names.push(("deadLetters", "kept"));
     names.extend(StatsKind::ALL.map(|kind| ("reported.events", kind.as_str())));
@@ -181,6 +185,7 @@ impl Tally {
                 self.bump(JOB, u64::from(report.done));
                 (JOB + 1, u64::from(report.failed))
             }
+            Event::Job(event) => (JOB_STEP + event.step.place(), 1),
             Event::NoticePosted(_) => (NOTICE, 1),
             Event::NoticeTold { told, .. } => (NOTICE + 1, u64::from(told.sent) + u64::from(told.listed)),
             Event::NoticeEnded { .. } => (NOTICE + 2, 1),
@@ -280,7 +285,8 @@ mod tests {
             (CLAIM, ("claims", "wanted")),
             (DEBIT, ("debits", "proposed")),
             (PARTY, ("parties", "registered")),
-            (JOB, ("jobs", "done")),
+            (JOB, ("jobsReported", "done")),
+            (JOB_STEP, ("jobs", "planned")),
             (NOTICE, ("notices", "posted")),
             (DEAD, ("deadLetters", "kept")),
             (REPORTED_EVENTS, ("reported.events", "inbound")),

@@ -59,7 +59,7 @@ fn figures() -> Value {
         json!({
             "exchanges": groups, "rejections": counts(), "disputes": counts(), "unauthenticated": counts(),
             "records": counts(), "bytes": counts(), "fieldsDropped": counts(), "claims": counts(), "debits": counts(),
-            "parties": counts(), "jobs": counts(), "notices": counts(), "deadLetters": counts(), "reported": groups,
+            "parties": counts(), "jobs": counts(), "jobsReported": counts(), "notices": counts(), "deadLetters": counts(), "reported": groups,
         }),
         json!({}),
     )
