@@ -178,7 +178,7 @@ impl Partition {
                     );
                 }
             }
-            Answer::Nothing => {}
+            Answer::Wait(_) | Answer::Nothing => {}
         }
     }
 
@@ -225,7 +225,7 @@ impl Partition {
             }
             Ok(Decision::Repeat) => return self.book(work.clone(), Answer::Repeat, decided),
             Ok(Decision::Anonymous(reason)) => return self.book(work.clone(), Answer::Anonymous(reason), decided),
-            Ok(Decision::Nothing) => return,
+            Ok(Decision::Nothing | Decision::Wait(_)) => return,
             Err(_) => return self.book(work.clone(), Answer::Anonymous(Reason::Internal), decided),
         }
         let dead = Event::DeadLetter {

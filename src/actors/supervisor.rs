@@ -216,7 +216,7 @@ pub async fn hand(recipient: Recipient<Batch>, asks: Vec<Ask>, now: Timestamp, s
     let mut rest = asks.into_iter().peekable();
     while rest.peek().is_some() {
         let asks: Vec<Ask> = rest.by_ref().take(stride).collect();
-        let sent = recipient.send(Batch { asks, now });
+        let sent = recipient.send(Batch { asks, now, handed: std::time::Instant::now() });
         match tokio::time::timeout(ANSWER_WITHIN, sent).await {
             Ok(Ok(answers)) => {
                 all.panicked = answers.panicked;

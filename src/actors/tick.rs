@@ -149,6 +149,7 @@ impl Partition {
                         cause: None,
                         deadline: None,
                         pull: None,
+                        job: None,
                         stored_at: self.now,
                     },
                     known: Known::New,

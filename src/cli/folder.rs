@@ -28,6 +28,11 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// For a verb whose own arguments name it.
+    pub fn named(dir: Option<PathBuf>, config: Option<PathBuf>, dex_key: Option<Key>) -> Self {
+        Folder { dir, config, dex_key, verifier: None }
+    }
+
     /// Where it is.
     ///
     /// # Errors

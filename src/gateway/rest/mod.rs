@@ -1,4 +1,4 @@
-//! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
+//! The exchange's own REST, under `/api/v1/`, `/api/trust/` and `/api/stats/`.
 
 mod about;
 mod actors;
@@ -13,6 +13,7 @@ mod notices;
 mod orgs;
 mod parties;
 mod plugs;
+mod stats;
 mod trust;
 
 use super::endpoint::Endpoint;
@@ -34,6 +35,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         about::endpoints(),
         actors::endpoints(),
         dead::endpoints(),
+        stats::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -3,6 +3,7 @@
 mod actors;
 mod debit;
 mod exchange;
+mod job;
 mod ledger;
 mod notice;
 mod offer;
@@ -14,11 +15,12 @@ use serde_json::{Value, json};
 pub(super) use actors::actors;
 pub(super) use debit::{debit_list, debit_show};
 pub(super) use exchange::{explain, trace};
+pub(super) use job::plug_jobs;
 pub(super) use ledger::{bundle, checkpoint, dead, health, proof};
 pub(super) use notice::{notice_list, notice_show};
 pub(super) use offer::{claim_standing, offer_claims, offer_list, offer_show};
 pub(super) use party::{hat_show, party_list, plug_show, verify};
-pub(super) use stats::{catalogue, classes, reported, summary};
+pub(super) use stats::{catalogue, classes, estimate, reported, series, summary, window};
 
 use super::shape::{address, id};
 

@@ -37,6 +37,8 @@ fn step() -> Value {
             "delivery": uuid(), "deadline": time(), "openedAt": time(), "digestIn": digest(), "digestOut": digest(),
             "countIn": count(), "countOut": count(), "bytesIn": count(), "bytesOut": count(), "dropped": dropped(),
             "parts": array(part), "verdict": {"enum": ["accepted", "refused", "returned"]},
+            "plug": string(), "endpoint": string(), "job": uuid(), "attempt": count(), "endsAt": time(),
+            "records": count(), "nextAt": or_null(time()), "error": string(), "until": time(), "why": string(),
             "kinds": counts(), "repeated": count(), "unreadable": count(),
         }),
     )
