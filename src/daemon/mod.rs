@@ -53,7 +53,7 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
         websocket = running.websocket_url(),
         http = %running.http_address(),
         gateway = running.gateway_address().map(tracing::field::display),
-        console = running.console(),
+        console = running.console().map(tracing::field::display),
         tree_size = running.shared().reader.tree_size(),
         "ready"
     );

@@ -123,7 +123,7 @@ async fn a_path_is_proven_in_the_browser_and_no_lie_passes() {
 
     // A browser whose WebCrypto has no Ed25519 goes by the library that comes with the page, to the same verdicts.
     browser.before(
-        "const key = crypto.subtle.importKey.bind(crypto.subtle); crypto.subtle.importKey = (form, data, algorithm, ...more) => \
+        "const key = crypto.subtle?.importKey.bind(crypto.subtle); if (key) crypto.subtle.importKey = (form, data, algorithm, ...more) => \
          algorithm === 'Ed25519' ? Promise.reject(new DOMException('no', 'NotSupportedError')) : key(form, data, algorithm, ...more);",
     );
     browser.open("about:blank");
