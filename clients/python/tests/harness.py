@@ -23,6 +23,15 @@ STEPS: dict[str, Any] = {
     "bundle": {"name": "steps", "bundle": {"steps": {"endpoints": [{"endpoint": "fitbit/steps"}]}}},
 }
 
+# The broker reserves what streams and buckets may take: little, so that a full disk is no hindrance.
+SMALL = """[streams]
+in_max_bytes = 67108864
+out_max_bytes = 67108864
+[limits]
+large_content_bytes = 8388608
+[large]
+store_bytes = 33554432"""
+
 
 def steps(n: int) -> list[dict[str, Any]]:
     return [{"endpoint": "fitbit/steps", "data": {"steps": n}}]
@@ -83,10 +92,12 @@ async def _ready(daemon: asyncio.subprocess.Process) -> str:
     assert daemon.stderr is not None
     said = []
     while line := await daemon.stderr.readline():
+        said.append(line.decode())
+        if not line.startswith(b"{"):
+            continue  # what it says when it cannot start is plain text
         fields = json.loads(line)["fields"]
         if fields["message"] == "ready":
             return str(fields["nats"])
-        said.append(line.decode())
     raise AssertionError("the daemon ended: " + "".join(said))
 
 
@@ -143,7 +154,7 @@ async def exchange(nats: str = "[nats.embedded]\nport = 0") -> AsyncIterator[Exc
         (folder / "dex.toml").write_text(
             f'[exchange]\norigin = "dex.test"\nstate_dir = {json.dumps(str(folder / "state"))}\n'
             f'[[operator]]\nname = "main"\nkeys = ["{operator.public_key}"]\n'
-            f'{nats}\n[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n'
+            f'{nats}\n{SMALL}\n[http]\nlisten = "127.0.0.1:0"\n[log]\nformat = "json"\n'
         )
         daemon = await asyncio.create_subprocess_exec(
             DEX, "serve", "--config", str(folder / "dex.toml"), cwd=ROOT, stderr=asyncio.subprocess.PIPE,

@@ -19,6 +19,9 @@ export const ROOT = resolve(PACKAGE, "../..");
 /** The program under test. */
 export const DEX = process.env["DEX_BINARY"] ?? join(ROOT, "target/debug/dex");
 
+/** The broker reserves what streams and buckets may take: little, so that a full disk is no hindrance. */
+const SMALL = "[streams]\nin_max_bytes = 67108864\nout_max_bytes = 67108864\n[limits]\nlarge_content_bytes = 8388608\n[large]\nstore_bytes = 33554432";
+
 /** A running exchange with the operator `operator:main`. */
 export class Exchange {
   #child: ChildProcess | undefined;
@@ -36,7 +39,7 @@ export class Exchange {
     const config = [
       `[exchange]\norigin = "dex.test"\nstate_dir = ${JSON.stringify(join(folder, "state"))}`,
       `[[operator]]\nname = "main"\nkeys = ["${operator.publicKey}"]`,
-      nats, more, `[http]\nlisten = "127.0.0.1:0"`, `[log]\nformat = "json"`,
+      nats, more, SMALL, `[http]\nlisten = "127.0.0.1:0"`, `[log]\nformat = "json"`,
     ];
     await writeFile(join(folder, "dex.toml"), config.join("\n"));
     const child = spawn(DEX, ["serve", "--config", join(folder, "dex.toml")], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
@@ -44,12 +47,18 @@ export class Exchange {
     process.once("exit", () => child.kill("SIGKILL"));
     process.once("SIGTERM", () => process.exit(143));
     const said: string[] = [];
-    const ready = new Promise<{ nats: string; websocket?: string }>((done, fail) => {
+    const ready = new Promise<{ nats: string; websocket?: string }>((done, failed) => {
       const late = setTimeout(() => fail(new Error(`not ready: ${said.join("\n")}`)), 60_000);
+      const fail = (error: Error): void => {
+        clearTimeout(late);
+        failed(error);
+      };
       child.once("error", fail);
       child.once("exit", (code) => fail(new Error(`ended with ${code}: ${said.join("\n")}`)));
       createInterface({ input: child.stderr }).on("line", (line) => {
         said.push(line);
+        // What it says when it cannot start is plain text.
+        if (!line.startsWith("{")) return;
         const { fields } = JSON.parse(line) as { fields: { message: string; nats: string; websocket?: string } };
         if (fields.message !== "ready") return;
         clearTimeout(late);
