@@ -10,6 +10,7 @@ mod bench;
 mod bridge;
 mod bundle;
 mod catalogue;
+mod collect;
 mod config;
 mod dead;
 mod debit;
@@ -31,6 +32,7 @@ pub mod out;
 mod parse;
 mod platform;
 mod plug;
+mod pull;
 mod schema;
 mod send;
 mod serve;
@@ -114,6 +116,12 @@ enum Verb {
     /// Data acquirers
     #[command(subcommand)]
     Org(org::OrgVerb),
+    /// Receive what debits let out, into files or a table, each record once, with receipts
+    #[command(after_help = collect::EXAMPLES)]
+    Collect(Box<collect::CollectArgs>),
+    /// Ask a HAT for values under a debit, and take them
+    #[command(after_help = pull::EXAMPLES)]
+    Pull(pull::PullArgs),
     /// Data debits, the right under which records leave a HAT
     #[command(subcommand)]
     Debit(debit::DebitVerb),
@@ -186,6 +194,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::App(verb) => app::run(globals, verb),
         Verb::Bridge(verb) => bridge::run(globals, verb),
         Verb::Org(verb) => org::run(globals, verb),
+        Verb::Collect(args) => collect::run(globals, &args),
+        Verb::Pull(args) => pull::run(globals, &args),
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Bundle(verb) => bundle::run(globals, &verb),
         Verb::Catalogue(verb) => catalogue::run(globals, verb),

@@ -19,6 +19,7 @@ mod cli_bridge;
 mod cli_classes;
 mod cli_live;
 mod client;
+mod collect;
 mod disk;
 mod examples;
 mod exchanges;
