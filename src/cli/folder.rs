@@ -28,6 +28,11 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Whether it is named, not left to the configuration.
+    pub fn is_named(&self) -> bool {
+        self.dir.is_some()
+    }
+
     /// Where it is.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub mod out;
 mod parse;
 mod platform;
 mod plug;
+mod progress;
 mod pull;
 mod schema;
 mod send;
@@ -39,6 +40,7 @@ mod serve;
 mod sign;
 mod snapshot;
 mod soak;
+mod top;
 mod trust;
 pub mod verify;
 mod watch;
@@ -83,7 +85,10 @@ enum Verb {
     /// Kill an exchange again and again under load; nothing that it told may be lost
     #[command(after_help = soak::EXAMPLES)]
     Soak(soak::SoakArgs),
-    /// Follow what the exchange does, a line a second
+    /// See how the exchange does: rates, lag, reasons, how long the steps take, redrawn every second
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopArgs),
+    /// Follow what the exchange does: a line a second, or its exchanges one by one
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
     /// Send any message and wait for its outcome
@@ -183,6 +188,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::run(globals, &args),
         Verb::Bench(args) => bench::run(globals, &args),
         Verb::Soak(args) => soak::run(globals, &args),
+        Verb::Top(args) => top::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),

@@ -18,6 +18,9 @@ use crate::support::large::{PATIENCE, content};
 use crate::support::nats_server::TestServer;
 use crate::support::postgres::Postgres;
 
+/// Room on the broker that is enough here, and little of the disk.
+const SMALL: &str = "[streams]\nin_max_bytes = 67108864\nout_max_bytes = 268435456\n[large]\nstore_bytes = 67108864\n[limits]\nlarge_content_bytes = 16777216\n";
+
 /// An exchange with one HAT that lets an organisation have its posts.
 struct Study {
     exchange: Exchange,
@@ -29,7 +32,7 @@ struct Study {
 impl Study {
     async fn start() -> Study {
         let broker = TestServer::start();
-        let exchange = Exchange::on(&broker);
+        let exchange = Exchange::tuned(&broker, SMALL);
         let cast = Cast::new(exchange.client().await, 1).await;
         let (signer, public) = exchange.key("study");
         let org = cast.operator.speaking(address("org:study"), signer);
@@ -101,9 +104,9 @@ fn records(release: u32) -> String {
 async fn load(study: &Study, releases: u32) -> BTreeMap<u32, u32> {
     let one = |release: u32| async move {
         let mut order = study.release(records(release));
-        if release % 10 == 0 {
+        if release.is_multiple_of(10) {
             // Some end before a collector that was killed is back.
-            order = order.settle_within(Duration::from_secs(1));
+            order = order.settle_within(Duration::from_secs(2));
         }
         let end = study.giver().conclude(order, Duration::from_secs(100)).await.expect("ended");
         (release, end.last[0].outcome.status)
@@ -245,7 +248,7 @@ async fn rows_of_an_exchange_that_ends_otherwise_leave_the_table_again() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     // Its receipts are not heard for now.
     study.cast.operator.suspend(study.org.party()).await.expect("suspended");
-    let sink = ["--postgres", &url, "--table", "feed", "--create"];
+    let sink = ["--postgres", &url, "--table", "feed", "--create", "--again-after", "1s"];
     let mut child = study.command(&["collect"], &sink).stderr(Stdio::null()).spawn().expect("it starts");
     let rows = || postgres.ask(&["select count(*) from feed".to_owned()])[0].clone();
     let until = |wanted: &'static str| {
@@ -271,6 +274,26 @@ async fn rows_of_an_exchange_that_ends_otherwise_leave_the_table_again() {
     study.collect(&sink, 1).await;
     assert_eq!(study.status(bad.outcome.exchange).await, "disputed");
     assert_eq!(rows(), "0");
+}
+
+#[tokio::test]
+async fn a_database_that_wants_tls_is_spoken_to_over_it_and_must_show_a_certificate() {
+    let study = Study::start().await;
+    let (postgres, port, root) = Postgres::encrypted();
+    let sent = study.giver().send(study.release(records(2))).await.expect("accepted");
+    let url = |mode: &str| format!("postgres://judge@127.0.0.1:{port}/postgres?sslmode={mode}");
+    for (mode, says) in [("disable", "no pg_hba.conf entry"), ("require", "certificate")] {
+        let output = study.run(&["collect"], &["--postgres", &url(mode), "--table", "feed", "--create"]).await;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        assert!(told.contains(says), "{told}");
+    }
+    let root = root.to_str().expect("a plain path");
+    let url = url("require");
+    let told = study.collect(&["--postgres", &url, "--table", "feed", "--create", "--postgres-ca", root], 0).await;
+    assert_eq!(told["records"], 3, "{told}");
+    assert_eq!(study.status(sent.outcome.exchange).await, "settled");
+    assert_eq!(postgres.ask(&["select count(*) from feed".to_owned()]), ["3"]);
 }
 
 #[tokio::test]

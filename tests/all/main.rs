@@ -62,6 +62,7 @@ mod supervision;
 mod suspension;
 mod systemd;
 mod tidy;
+mod top;
 mod trust;
 mod trust_bundle;
 mod verify;

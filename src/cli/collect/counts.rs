@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Deliveries that came, each once.
+    /// Deliveries that came, each once, and those that were kept before and not done with.
     pub deliveries: u64,
     /// Exchanges that have settled: all their records are in the sink.
     pub settled: u64,

@@ -19,7 +19,7 @@ use super::piece::{Content, Piece};
 use super::sink::{Sink, SinkError, Turn};
 use crate::client::{Client, ClientError, Delivery, Item, ids};
 use crate::domain::event::Verdict;
-use crate::domain::{Digest, Records};
+use crate::domain::{Digest, Reason, Records};
 
 /// Large contents that are downloaded at a time.
 const DOWNLOADS: usize = 2;
@@ -106,6 +106,7 @@ impl Engine {
             last: Instant::now(),
         };
         for piece in unresolved {
+            engine.counts.deliveries += 1;
             engine.receipt(piece, None);
         }
         engine
@@ -259,7 +260,8 @@ impl Engine {
         self.quiet.push(Box::pin(async move {
             match delivery.refuse(&why).await {
                 Ok(_) => Closed::Refused,
-                Err(ClientError::Refused(_)) => Closed::Late,
+                // What passes brings the delivery again.
+                Err(ClientError::Refused(refusal)) if refusal.reason == Reason::WrongState => Closed::Late,
                 Err(_) => Closed::Unanswered,
             }
         }));

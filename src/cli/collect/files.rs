@@ -142,6 +142,7 @@ impl Files {
                 }
                 if let (Some(asked), Some(columns)) = (&asked, &columns)
                     && asked != columns
+                    && mark.length > 0
                 {
                     return Err(SinkError(format!(
                         "{} has other columns than asked for: a table keeps its heading; begin another file",
@@ -151,7 +152,10 @@ impl Files {
             }
         }
         let form = place.form;
-        let columns = columns.or(asked);
+        if let Some(asked) = asked.filter(|asked| columns.as_ref() != Some(asked)) {
+            journal.append(&[Entry::Columns(asked.clone())]).map_err(at(&path))?;
+            columns = Some(asked);
+        }
         let output = Output::open(place, columns, mark).map_err(|error| SinkError(error.to_string()))?;
         known.prune(now);
         let mut files = Files { large, journal, compact_at: COMPACT_BYTES, party, form, output, kept, known };
