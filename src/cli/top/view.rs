@@ -221,7 +221,7 @@ fn foot_line(model: &Model) -> Line<'_> {
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
     let lines: Vec<Line<'_>> = HELP.iter().map(|(keys, what)| Line::raw(format!(" {keys:<22}{what}"))).collect();
-    let (width, height) = (78.min(area.width), (HELP.len() as u16 + 4).min(area.height));
+    let (width, height) = (78.min(area.width), (HELP.len() as u16 + 2).min(area.height));
     let at = Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height);
     frame.render_widget(Clear, at);
     let block =

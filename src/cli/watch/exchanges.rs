@@ -121,22 +121,26 @@ pub fn step(leaf: u64, entry: &Entry, rights: &mut Rights) -> Option<Step> {
             step.authority = rights.of.get(exchange).cloned();
         }
         Event::LateReceipt { .. } | Event::Fanned { .. } => {}
-        Event::Rejected { .. } => step.authority = Some(asked_for(&cause?.subject)?),
+        Event::Rejected { .. } => {
+            let (to, authority) = asked_for(&cause?.subject)?;
+            (step.to, step.authority) = (Some(to), Some(authority));
+        }
         _ => return None,
     }
     Some(step)
 }
 
-/// The right that a refused message named; none when it was to move nothing.
-fn asked_for(subject: &str) -> Option<String> {
+/// Who was addressed by a refused message, and the right that it named; none when it was to move nothing.
+fn asked_for(subject: &str) -> Option<(String, String)> {
     let parsed = subject::parse(subject).ok()?;
     let object = || Id::from_token(parsed.object?).ok();
-    match parsed.verb {
-        "credit" => Some(format!("plug:{}", object()?)),
-        "release" | "pull" => Some(format!("debit:{}", object()?)),
-        "data" | "recall" | "receipt" => Some(parsed.verb.to_owned()),
-        _ => None,
-    }
+    let right = match parsed.verb {
+        "credit" => format!("plug:{}", object()?),
+        "release" | "pull" => format!("debit:{}", object()?),
+        "data" | "recall" | "receipt" => parsed.verb.to_owned(),
+        _ => return None,
+    };
+    Some((parsed.addressed.to_string(), right))
 }
 
 impl Step {
@@ -229,9 +233,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_shown_when_it_was_to_move_something() {
-        assert_eq!(asked_for("dex.v1.in.hat.bob_hubat_net.credit.facebook").as_deref(), Some("plug:facebook"));
-        assert_eq!(asked_for("dex.v1.in.hat.bob.release.acme_steps").as_deref(), Some("debit:acme.steps"));
-        assert_eq!(asked_for("dex.v1.in.hat.bob.data").as_deref(), Some("data"));
+        let of = |to: &str, right: &str| Some((to.to_owned(), right.to_owned()));
+        assert_eq!(asked_for("dex.v1.in.hat.bob_hubat_net.credit.facebook"), of("hat:bob.hubat.net", "plug:facebook"));
+        assert_eq!(asked_for("dex.v1.in.hat.bob.release.acme_steps"), of("hat:bob", "debit:acme.steps"));
+        assert_eq!(asked_for("dex.v1.in.hat.bob.data"), of("hat:bob", "data"));
         assert_eq!(asked_for("dex.v1.in.hat.bob.plug-connect.facebook"), None);
         assert_eq!(asked_for("rubbish"), None);
     }
