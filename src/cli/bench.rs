@@ -2,7 +2,6 @@
 
 mod clocks;
 mod figures;
-mod process;
 mod round;
 
 use std::path::PathBuf;

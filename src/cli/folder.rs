@@ -33,6 +33,11 @@ impl Folder {
         self.dir.is_some()
     }
 
+    /// For a verb whose own arguments name it.
+    pub fn named(dir: Option<PathBuf>, config: Option<PathBuf>, dex_key: Option<Key>) -> Self {
+        Folder { dir, config, dex_key, verifier: None }
+    }
+
     /// Where it is.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod account;
 mod act;
+mod actors;
 mod app;
 pub mod args;
 mod bench;
@@ -30,6 +31,7 @@ mod onboard;
 mod org;
 pub mod out;
 mod parse;
+mod paths;
 mod platform;
 mod plug;
 mod progress;
@@ -40,10 +42,12 @@ mod serve;
 mod sign;
 mod snapshot;
 mod soak;
+mod stats;
 mod top;
 mod trust;
 pub mod verify;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -88,9 +92,18 @@ enum Verb {
     /// See how the exchange does: rates, lag, reasons, how long the steps take, redrawn every second
     #[command(after_help = top::EXAMPLES)]
     Top(top::TopArgs),
+    /// Take a plug's jobs, fetch what they name, and credit it to HATs
+    #[command(after_help = worker::EXAMPLES)]
+    Worker(worker::WorkerArgs),
     /// Follow what the exchange does: a line a second, or its exchanges one by one
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
+    /// The exchange's actors: how many live, were restarted, are quarantined
+    #[command(after_help = actors::EXAMPLES)]
+    Actors,
+    /// What happened in the last minute, 5 minutes, hour, day and 30 days
+    #[command(after_help = stats::EXAMPLES)]
+    Stats(stats::StatsArgs),
     /// Send any message and wait for its outcome
     #[command(after_help = send::EXAMPLES)]
     Send(message::MessageArgs),
@@ -188,8 +201,11 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::run(globals, &args),
         Verb::Bench(args) => bench::run(globals, &args),
         Verb::Soak(args) => soak::run(globals, &args),
+        Verb::Worker(args) => worker::run(globals, &args),
         Verb::Top(args) => top::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
+        Verb::Actors => actors::run(globals),
+        Verb::Stats(args) => stats::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),
         Verb::Config(verb) => config::run(globals, &verb),

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::actors::kinds;
-use crate::domain::{Event, Kind, Registration};
+use crate::domain::{Event, Kind, Registration, Timestamp};
 use crate::ledger::{LedgerError, LedgerReader, Stored};
 use crate::nats::partition_of;
 use crate::store::{REBUILD_BATCH, Rebuilt, RegistryFold, Sealed, StateDb, StoreError, rebuild};
@@ -146,6 +146,7 @@ fn sealed(stored: Result<Stored, LedgerError>, partitions: u16) -> Result<Sealed
     let partition = partition_of(&entry.entity.id.to_token(), u32::from(partitions));
     Ok(Sealed {
         leaf: stored.leaf,
+        committed: Timestamp(stored.time_ns),
         partition: u16::try_from(partition)?,
         entry,
         spool: stored.spool.map(|spool| (spool.segment, spool.offset, spool.len)),

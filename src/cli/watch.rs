@@ -69,7 +69,7 @@ async fn watch(globals: &Globals, args: &WatchArgs) -> Result<ExitCode, Failure>
     }
     let unavailable = |error: &dyn std::fmt::Display| Failure::Unavailable(error.to_string());
     let link = connect.open().await.map_err(|error| unavailable(&error))?;
-    let topic = subject::broadcast("stats");
+    let topic = subject::broadcast("pulse");
     let mut stats = link.client.subscribe(topic.clone()).await.map_err(|error| unavailable(&error))?;
     let silence = globals.timeout.max(Duration::from_secs(3));
     let mut last: Option<Value> = None;

@@ -7,6 +7,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 use super::names;
 use super::path::seconds;
 use crate::domain::event::Direction;
+use crate::domain::job::JobStep;
 use crate::domain::pii::Class;
 use crate::domain::{Entry, Event, Reason, Status};
 
@@ -22,6 +23,7 @@ pub struct ExchangeCounters {
     settle: Histogram,
     registry: Counter,
     notices: [Counter; 5],
+    jobs: [Counter; 7],
     dead: Counter,
 }
 
@@ -34,6 +36,21 @@ const PERSONAL: [Class; 3] = [Class::Quasi, Class::Direct, Class::Special];
 
 /// What is counted of notices: those posted, HATs published to, listed for and passed over, those ended.
 const NOTICES: [&str; 5] = ["posted", "published", "listed", "passed", "ended"];
+
+/// What is counted of jobs, in the order of their steps.
+const JOBS: [&str; 7] = ["planned", "progressed", "done", "failed", "dead", "lapsed", "over"];
+
+const fn place_of(step: &JobStep) -> usize {
+    match step {
+        JobStep::Planned { .. } => 0,
+        JobStep::Progressed { .. } => 1,
+        JobStep::Done { .. } => 2,
+        JobStep::Failed { .. } => 3,
+        JobStep::Dead { .. } => 4,
+        JobStep::Lapsed { .. } => 5,
+        JobStep::Over => 6,
+    }
+}
 
 fn by_reason(name: &'static str) -> BTreeMap<Reason, Counter> {
     Reason::ALL.into_iter().map(|reason| (reason, counter!(name, "reason" => reason.as_str()))).collect()
@@ -61,12 +78,14 @@ impl ExchangeCounters {
             settle: histogram!(names::SETTLE_SECONDS),
             registry: counter!(names::REGISTRY_EVENTS_TOTAL),
             notices: NOTICES.map(|what| counter!(names::NOTICES_TOTAL, "what" => what)),
+            jobs: JOBS.map(|what| counter!(names::JOBS_TOTAL, "what" => what)),
             dead: counter!(names::DEAD_LETTERS_TOTAL),
         }
     }
 
     /// Counts one committed entry.
     pub fn count(&mut self, entry: &Entry) {
+        super::live().count(entry);
         match &entry.event {
             Event::Held { .. } | Event::Fetching(_) => bump(&self.status, Status::Pending, 1),
             Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => {
@@ -110,6 +129,7 @@ impl ExchangeCounters {
                 }
             }
             Event::NoticeEnded { .. } => self.notices[4].increment(1),
+            Event::Job(event) => self.jobs[place_of(&event.step)].increment(1),
             Event::Fanned { .. } | Event::RecallRequested { .. } | Event::LateReceipt { .. } => {}
             _ => self.registry.increment(1),
         }

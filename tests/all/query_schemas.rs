@@ -279,7 +279,7 @@ impl World {
         let of_hats = || hats.iter().map(|hat| json!({ "hat": hat })).collect::<Vec<_>>();
         let proof = |party: &str| json!({ "party": party, "proof": true, "at": dex::client::ids::now() });
         match query {
-            "exchange.trace" => self.exchanges.iter().map(|it| json!({ "id": it })).collect(),
+            "exchange.trace" => self.exchanges.iter().map(|it| json!({ "id": it, "proof": true })).collect(),
             "exchange.explain" => {
                 let credit = schema::query(query).expect("described").example;
                 let mut formless = credit.clone();
@@ -307,6 +307,7 @@ impl World {
                 json!({ "offer": "steps", "limit": 1 }),
                 json!({ "offer": "hidden" }),
             ],
+            "catalogue.estimate" => vec![schema::query(query).expect("described").example],
             "catalogue.show" => ["facebook/feed", "x/y"].map(|endpoint| json!({ "endpoint": endpoint })).into(),
             "debit.show" => [
                 (0, "full"),

@@ -83,6 +83,7 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         to: to.clone(),
         delivery,
         pull: None,
+        job: None,
         since: ask.since,
         skip: ask.skip,
         limit: ask.limit,

@@ -112,6 +112,7 @@ fn opened(fetching: &Fetching, facts: &Facts) -> Opened {
         to: fetching.to.clone(),
         delivery: fetching.delivery,
         pull: None,
+        job: None,
         since: None,
         limit: None,
         skip: None,
