@@ -56,6 +56,7 @@ impl Source {
             bytes_out: 512,
             endpoints: vec![(endpoint.into(), 2)],
             large: None,
+            job: None,
             dropped: Dropped::default(),
             without_pii: false,
         };
@@ -82,6 +83,7 @@ impl Source {
             reply: None,
             want: None,
             pull: None,
+            job: None,
             body: Digest::of(b""),
         };
         let entry = |event| Entry {

@@ -86,6 +86,7 @@ fn inspect(globals: &Globals, folder: &Folder) -> Result<ExitCode, Failure> {
         "rows": rows,
         "registrations": db.registrations().map_err(failure)?.len(),
         "openExchanges": db.open_rows().map_err(failure)?.len(),
+        "statisticsRows": db.statistics_rows().map_err(failure)?,
     });
     if globals.json {
         out::json(&value)?;

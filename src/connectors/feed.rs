@@ -223,7 +223,7 @@ mod tests {
         ] {
             match read(bad.as_bytes(), &Shape::default()) {
                 Err(FetchError::Malformed(told)) => assert!(!told.contains("hunter2"), "{told}"),
-                other => panic!("{:.80}: {other:?}", bad),
+                other => panic!("{bad:.80}: {other:?}"),
             }
         }
         // Entities of a document's own are not followed.

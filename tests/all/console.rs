@@ -1,10 +1,11 @@
 //! The console in a real browser: it moves with the exchange, works by keys alone, says how it is when something is empty,
 //! forbidden or away, keeps to its policy and to its budget, at the width of a phone and of a desk, light and dark.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dex::client::Order;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::gateway_live::keep_all;
 use crate::support::browser::{Browser, CONTRAST};
@@ -19,29 +20,48 @@ const INTERACTIVE_MS: f64 = 1000.0;
 /// What one reads by: each kind of text that a page has.
 const TEXTS: &str = "'h1, h2, h3, p, a, button, dt, dd, th, td, li, label, summary, small, code, b, .chip, .quiet'";
 
-/// Credits one after the other until the test is over.
-fn busy(cast: &Cast) -> tokio::task::JoinHandle<()> {
-    let (plug, hat) = (cast.plug.clone(), cast.hat(0));
-    tokio::spawn(async move {
-        loop {
-            let order = Order::credit(&hat, &id("facebook"), RECORD);
-            plug.conclude(order, Duration::from_secs(60)).await.expect("settled");
+/// Sets a flag when the test is over, also when it fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Credits one after the other, each settled, until the flag is set; on a thread of its own, for the browser's test waits
+/// without letting others run.
+fn busy(gateway: &Gateway, over: &AtomicBool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let cast = Cast::new(gateway.exchange.client().await, 1).await;
+        let _keeps = keep_all(cast.hats[0].clone());
+        while !over.load(Ordering::Relaxed) {
+            let order = Order::credit(&cast.hat(0), &id("facebook"), RECORD);
+            cast.plug.conclude(order, Duration::from_secs(60)).await.expect("settled");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-    })
+    });
 }
 
 fn no_complaint(browser: &Browser) {
     assert_eq!(browser.complaints, Vec::<String>::new(), "nothing to complain of");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_overview_moves_and_keeps_its_budget() {
     let gateway = Gateway::start();
-    let cast = Cast::new(gateway.exchange.client().await, 1).await;
-    let (_keeps, _busy) = (keep_all(cast.hats[0].clone()), busy(&cast));
-    gateway.account("ann", &["ViewDataStats"]).await;
-    let ann = gateway.login("ann").await;
+    let ann = gateway.account("ann", &["ViewDataStats"]).await;
+    let (_, document) = gateway.get("/api/openapi.json", None).await;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _ends = Ends(&over);
+        scope.spawn(|| busy(&gateway, &over));
+        look_at_the_overview(&gateway, &ann, &document);
+    });
+}
+
+fn look_at_the_overview(gateway: &Gateway, ann: &str, document: &Value) {
     let mut browser = Browser::start();
     for (width, height) in SIZES {
         for dark in [false, true] {
@@ -88,7 +108,6 @@ async fn the_overview_moves_and_keeps_its_budget() {
     browser
         .until("document.querySelector('[aria-label^=\"Intake\"]').getAttribute('aria-label').includes('live actors')");
     // Rolling windows where this build keeps them; without them no trace of any.
-    let (_, document) = gateway.get("/api/openapi.json", None).await;
     if document["paths"].get("/api/stats/window").is_some() {
         browser.until("document.querySelectorAll('section:has(#window) tbody tr').length > 3");
         browser.eval("const choice = document.querySelector('#window'); choice.value = '1h'; choice.dispatchEvent(new Event('change'))");
@@ -117,7 +136,7 @@ async fn the_overview_moves_and_keeps_its_budget() {
     assert!(best <= INTERACTIVE_MS, "{best} ms");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_console_works_by_keys_alone() {
     let gateway = Gateway::start();
     let _cast = Cast::new(gateway.exchange.client().await, 1).await;
@@ -184,9 +203,15 @@ async fn the_console_works_by_keys_alone() {
     no_complaint(&browser);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn every_page_says_what_it_has_and_what_it_lacks() {
-    let gateway = Gateway::start();
+    let mut gateway = Gateway::start();
+    // When it is started again it is where it was.
+    let file = gateway.exchange.path("dex.toml");
+    let text = std::fs::read_to_string(&file).expect("written at the start");
+    let (before, own) = text.split_once("[gateway]").expect("a section");
+    let address = gateway.url.strip_prefix("http://").expect("an address");
+    std::fs::write(&file, format!("{before}[gateway]{}", own.replacen("127.0.0.1:0", address, 1))).expect("written");
     let root = gateway.account("root", &["Master"]).await;
     let eve = gateway.account("eve", &["Developer"]).await;
     let mut browser = Browser::start();
@@ -249,7 +274,7 @@ async fn every_page_says_what_it_has_and_what_it_lacks() {
     // Away: it says so, keeps trying, and goes on by itself.
     browser.eval("location.hash = '#/'");
     browser.until("document.querySelector('#stream')?.textContent === 'live'");
-    browser.offline(true);
+    gateway.exchange.kill();
     browser.until("document.querySelector('#stream').textContent.startsWith('interrupted')");
     browser.eval("location.hash = '#/ledger'");
     browser.until("document.querySelector('.failure')?.dataset.kind === 'away'");
@@ -258,7 +283,7 @@ async fn every_page_says_what_it_has_and_what_it_lacks() {
         true
     );
     browser.until("document.getElementById('away').hidden === false");
-    browser.offline(false);
+    gateway.exchange.restart();
     browser.until("document.querySelector('#verdict.good') !== null");
     browser.until("document.getElementById('away').hidden === true");
     assert_eq!(

@@ -60,7 +60,7 @@ fn verdict(browser: &mut Browser) -> String {
     browser.eval("document.querySelector('#verdict').textContent").as_str().expect("text").to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_path_is_proven_in_the_browser_and_no_lie_passes() {
     let gateway = Gateway::start();
     let cast = Cast::new(gateway.exchange.client().await, 1).await;
@@ -138,7 +138,7 @@ async fn a_path_is_proven_in_the_browser_and_no_lie_passes() {
     assert_eq!(browser.complaints, Vec::<String>::new(), "nothing to complain of");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_ledger_page_proves_leaves_and_that_the_ledger_only_grew() {
     let gateway = Gateway::start();
     let cast = Cast::new(gateway.exchange.client().await, 1).await;

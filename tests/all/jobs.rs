@@ -135,6 +135,27 @@ fn dex(exchange: &Exchange, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dex")).args(arguments).args(["--url", &exchange.nats]).output().expect("runs")
 }
 
+/// Jobs of `plug:fitbit` for three HATs: one that is done, one that failed, one that is open; then the plug is held. The
+/// ids of the messages that it took.
+pub async fn of_each_kind(plug: &Client, hats: &[Client]) -> Vec<Value> {
+    let mut told = Vec::new();
+    let mut jobs: Vec<Uuid> = Vec::new();
+    for hat in hats {
+        hat.plug_connect(&id("fitbit")).await.expect("connected");
+        let wanted = Order::job(&hat.party().id, &id("fitbit"), &JobWord::wanted(Some("feed".into())));
+        told.push(hat.send(wanted).await.expect("wanted"));
+        let job = shown(plug, hat, "feed").await["job"].clone();
+        jobs.push(job.as_str().expect("a job").parse().expect("a UUID"));
+    }
+    let later = JobWord { retry_after_seconds: Some(3600), ..JobWord::failed(jobs[1], JobError::RateLimited) };
+    for (hat, word) in hats.iter().zip([JobWord::done(jobs[0], Some(Some("day 1".into()))), later]) {
+        told.push(plug.job(&hat.party().id, &word).await.expect("taken"));
+    }
+    let hold = PlugSchedule { hold_seconds: Some(3600), ..PlugSchedule::default() };
+    told.push(plug.send(Order::schedule(&id("fitbit"), &hold)).await.expect("held"));
+    told.into_iter().map(|told| json!(told.outcome.exchange)).collect()
+}
+
 #[tokio::test]
 async fn a_job_is_given_to_a_worker_and_ends_as_it_says_also_over_kills() {
     let broker = TestServer::start();
@@ -169,8 +190,9 @@ async fn a_job_is_given_to_a_worker_and_ends_as_it_says_also_over_kills() {
     let delivered = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Item::Delivery(it) = inbox.next().await.expect("open").expect("verified") {
+                let body = it.body.clone();
                 it.accept().await.expect("taken");
-                return it.body.clone();
+                return body;
             }
         }
     });
@@ -287,7 +309,7 @@ async fn what_fails_is_tried_again_not_before_its_source_allows_and_then_dead() 
     let plug = fitbit(&cast.operator, keys::generate(), endpoints, jobs).await;
     let hat = &cast.hats[0];
     hat.plug_connect(&id("fitbit")).await.expect("connected");
-    let worker = Worker::new(&plug, ground.broker.url()).await;
+    let worker = Worker::new(&plug, &ground.broker.url()).await;
     assert_eq!(want(hat, "steps").await, Ok(Status::Settled));
     let first = worker.must().await;
     let word = JobWord { retry_after_seconds: Some(600), ..JobWord::failed(first.body.job, JobError::RateLimited) };

@@ -41,6 +41,7 @@ mod grafana;
 mod hat_api;
 mod http;
 mod jobs;
+mod jobs_bar;
 mod large;
 mod large_crash;
 mod logs;

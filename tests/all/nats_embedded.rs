@@ -96,9 +96,13 @@ async fn pages_of_listed_origins_may_connect_over_websocket_and_no_others() {
         [ask(Some("https://app.example.org")), ask(Some("http://127.0.0.1:81")), ask(None)],
         ["101", "101", "101"]
     );
-    for other in
-        ["http://app.example.org", "https://app.example.org:81", "https://evil.example", "http://127.0.0.1", &own]
-    {
+    for other in [
+        "http://app.example.org",
+        "https://app.example.org:81",
+        "https://evil.example",
+        "http://127.0.0.1",
+        own.as_str(),
+    ] {
         assert_eq!(ask(Some(other)), "403", "{other}");
     }
     server.restart().await.expect("restart");

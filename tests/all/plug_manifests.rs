@@ -48,7 +48,7 @@ fn ok(arguments: &[&str], stdin: &str) -> String {
 }
 
 fn tried(arguments: &[&str]) -> Vec<Value> {
-    let all = [&["plug", "manifest", "try", "--json"], arguments].concat();
+    let all = [&["plug", "manifest", "try", "--json"][..], arguments].concat();
     ok(&all, "").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
@@ -172,7 +172,8 @@ fn a_calendar_and_a_feed_are_tried_on_what_their_sources_give() {
     let source = Source::start();
     let allow = source.at.to_string();
     let calendar = format!("calendar={}/me.ics", source.base());
-    let arguments = [&example("calendar"), "--var", &calendar, "--allow", &allow, "--records", "200"];
+    let file = example("calendar");
+    let arguments = [file.as_str(), "--var", &calendar, "--allow", &allow, "--records", "200"];
     let tried_calendar = &tried(&arguments)[0];
     // A year and a month of Mondays, and a birthday or two.
     let count = tried_calendar["count"].as_u64().expect("a count");
@@ -204,7 +205,8 @@ fn a_code_host_is_tried_page_by_page_with_a_token_that_nobody_sees() {
     let source = Source::start();
     let (base, allow) = (source.base(), source.at.to_string());
     let file = example("code-host");
-    let common = [&file, "--base", &base, "--allow", &allow, "--bearer", "env:CODE_TOKEN", "--plug", "codehost"];
+    let common =
+        [file.as_str(), "--base", &base, "--allow", &allow, "--bearer", "env:CODE_TOKEN", "--plug", "codehost"];
     let one = tried(&[&common[..], &["--hat", "bob.hubat.net"]].concat());
     assert_eq!(one.iter().map(|tried| &tried["endpoint"]).collect::<Vec<_>>(), ["profile", "repositories"]);
     assert_eq!(one[0]["records"][0]["data"]["publicRepos"], 3);
@@ -224,7 +226,7 @@ fn a_code_host_is_tried_page_by_page_with_a_token_that_nobody_sees() {
     let asked = source.asked.lock().expect("the log").clone();
     assert!(asked.iter().all(|head| head.contains("authorization: Bearer t0k-hunter2")));
     assert!(asked.iter().all(|head| head.contains("accept: application/vnd.github+json")));
-    let shown = ok(&[&["plug", "manifest", "try"], &common[..]].concat(), "");
+    let shown = ok(&[&["plug", "manifest", "try"][..], &common[..]].concat(), "");
     assert!(shown.contains("would send dex.v1.in.hat.hat_example.credit.codehost with 2 records"), "{shown}");
     assert!(shown.contains("direct  login") && !shown.contains("hunter2"), "{shown}");
     let none = dex(&["plug", "manifest", "try", &file, "--base", &base, "--allow", &allow], "");
@@ -244,13 +246,13 @@ fn exports_in_a_folder_are_tried_below_their_root_only() {
     std::fs::File::open(own.join("statement.csv")).and_then(|file| file.set_modified(old)).expect("made older");
     let root = folder.path().to_str().expect("plain");
     let place = ["--root", root, "--var", "hat=bob.hubat.net"];
-    let fitness = &tried(&[&[example("fitness").as_str()], &place[..]].concat())[0];
+    let fitness = &tried(&[&[example("fitness").as_str()][..], &place[..]].concat())[0];
     assert_eq!((&fitness["count"], &fitness["skipped"]), (&json!(2), &json!(1)), "the broken line is left out");
     assert_eq!(fitness["records"][0]["data"]["heartRate"]["maximum"], 171);
     assert_eq!(fitness["records"][0]["sourceTimestamp"], "2026-03-01T05:30:00Z");
     assert_eq!(class(fitness, "heartRate.average"), ("special", true));
 
-    let bank = &tried(&[&[example("bank").as_str()], &place[..]].concat())[0];
+    let bank = &tried(&[&[example("bank").as_str()][..], &place[..]].concat())[0];
     assert_eq!(bank["count"], 3);
     assert_eq!(bank["records"][0]["data"]["counterparty"]["name"], "Bäckerei Höller");
     assert_eq!(bank["records"][2]["data"]["amount"], 2500.0);
@@ -259,13 +261,12 @@ fn exports_in_a_folder_are_tried_below_their_root_only() {
         bank["records"].as_array().expect("records").iter().map(|record| record["recordId"].to_string()).collect();
     assert_eq!(ids.len(), 3, "two purchases of one day are two");
 
-    for (roots, hat, word) in [
-        (&["--root", root][..], "hat=../x", "refused"),
-        (&[], "hat=bob", "refused"),
-        (&["--root", root], "hat=eve", "not-found"),
-    ] {
+    let below = ["--root", root];
+    for (roots, hat, word) in
+        [(&below[..], "hat=../x", "refused"), (&[][..], "hat=bob", "refused"), (&below[..], "hat=eve", "not-found")]
+    {
         let file = example("bank");
-        let output = dex(&[&["plug", "manifest", "try", &file, "--var", hat], roots].concat(), "");
+        let output = dex(&[&["plug", "manifest", "try", &file, "--var", hat][..], roots].concat(), "");
         assert_eq!(output.status.code(), Some(1), "{hat}");
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(told.contains(&format!("not fetched: {word}:")), "{told}");

@@ -203,6 +203,7 @@ impl Exchange {
             notices: Default::default(),
             jobs: Default::default(),
             large: Default::default(),
+            board: dex::actors::board::Board::new(1),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,

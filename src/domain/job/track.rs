@@ -179,10 +179,11 @@ impl Tracks {
         self.0.retain(|track| track.plug != *plug);
     }
 
-    /// The HAT is not in force: no job is open any more.
+    /// The HAT is not in force: no job is open any more. What was under way is due again, once it is.
     pub fn suspend(&mut self) {
         for track in &mut self.0 {
-            (track.job, track.failures) = (None, 0);
+            let open = track.job.take().map(|job| job.planned);
+            (track.next, track.failures) = (track.next.or(open), 0);
         }
     }
 
@@ -203,7 +204,12 @@ impl Tracks {
 
     /// Folds in what has happened to a job at `at`.
     pub fn apply(&mut self, event: &JobEvent, at: Timestamp) {
-        let track = self.made(&event.plug, &event.endpoint);
+        let track = match (&event.step, self.place(&event.plug, &event.endpoint)) {
+            (_, Ok(at)) => &mut self.0[at],
+            (JobStep::Planned { .. }, Err(_)) => self.made(&event.plug, &event.endpoint),
+            // Its plug was disconnected just before.
+            _ => return,
+        };
         if event.step.ends() {
             track.job = None;
         }

@@ -80,6 +80,12 @@ const opened = (it) => ({
   exchange: uuid(it.exchange), direction: it.direction, authority: authority(it.authority), to: it.to, delivery: uuid(it.delivery),
   deadline: it.deadline, digestIn: hex(it.digest_in), digestOut: hex(it.digest_out), countIn: it.count_in, countOut: it.count_out,
   bytesIn: it.bytes_in, bytesOut: it.bytes_out, parent: it.parent && uuid(it.parent), pull: it.pull && uuid(it.pull),
+  dropped: it.dropped,
+});
+
+const fetching = (it) => ({
+  exchange: uuid(it.exchange), direction: it.direction, authority: authority(it.authority), to: it.to, delivery: uuid(it.delivery),
+  deadline: it.deadline, digestIn: hex(it.object.digest), countIn: it.object.count, bytesIn: it.object.size,
 });
 
 const closed = (it) => ({
@@ -100,26 +106,35 @@ export const told = (entry) => {
   }
   says.basis = entry.basis ?? [];
   if (OPENS.includes(name)) Object.assign(says, opened(body));
+  else if (name === "Fetching") Object.assign(says, fetching(body));
   else if (name === "Held") Object.assign(says, opened(body.opened));
   else if (["Settled", "Expired", "Recalled"].includes(name)) Object.assign(says, closed(body));
   else if (["Disputed", "Dropped"].includes(name)) Object.assign(says, closed(body.closed));
   else if (name === "RecallRequested") Object.assign(says, { exchange: uuid(body.exchange), delivery: uuid(body.delivery), to: body.to });
   else if (name === "LateReceipt") Object.assign(says, { delivery: uuid(body.delivery), verdict: body.verdict });
-  else if (name === "Fanned") Object.assign(says, { digestIn: hex(body.digest), countIn: body.count });
+  else if (name === "Fanned") {
+    const parts = body.parts.map(({ exchange, debit, dropped }) => ({ exchange: uuid(exchange), debit, ...(dropped ? { dropped } : {}) }));
+    Object.assign(says, { digestIn: hex(body.digest), countIn: body.count, parts });
+  }
   return says;
 };
 
 const TIMES = ["at", "deadline", "openedAt"];
-const plain = (value) => JSON.stringify(value ?? null, (_, it) => (typeof it === "bigint" ? String(it) : it));
+/** Fields of steps that are not read out of entries: sums of what a HAT reports of itself. */
+const UNREAD = ["kinds", "repeated", "unreadable"];
+const sorted = (it) => (it && typeof it === "object" && !Array.isArray(it) ? Object.fromEntries(Object.entries(it).sort(([a], [b]) => (a < b ? -1 : 1))) : it);
+const plain = (value) => JSON.stringify(value ?? null, (_, it) => (typeof it === "bigint" ? String(it) : sorted(it)));
 
-/** The fields of a step that say something else than its entry, and those that the entry was not asked for. */
+/** The fields of a step that say something else than its entry, and those that are not read out of it. */
 export const compare = (step, entry) => {
   const says = told(entry);
   const [wrong, unproven] = [[], []];
   for (const [name, value] of Object.entries(step)) {
     if (name === "leaf") continue;
-    if (!(name in says)) {
+    if (UNREAD.includes(name)) {
       unproven.push(name);
+    } else if (!(name in says)) {
+      wrong.push(name); // The entry says nothing of the kind.
     } else if (TIMES.includes(name) ? nanoseconds(value) !== BigInt(says[name] ?? 0) : plain(value) !== plain(says[name])) {
       wrong.push(name);
     }

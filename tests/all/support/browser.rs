@@ -166,12 +166,6 @@ impl Browser {
         self.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
     }
 
-    /// Cuts the browser off, or connects it again.
-    pub fn offline(&mut self, offline: bool) {
-        let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        self.ask("Network.emulateNetworkConditions", conditions);
-    }
-
     /// Forgets complaints with this text, which the test has asked for.
     pub fn forgive(&mut self, text: &str) {
         self.complaints.retain(|complaint| !complaint.contains(text));
