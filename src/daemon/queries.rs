@@ -21,7 +21,7 @@ mod plugs;
 mod proofs;
 mod reports;
 mod stats;
-mod steps;
+pub(crate) mod steps;
 mod trace;
 mod trust;
 mod windows;
