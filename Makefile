@@ -35,6 +35,12 @@ check: ## The inner loop: format, lints, unit tests
 	cargo clippy --all-targets -- -D warnings
 	tools/run-tests --lib
 
+.PHONY: clients
+clients: tools ## Checks and tests the TypeScript and the Python client against the program
+	cargo build --bin dex
+	tools/test-clients typescript
+	tools/test-clients python
+
 .PHONY: soak
 soak: nats-server ## Kills daemon and broker under load, ROUNDS times (200): nothing that was told may be lost
 	cargo build --release --bin dex
@@ -63,15 +69,19 @@ fmt: ## Formats the code
 	cargo fmt
 
 .PHONY: tools
-tools: nats-server python ## Fetches nats-server and makes the Python environment of the examples
+tools: nats-server python node ## Fetches nats-server and Node.js and makes the Python environment
 
 .PHONY: nats-server
 nats-server: ## Fetches nats-server into .tools/ when none new enough is there
 	@tools/fetch-nats-server
 
 .PHONY: python
-python: ## Makes .tools/venv with what the Python examples and the REST tests need
+python: ## Makes .tools/venv with what the Python client, the examples and the REST tests need
 	@tools/make-venv
+
+.PHONY: node
+node: ## Fetches Node.js into .tools/ when none new enough is there
+	@tools/fetch-node
 
 .PHONY: debian
 debian: ## Installs the Debian packages that tests of the systemd unit, the dashboard and the docs page need

@@ -53,10 +53,12 @@ fn command(from: &str, action: Action, serial: u128) -> Command {
             reply: None,
             want: None,
             pull: None,
+            job: None,
             body: Digest::of(b"body"),
         }),
         deadline: None,
         pull: None,
+        job: None,
         stored_at: NOW,
     }
 }
@@ -75,6 +77,7 @@ fn folded<E: Entity>(entity: &Address, events: Vec<Event>, fold: impl Fn(&mut E,
         cause: None,
         deadline: None,
         pull: None,
+        job: None,
         stored_at: NOW,
     };
     let mut state = E::default();

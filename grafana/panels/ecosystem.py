@@ -39,6 +39,7 @@ BOARD = Board(
               "dex_window_released_records"),
         Row("Exchanges"),
         Panel("Settled a second", "Exchanges settled, a second, over windows of event time.", "ops", lines("dex_window_settled_exchanges")),
+        Panel("Accepted a second", "Exchanges accepted, a second, over windows of event time.", "ops", lines("dex_window_accepted_exchanges")),
         Panel("How exchanges end", "Exchanges of the last hour by how they ended. Each ends in one of these.", "short",
               [Query(window(f"dex_window_{status}_exchanges", "1h"), status) for status in ("settled", "disputed", "expired", "recalled")]),
         Panel("Part that settles", "Of the exchanges that ended in the window: the part whose two sides agree.", "percentunit",

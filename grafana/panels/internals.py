@@ -80,6 +80,8 @@ BOARD = Board(
               [Query('max ((time() - dex_snapshot_written_seconds{job=~"$job",instance=~"$instance"}) * (dex_snapshot_written_seconds{job=~"$job",'
                      'instance=~"$instance"} > bool 0))', "age")]),
         Panel("Rows written", "Rows written by snapshots, a second.", "rowsps", [Query(rate("dex_snapshot_rows_total"), "rows")]),
+        Panel("Statistics behind", "Committed entries that the rolling windows do not hold yet; near zero when all is well.", "short",
+              [Query(most("dex_statistics_behind_entries"), "entries")], thresholds=[(100_000, "red")]),
         Panel("Snapshots that failed", "Snapshots that could not be written. The next one takes what they had.", "short",
               [Query(grown("dex_snapshot_failures_total"), "failed")], thresholds=[(1, "red")]),
     ],

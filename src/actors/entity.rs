@@ -42,6 +42,8 @@ pub enum Answer {
     Repeat,
     /// Refused before the sender was authenticated.
     Anonymous(Reason),
+    /// Nothing to do before then.
+    Wait(Timestamp),
     /// Nothing to do.
     Nothing,
 }
@@ -57,7 +59,7 @@ impl Answer {
             Answer::Record(_) => "recorded",
             Answer::Repeat => "known",
             Answer::Anonymous(_) => "refused",
-            Answer::Nothing => "nothing",
+            Answer::Wait(_) | Answer::Nothing => "nothing",
         }
     }
 }
@@ -117,6 +119,7 @@ pub fn guarded<E: Entity>(
             }
             Decision::Repeat => Answer::Repeat,
             Decision::Anonymous(reason) => Answer::Anonymous(reason),
+            Decision::Wait(until) => Answer::Wait(until),
             Decision::Nothing => Answer::Nothing,
         }
     }))
@@ -164,7 +167,11 @@ impl<E: Entity + Unpin + 'static> Handler<Batch> for EntityActor<E> {
             }
         }
         let woken = batch.asks.iter().any(|ask| ask.command.action == Action::Wake);
-        let wake = (woken || answers.iter().any(Answer::touches_time)).then(|| self.state.wake());
+        let wake = match answers.last() {
+            // Its state says that it is due; it has looked, and can do nothing about it yet.
+            Some(Answer::Wait(until)) => Some(Some(*until)),
+            _ => (woken || answers.iter().any(Answer::touches_time)).then(|| self.state.wake()),
+        };
         MessageResult(Answers { answers, panicked: false, wake })
     }
 }

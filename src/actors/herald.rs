@@ -157,6 +157,7 @@ impl Herald {
             cause: None,
             deadline: None,
             pull: None,
+            job: None,
             stored_at: shared.clock.now(),
         };
         let work = Work {

@@ -178,6 +178,9 @@ impl Outbox {
             self.hold(delivery, sealed.leaf, sealed.spool.map(spool_ref));
         }
         self.unpark(&sealed.entry);
+        if matches!(sealed.entry.event, Event::Approved { .. }) {
+            self.shared.jobs.ask(&sealed.entry.entity);
+        }
         if let Event::Held { opened, .. } = &sealed.entry.event
             && opened.large.is_some()
         {
@@ -235,6 +238,13 @@ impl Outbox {
                 Effect::Send { to, action, body, number } => {
                     let id = self.effect_id(sealed, number);
                     self.message(&to, &action, &body, id).await;
+                }
+                Effect::Job { plug, endpoint, job } => {
+                    self.shared.jobs.planned(&sealed.entry.entity.id, plug, endpoint, job, sealed.entry.at);
+                }
+                Effect::JobOver { plug, job } => {
+                    let planned = self.shared.jobs.over(&plug, job);
+                    crate::telemetry::job_ended(planned.map(|planned| sealed.entry.at.since(planned)));
                 }
                 Effect::Close { delivery } => self.close(&delivery),
             }

@@ -152,6 +152,7 @@ impl Supervisor {
             self.quarantine(entity);
             return None;
         }
+        self.shared.board.restarted(self.shared.partition_of(entity), entity.kind);
         let wait = Duration::from_millis(5).saturating_mul(1 << count.min(10));
         Some(wait.min(BACKOFF_MAX))
     }
@@ -159,6 +160,7 @@ impl Supervisor {
     fn quarantine(&mut self, entity: &Address) {
         let until = Instant::now() + self.shared.bounds.quarantine;
         self.shared.directory.put(entity.clone(), Seat::Quarantined { until });
+        self.shared.board.quarantined(self.shared.partition_of(entity), entity.kind);
         EntityQuarantined { kind: entity.kind.as_str() }.emit();
     }
 

@@ -44,6 +44,9 @@ pub struct MessageArgs {
     /// Id of the pull that this release answers
     #[arg(long, value_name = "UUID")]
     pub pull: Option<MessageId>,
+    /// Id of the job that brought the records of this credit
+    #[arg(long, value_name = "UUID")]
+    pub job: Option<uuid::Uuid>,
     /// Ask for entry, salt, inclusion path and checkpoint with the outcome
     #[arg(long)]
     pub want_proof: bool,

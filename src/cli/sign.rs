@@ -41,6 +41,7 @@ pub fn run(globals: &Globals, message: &MessageArgs) -> Result<ExitCode, Failure
         reply: None,
         want_proof: message.want_proof,
         pull: message.pull,
+        job: message.job,
     };
     let id = message.id.unwrap_or_else(fresh);
     let signed = outgoing::message_on(&signer, &origin, &party, subject, id, &options, body);

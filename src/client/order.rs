@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::domain::{Address, MessageId, Timestamp};
 use crate::wire::subject;
@@ -25,6 +26,7 @@ pub struct Order {
     pub(super) id: Option<MessageId>,
     pub(super) deadline: Option<Deadline>,
     pub(super) pull: Option<MessageId>,
+    pub(super) job: Option<Uuid>,
     pub(super) want_proof: bool,
     pub(super) wait: Option<Duration>,
 }
@@ -43,6 +45,7 @@ impl Order {
             id: None,
             deadline: None,
             pull: None,
+            job: None,
             want_proof: false,
             wait: None,
         }
@@ -79,6 +82,13 @@ impl Order {
     #[must_use]
     pub fn answers(mut self, pull: MessageId) -> Self {
         self.pull = Some(pull);
+        self
+    }
+
+    /// The job that brought the records of a credit.
+    #[must_use]
+    pub fn of_job(mut self, job: Uuid) -> Self {
+        self.job = Some(job);
         self
     }
 

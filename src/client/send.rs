@@ -86,6 +86,7 @@ impl Client {
             reply,
             want_proof: order.want_proof,
             pull: order.pull,
+            job: order.job,
         };
         Ok(outgoing::message_on(
             signer,

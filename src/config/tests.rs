@@ -106,6 +106,7 @@ fn a_default_that_is_left_out_is_a_problem_of_its_section() {
             layers.get::<super::Actors>("actors").is_ok(),
             layers.get::<super::Dispatch>("dispatch").is_ok(),
             layers.get::<super::Trust>("trust").is_ok(),
+            layers.get::<super::Statistics>("statistics").is_ok(),
             layers.get::<super::Http>("http").is_ok(),
             layers.get::<super::Gateway>("gateway").is_ok(),
             layers.get::<super::Bridge>("bridge").is_ok(),
@@ -192,6 +193,14 @@ fn rules_across_keys_are_told() {
         ("operator.keys", "[[operator]]\nname = \"ops\"\nkeys = []\n"),
         ("actors.linger", "[actors]\nlinger = \"1m\"\n"),
         ("nats.embedded.host", "[nats.embedded]\nhost = \"some where\"\n"),
+        ("nats.embedded.websocket.origins", "[nats.embedded.websocket]\norigins = [\"https://a.example/\"]\n"),
+        ("nats.embedded.websocket.origins", "[nats.embedded.websocket]\norigins = [\"*\"]\n"),
+        ("nats.embedded.websocket.listen", "[nats.embedded.websocket]\nenabled = true\nlisten = \"127.0.0.1:4222\"\n"),
+        ("nats.embedded.websocket.listen", "[nats.embedded.websocket]\nlisten = \"nowhere\"\n"),
+        (
+            "nats.embedded.websocket.enabled",
+            "[nats]\nurl = \"nats://x:4222\"\n[nats.embedded.websocket]\nenabled = true\n",
+        ),
         ("http", "http = 5\n"),
         ("operator", "operator = \"ops\"\n"),
     ];

@@ -8,6 +8,7 @@ use crate::nats::{EmbeddedError, EmbeddedOptions, EmbeddedServer};
 /// A supervised `nats-server` child.
 pub struct Broker {
     url: String,
+    websocket_url: Option<String>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -19,15 +20,20 @@ impl Broker {
     /// [`EmbeddedError`] when it cannot start the first time.
     pub async fn start(options: EmbeddedOptions) -> Result<Broker, EmbeddedError> {
         let server = EmbeddedServer::start(options).await?;
-        let url = server.url();
+        let (url, websocket_url) = (server.url(), server.websocket_url());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(supervise(server, stopped));
-        Ok(Broker { url, stop, task })
+        Ok(Broker { url, websocket_url, stop, task })
     }
 
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens for clients over WebSocket, if it does.
+    pub fn websocket_url(&self) -> Option<&str> {
+        self.websocket_url.as_deref()
     }
 
     /// Stops it, and waits until it has.

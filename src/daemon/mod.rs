@@ -8,6 +8,7 @@ mod identity;
 pub mod queries;
 mod running;
 mod settings;
+mod statistics;
 pub mod watchdog;
 
 use std::path::Path;
@@ -49,8 +50,10 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
     let pings = watchdog::start(&running.shared().health);
     tracing::info!(
         nats = running.nats_url(),
+        websocket = running.websocket_url(),
         http = %running.http_address(),
         gateway = running.gateway_address().map(tracing::field::display),
+        console = running.console().map(tracing::field::display),
         tree_size = running.shared().reader.tree_size(),
         "ready"
     );

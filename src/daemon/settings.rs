@@ -13,7 +13,7 @@ use crate::gateway::link;
 use crate::gateway::vault::Vault;
 use crate::ledger;
 use crate::nats::streams::{InLimits, OutLimits};
-use crate::nats::{Connect, Credentials, EmbeddedOptions};
+use crate::nats::{Connect, Credentials, EmbeddedOptions, WebSocketOptions};
 
 /// Bytes of the state bucket: it holds one checkpoint.
 pub const STATE_BYTES: i64 = 1 << 20;
@@ -33,6 +33,9 @@ pub fn embedded(config: &Config, state: &Path) -> Option<EmbeddedOptions> {
     options.host.clone_from(&embedded.host);
     options.port = embedded.port;
     options.sync_interval = Some(embedded.sync_interval.0);
+    let websocket = &embedded.websocket;
+    options.websocket =
+        websocket.enabled.then(|| WebSocketOptions { listen: websocket.listen, origins: websocket.origins.clone() });
     Some(options)
 }
 
@@ -82,6 +85,11 @@ pub fn large(config: &Config) -> Option<LargeBounds> {
         keep_uploads: large.keep_uploads.0,
         keep_deliveries: config.streams.out_max_age.0,
     })
+}
+
+/// In steps of how many HATs public figures are told; none when no statistics are kept.
+pub fn statistics(config: &Config) -> Option<u32> {
+    config.statistics.enabled.then_some(config.statistics.k)
 }
 
 /// Options of the ledger.

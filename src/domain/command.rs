@@ -9,6 +9,7 @@ use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
 use super::exchange::large::{Found, Object};
 use super::exchange::pull_unnamed::UnnamedPull;
 use super::id::{Address, Id, MessageId};
+use super::job::{JobWord, PlugSchedule};
 use super::notice::{Notice, Told};
 use super::pii::{ClassSet, Word};
 use super::pin::Pin;
@@ -41,6 +42,9 @@ pub struct Cause {
     pub want: Option<SmolStr>,
     /// `Dex-Pull` as written.
     pub pull: Option<SmolStr>,
+    /// `Dex-Job` as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<SmolStr>,
     /// SHA-256 of the body.
     pub body: Digest,
 }
@@ -59,6 +63,8 @@ pub struct Command {
     pub deadline: Option<Timestamp>,
     /// Parsed `Dex-Pull`.
     pub pull: Option<MessageId>,
+    /// Parsed `Dex-Job`.
+    pub job: Option<Uuid>,
     /// When JetStream stored the message; the partition's now for local commands.
     pub stored_at: Timestamp,
 }
@@ -161,6 +167,10 @@ pub enum Action {
     RevokeKey { key: Key, since: Timestamp },
     /// `plug.<plug>.report`: how its jobs ended.
     PlugReport(JobReport),
+    /// `plug.<plug>.schedule`: what holds for all its jobs.
+    PlugSchedule(PlugSchedule),
+    /// `hat.<hat>.job.<plug>`: what a plug says of a job, or that one is wanted now.
+    Job { plug: Id, word: Box<JobWord> },
     /// `hat.<hat>.plug-connect.<plug>`.
     PlugConnect { plug: Id },
     /// `hat.<hat>.plug-disconnect.<plug>`.

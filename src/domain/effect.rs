@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::bytes::Digest;
@@ -10,6 +11,7 @@ use super::entry::Entry;
 use super::event::{Closed, Direction, Event, HatClaim, Opened, Part};
 use super::exchange::large::Fetching;
 use super::id::{Address, Id, Kind, MessageId};
+use super::job::{JobEvent, JobStep};
 use super::pii::Dropped;
 use super::plug::{Connection, ConnectionState};
 use super::time::Timestamp;
@@ -63,6 +65,10 @@ pub enum Effect {
     RecallRequest { to: Address, exchange: MessageId, delivery: Uuid, without_pii: bool },
     /// Tell a plug or a HAT how the two stand to each other.
     Connection { to: Address, said: Connection },
+    /// Give the workers of this plug the job that is open for this endpoint of the HAT that decided.
+    Job { plug: Id, endpoint: SmolStr, job: Uuid },
+    /// A job is over.
+    JobOver { plug: Id, job: Uuid },
     /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
     Send { to: Address, action: String, body: serde_json::Value, number: u16 },
     /// The exchange with this delivery, or this notice, is final: its content and deadline are dropped.
@@ -254,6 +260,25 @@ fn to_claimers<'e>(entry: &'e Entry, verb: &'e str, claims: &'e [HatClaim]) -> i
     })
 }
 
+/// What follows from what has happened to a job.
+fn of_job(effects: &mut Vec<Effect>, entry: &Entry, event: &JobEvent) {
+    let (plug, job) = (event.plug.clone(), event.job);
+    match &event.step {
+        JobStep::Planned { .. } => effects.push(Effect::Job { plug, endpoint: event.endpoint.clone(), job }),
+        JobStep::Progressed { .. } => {}
+        step => {
+            effects.push(Effect::JobOver { plug, job });
+            let (JobStep::Failed { failure, .. } | JobStep::Dead { failure, .. }) = step else { return };
+            effects.extend(failure.tell.map(|seconds| Effect::Send {
+                to: Address::new(Kind::Plug, event.plug.clone()),
+                action: "schedule".into(),
+                body: json!({ "holdSeconds": seconds, "hat": entry.entity.id.as_str() }),
+                number: 0,
+            }));
+        }
+    }
+}
+
 /// What follows from a committed entry, in the order in which it is to leave.
 pub fn effects_of(entry: &Entry) -> Vec<Effect> {
     let mut effects = Vec::with_capacity(3);
@@ -353,6 +378,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         }
         Event::OfferReleased { claims } => effects.extend(to_claimers(entry, "claim-released", claims)),
         Event::OfferLapsed { claims } => effects.extend(to_claimers(entry, "claim-lapsed", claims)),
+        Event::Job(event) => of_job(&mut effects, entry, event),
         Event::NoticeEnded { notice } => effects.push(Effect::Close { delivery: *notice }),
         Event::DebitProposed { claim: Some(claim), .. } => {
             effects.push(answer(entry.entity.clone(), *claim, Status::Settled, None))

@@ -11,6 +11,7 @@ pub use super::debit_terms::DebitTerms;
 use super::exchange::large::{Fetching, Upload};
 use super::exchange::pull_unnamed::UnnamedPull;
 use super::id::{Address, Id, MessageId};
+use super::job::{HoldReason, JobEvent, JobsMoved};
 use super::notice::{NoticePosted, Told};
 pub use super::offer_terms::{HatClaim, OfferTerms};
 use super::pii::{ClassSet, Dropped, Word};
@@ -81,6 +82,9 @@ pub struct Opened {
     /// The pull that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<MessageId>,
+    /// The job that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Uuid>,
     /// For a pull: what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -280,6 +284,16 @@ pub enum Event {
     PlugReported { report: Box<JobReport>, health: Standing },
     /// Since then no job of the plug has kept it fresh.
     PlugStale { since: Timestamp },
+    /// Something has happened to a job.
+    Job(Box<JobEvent>),
+    /// Jobs are planned at other times from now on.
+    JobsMoved(Box<JobsMoved>),
+    /// No job of the plug is planned any more, or again.
+    JobsPaused { paused: bool },
+    /// No job of the plug is planned until then; not after now: they go on.
+    JobsHeld { until: Timestamp, why: HoldReason },
+    /// A job of this HAT was told by its source to come so much later.
+    JobRefused { hat: Id, seconds: u32 },
     /// An app was set up on the HAT, or another version of it accepted.
     AppSetUp {
         app: Id,
@@ -406,78 +420,4 @@ pub enum Event {
     RefusedUnauthenticated { reason: Reason, count: u32, second: i64 },
     /// The partition's own: a message that could not be worked on, kept by its facts.
     DeadLetter { subject: SmolStr, sequence: u64, body: Digest, reason: Reason },
-}
-
-impl Event {
-    /// Whether the event can change when its entity is to look at the time again.
-    pub const fn touches_time(&self) -> bool {
-        matches!(
-            self,
-            Event::DebitEnabled { .. }
-                | Event::DebitDisabled { .. }
-                | Event::DebitRolled { .. }
-                | Event::DebitEnded { .. }
-                | Event::ClaimLapsed { .. }
-                | Event::ClaimWithdrawn { .. }
-                | Event::Approved { .. }
-                | Event::PlugReported { .. }
-                | Event::PlugStale { .. }
-                | Event::PlugAsked { .. }
-                | Event::PlugAskedAgain { .. }
-                | Event::PlugUnanswered { .. }
-                | Event::PlugConnected { .. }
-                | Event::OfferReserved { .. }
-                | Event::OfferConfirmed { .. }
-                | Event::OfferSatisfied
-                | Event::OfferReleased { .. }
-                | Event::OfferLapsed { .. }
-                | Event::OfferLeft { .. }
-                | Event::OfferClosed
-                | Event::OfferExpired
-        )
-    }
-
-    /// The exchange that began with this event: its content is on disk from here on.
-    pub fn began(&self) -> Option<&Opened> {
-        match self {
-            Event::Opened(opened) | Event::Held { opened, .. } | Event::Fetched(opened) => Some(opened),
-            _ => None,
-        }
-    }
-
-    /// What is open from here on, and until when at the latest: an exchange, or a notice. Of an exchange whose content is
-    /// fetched, both entries say so.
-    pub fn opens(&self) -> Option<(Uuid, Timestamp)> {
-        match self {
-            Event::Fetching(fetching) => Some((fetching.delivery, fetching.deadline)),
-            Event::NoticePosted(posted) => Some((posted.notice, posted.expires)),
-            _ => self.began().map(|opened| (opened.delivery, opened.deadline)),
-        }
-    }
-
-    /// What is open no more.
-    pub fn ends(&self) -> Option<Uuid> {
-        match self {
-            Event::NoticeEnded { notice } => Some(*notice),
-            Event::Fanned { fetched: Some(fetched), .. } => Some(fetched.delivery),
-            _ => self.closed().map(|closed| closed.delivery),
-        }
-    }
-
-    /// The exchange that leaves for its recipient with this event.
-    pub fn left(&self) -> Option<&Opened> {
-        match self {
-            Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => Some(opened),
-            _ => None,
-        }
-    }
-
-    /// What ended an exchange, when this event did.
-    pub fn closed(&self) -> Option<&Closed> {
-        match self {
-            Event::Settled(closed) | Event::Expired(closed) | Event::Recalled(closed) => Some(closed),
-            Event::Disputed { closed, .. } | Event::Dropped { closed, .. } => Some(closed),
-            _ => None,
-        }
-    }
 }

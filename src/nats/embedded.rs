@@ -5,6 +5,7 @@ mod config;
 mod process;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,6 +13,7 @@ use std::{
 use tokio::time::Instant;
 
 pub use binary::{ENVIRONMENT, find, version_of};
+use config::Ports;
 use process::Running;
 pub use process::ServerExit;
 
@@ -19,6 +21,15 @@ pub use process::ServerExit;
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How long a server may take to end after SIGTERM before it gets SIGKILL.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A listener for clients over WebSocket, without TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketOptions {
+    /// Address to listen on; port 0: the system chooses at the first start, restarts keep it.
+    pub listen: SocketAddr,
+    /// Origins of the web pages that may connect, such as `https://app.example.org`; none: only the listener's own.
+    pub origins: Vec<String>,
+}
 
 /// What to start, and where.
 #[derive(Clone, Debug)]
@@ -37,6 +48,8 @@ pub struct EmbeddedOptions {
     pub max_file_store: Option<u64>,
     /// How often streams are synced to disk; `None`: after every write.
     pub sync_interval: Option<Duration>,
+    /// A listener for clients over WebSocket; `None`: there is none.
+    pub websocket: Option<WebSocketOptions>,
     /// Lines added to the configuration as they are (accounts, TLS, cluster).
     pub extra: String,
     /// How long a start may take (a large store takes its time).
@@ -59,6 +72,7 @@ impl EmbeddedOptions {
             max_payload: 1 << 20,
             max_file_store: None,
             sync_interval: Some(Duration::from_secs(10)),
+            websocket: None,
             extra: String::new(),
             start_timeout: Duration::from_secs(60),
             min_backoff: Duration::from_millis(100),
@@ -137,7 +151,7 @@ pub struct EmbeddedServer {
     options: EmbeddedOptions,
     binary: PathBuf,
     version: String,
-    port: u16,
+    ports: Ports,
     running: Running,
     started: Instant,
     backoff: Duration,
@@ -158,20 +172,27 @@ impl EmbeddedServer {
             source,
         })?;
         process::end_stale(&options.store_dir).await?;
-        let (running, port) = launch(&options, &binary, options.port).await?;
+        let wanted = Ports { client: options.port, websocket: options.websocket.as_ref().map(|it| it.listen.port()) };
+        let (running, ports) = launch(&options, &binary, wanted).await?;
         let backoff = options.min_backoff;
-        Ok(Self { options, binary, version, port, running, started: Instant::now(), backoff, restarts: 0 })
+        Ok(Self { options, binary, version, ports, running, started: Instant::now(), backoff, restarts: 0 })
     }
 
     /// Address for clients.
     pub fn url(&self) -> String {
         let host = if self.options.host == "0.0.0.0" { "127.0.0.1" } else { &self.options.host };
-        format!("nats://{host}:{}", self.port)
+        format!("nats://{host}:{}", self.ports.client)
+    }
+
+    /// Address for clients over WebSocket, where there is a listener for them.
+    pub fn websocket_url(&self) -> Option<String> {
+        let ip = self.options.websocket.as_ref()?.listen.ip();
+        Some(format!("ws://{}", SocketAddr::new(ip, self.ports.websocket?)))
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports.client
     }
 
     /// Its process id.
@@ -209,9 +230,9 @@ impl EmbeddedServer {
         tokio::time::sleep(self.backoff).await;
         self.backoff = (self.backoff * 2).min(self.options.max_backoff);
         self.started = Instant::now();
-        let (running, port) = launch(&self.options, &self.binary, self.port).await?;
+        let (running, ports) = launch(&self.options, &self.binary, self.ports).await?;
         self.running = running;
-        self.port = port;
+        self.ports = ports;
         self.restarts += 1;
         Ok(())
     }
@@ -224,15 +245,15 @@ impl EmbeddedServer {
     }
 }
 
-async fn launch(options: &EmbeddedOptions, binary: &Path, port: u16) -> Result<(Running, u16), EmbeddedError> {
-    let config = config::write(options, port)?;
+async fn launch(options: &EmbeddedOptions, binary: &Path, wanted: Ports) -> Result<(Running, Ports), EmbeddedError> {
+    let config = config::write(options, wanted)?;
     let mut running = Running::spawn(binary, &config)?;
     let log = config::log_file(&options.store_dir);
     let deadline = Instant::now() + options.start_timeout;
     loop {
         // The server writes its ports file once it takes clients, after its streams are restored.
-        if let Some(port) = config::read_port(&options.store_dir, running.pid()) {
-            return Ok((running, port));
+        if let Some(ports) = config::read_ports(&options.store_dir, running.pid()) {
+            return Ok((running, ports));
         }
         if let Ok(exit) = tokio::time::timeout(Duration::from_millis(10), running.wait()).await {
             return Err(EmbeddedError::Ended { exit, tail: config::tail(&log), log });

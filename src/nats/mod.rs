@@ -17,7 +17,7 @@ pub mod streams;
 
 pub use connect::{Connect, ConnectError, Credentials};
 pub use distrust::{Known, Loss};
-pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit};
+pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedServer, ServerExit, WebSocketOptions};
 pub use headers::{HeaderView, header_map};
 pub use intake::{Intake, IntakeError, IntakeOptions, Raw};
 pub use link::{Link, LinkEvent, LinkState};

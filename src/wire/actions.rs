@@ -36,6 +36,7 @@ const HAT: &[ActionName] = &[
     ("app-setup", Object::Id("app")),
     ("app-disable", Object::Id("app")),
     ("report", Object::None),
+    ("job", Object::Id("plug")),
     ("debit-propose", Object::Id("debit")),
     ("debit-amend", Object::Id("debit")),
     ("debit-enable", Object::Id("debit")),
@@ -58,6 +59,7 @@ const PLUG: &[ActionName] = &[
     ("rotate-key", Object::None),
     ("revoke-key", Object::None),
     ("report", Object::None),
+    ("schedule", Object::None),
     ("notice", Object::None),
 ];
 

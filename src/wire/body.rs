@@ -242,6 +242,7 @@ fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limit
             register(key, Profile::Plug { name, namespace, manifest })
         }
         (Kind::Plug, "report") => Ok(Action::PlugReport(json(body)?)),
+        (_, "schedule") => Ok(Action::PlugSchedule(json(body)?)),
         (Kind::App, "register" | "version") => app(to, verb, body),
         (Kind::App, "publish") => {
             let PublishOf { key, version } = json(body)?;
@@ -345,6 +346,7 @@ fn with_object(kind: Kind, verb: &str, object: Id, body: &Bytes, limits: &Limits
             })?;
             nothing(body, Action::Recall { exchange })
         }
+        "job" => Ok(Action::Job { plug: object, word: Box::new(json(body)?) }),
         "plug-connect" => nothing(body, Action::PlugConnect { plug: object }),
         "plug-disconnect" => nothing(body, Action::PlugDisconnect { plug: object }),
         "app-setup" => {
@@ -408,6 +410,8 @@ fn check(action: &Action) -> Result<(), String> {
         Action::RotateKey { key } => form::key(key),
         Action::Decline { why, .. } => form::text("why", why),
         Action::PlugReport(said) => form::jobs(said),
+        Action::PlugSchedule(said) => form::schedule(said),
+        Action::Job { word, .. } => word.check(),
         Action::Entrust { transport, bridge } => form::carried(*transport, bridge.is_some()),
         Action::Notice { notice, .. } => form::notice(notice),
         Action::Account { account, roles, .. } => form::account(account, roles),

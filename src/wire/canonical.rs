@@ -2,88 +2,33 @@
 
 use serde_json::Value;
 
-/// Largest whole number that every JSON reader keeps exact.
-const WHOLE_MAX: u64 = (1 << 53) - 1;
+use crate::domain::canonical::{self as form, WHOLE_MAX};
 
 /// A number that has no canonical form here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the number {0} is no whole number within ±(2^53 − 1)")]
 pub struct NumberError(String);
 
-/// The canonical bytes of a value: no blanks, members in order of their names' UTF-16 units, texts with the fewest escapes.
+/// The canonical bytes of a value.
 ///
 /// # Errors
 /// [`NumberError`] for a number with a fraction or exponent, or beyond 2^53 − 1.
 pub fn canonical(value: &Value) -> Result<Vec<u8>, NumberError> {
-    let mut out = Vec::new();
-    write(&mut out, value)?;
-    Ok(out)
+    whole(value)?;
+    Ok(form::canonical(value))
 }
 
-fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), NumberError> {
+/// That all numbers are whole ones that every reader keeps.
+fn whole(value: &Value) -> Result<(), NumberError> {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => {
-            let whole = number.as_i64().is_some_and(|n| n.unsigned_abs() <= WHOLE_MAX);
-            if !whole {
-                return Err(NumberError(number.to_string()));
-            }
-            out.extend_from_slice(number.to_string().as_bytes());
-        }
-        Value::String(text) => write_text(out, text),
-        Value::Array(items) => {
-            out.push(b'[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write(out, item)?;
-            }
-            out.push(b']');
-        }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            out.push(b'{');
-            for (i, (name, member)) in members.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write_text(out, name);
-                out.push(b':');
-                write(out, member)?;
-            }
-            out.push(b'}');
-        }
+        Value::Number(number) => match number.as_i64() {
+            Some(n) if n.unsigned_abs() <= WHOLE_MAX => Ok(()),
+            _ => Err(NumberError(number.to_string())),
+        },
+        Value::Array(items) => items.iter().try_for_each(whole),
+        Value::Object(members) => members.values().try_for_each(whole),
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    for c in text.chars() {
-        let escape: &[u8] = match c {
-            '"' => b"\\\"",
-            '\\' => b"\\\\",
-            '\u{8}' => b"\\b",
-            '\t' => b"\\t",
-            '\n' => b"\\n",
-            '\u{c}' => b"\\f",
-            '\r' => b"\\r",
-            '\0'..='\u{1f}' => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
-                continue;
-            }
-            _ => {
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                continue;
-            }
-        };
-        out.extend_from_slice(escape);
-    }
-    out.push(b'"');
 }
 
 #[cfg(test)]

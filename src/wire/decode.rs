@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use crate::domain::{Address, Cause, Command, Digest, Key, Kind, Limits, MessageId, Reason, Signature, Timestamp};
+use crate::domain::{
+    Action, Address, Cause, Command, Digest, Key, Kind, Limits, MessageId, Reason, Signature, Timestamp,
+};
 
 use super::header::{self, HeaderSource};
 use super::signed_text::{self, Fields};
@@ -122,6 +124,7 @@ fn read<H: HeaderSource>(
     let reply_text = one(header::REPLY)?;
     let want_text = one(header::WANT)?;
     let pull_text = one(header::PULL)?;
+    let job_text = one(header::JOB)?;
 
     let from: Address = parsed(header::FROM, from_text)?;
     if matches!(from.kind, Kind::Offer | Kind::Lane | Kind::Pseudonym) {
@@ -138,6 +141,7 @@ fn read<H: HeaderSource>(
     }
     let deadline = deadline_text.map(|t| parsed::<Timestamp>(header::DEADLINE, t)).transpose()?;
     let pull = pull_text.map(|t| parsed::<MessageId>(header::PULL, t)).transpose()?;
+    let job = job_text.map(|t| parsed::<MessageId>(header::JOB, t)).transpose()?.map(|id| id.0);
     let want_proof = match want_text {
         None => false,
         Some(header::WANT_PROOF) => true,
@@ -149,6 +153,9 @@ fn read<H: HeaderSource>(
     let (_, published) = subject::published_of_stored(raw.stored_subject).map_err(|e| malformed(e.to_string()))?;
     let place = subject::parse(&published).map_err(|e| malformed(e.to_string()))?;
     let action = body::read(&place.addressed, place.verb, place.object, &raw.payload, limits)?;
+    if job.is_some() && !matches!(action, Action::Credit { .. }) {
+        return Err(malformed(format!("{} goes with a credit whose body is its records", header::JOB)));
+    }
     let addressed = place.addressed;
 
     let body = Digest::of(&raw.payload);
@@ -166,6 +173,7 @@ fn read<H: HeaderSource>(
                 reply: reply_text.unwrap_or(""),
                 want: want_text.unwrap_or(""),
                 pull: pull_text.unwrap_or(""),
+                job: job_text.unwrap_or(""),
                 body,
             },
         );
@@ -189,10 +197,12 @@ fn read<H: HeaderSource>(
                 reply: reply_text.map(SmolStr::new),
                 want: want_text.map(SmolStr::new),
                 pull: pull_text.map(SmolStr::new),
+                job: job_text.map(SmolStr::new),
                 body,
             }),
             deadline,
             pull,
+            job,
             stored_at: raw.stored_at,
         },
     })

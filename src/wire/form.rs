@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use crate::domain::event::{DebitTerms, OfferTerms};
+use crate::domain::job::{PlugSchedule, WAIT_SECONDS_MAX};
 use crate::domain::notice::{self, Notice};
 use crate::domain::pii::WITHOUT_PII;
 use crate::domain::plug::JobReport;
@@ -105,6 +106,22 @@ pub fn jobs(said: &JobReport) -> Result<(), String> {
         return Err(format!("done and failed are not together 1 to {JOBS_MAX}"));
     }
     said.error.as_ref().map_or(Ok(()), |error| text("error", error))
+}
+
+/// Checks what is to hold for all jobs of a plug.
+///
+/// # Errors
+/// A sentence when it says nothing.
+pub fn schedule(said: &PlugSchedule) -> Result<(), String> {
+    match said {
+        PlugSchedule { pause: None, hold_seconds: None, .. } => {
+            Err("neither pause nor holdSeconds is there".to_owned())
+        }
+        PlugSchedule { hold_seconds: Some(seconds), .. } if *seconds > WAIT_SECONDS_MAX => {
+            Err(format!("holdSeconds is not 0 to {WAIT_SECONDS_MAX}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks a key that is to be registered.

@@ -18,6 +18,8 @@ pub const REPLY: &str = "Dex-Reply";
 pub const WANT: &str = "Dex-Want";
 /// The pull that is answered.
 pub const PULL: &str = "Dex-Pull";
+/// On a credit: the job that brought its records.
+pub const JOB: &str = "Dex-Job";
 /// On a delivery: the sender.
 pub const SOURCE: &str = "Dex-Source";
 /// On a delivery: hex SHA-256 of the body.

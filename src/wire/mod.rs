@@ -13,6 +13,7 @@ pub mod decode;
 pub mod depth;
 pub mod form;
 pub mod header;
+pub mod job;
 pub mod message_id;
 pub mod object;
 pub mod outcome;
@@ -25,6 +26,7 @@ pub mod schema;
 pub mod sign;
 pub mod signed_text;
 pub mod standing;
+pub mod statistics;
 pub mod subject;
 pub mod together;
 pub mod trace_context;
@@ -32,7 +34,7 @@ pub mod trust_bundle;
 pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{Incoming, Raw, Refused, decode};
 pub use header::{HeaderList, HeaderSource};

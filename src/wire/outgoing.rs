@@ -53,6 +53,8 @@ pub struct MessageOptions {
     pub want_proof: bool,
     /// The pull that is answered.
     pub pull: Option<MessageId>,
+    /// The job that brought the records.
+    pub job: Option<Uuid>,
 }
 
 /// A message to the exchange `origin`. The elements of `action` are given unescaped:
@@ -93,6 +95,7 @@ pub fn message_on<'a>(
         (header::REPLY, options.reply.clone()),
         (header::WANT, options.want_proof.then(|| header::WANT_PROOF.to_owned())),
         (header::PULL, options.pull.map(|id| id.to_string())),
+        (header::JOB, options.job.map(|id| id.hyphenated().to_string())),
     ];
     headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let mut message = Outgoing { subject, headers, payload: body };
@@ -302,7 +305,7 @@ pub fn authority_text(authority: &Authority) -> String {
     }
 }
 
-fn speaker(signer: Option<&Signer>, origin: &str, id: Uuid) -> Vec<(&'static str, String)> {
+pub(super) fn speaker(signer: Option<&Signer>, origin: &str, id: Uuid) -> Vec<(&'static str, String)> {
     let mut headers = Vec::with_capacity(12);
     headers.push((header::ID, id.hyphenated().to_string()));
     headers.push((header::FROM, format!("{}:{origin}", Kind::Dex)));
@@ -325,7 +328,7 @@ fn exchange_headers(
     headers
 }
 
-fn from_exchange(
+pub(super) fn from_exchange(
     signer: Option<&Signer>,
     origin: &str,
     subject: String,
@@ -421,6 +424,7 @@ pub fn fields<'a>(message: &'a Outgoing, origin: &'a str, body: Digest) -> Field
         reply: line(header::REPLY),
         want: line(header::WANT),
         pull: line(header::PULL),
+        job: line(header::JOB),
         body,
     }
 }

@@ -340,6 +340,19 @@ pub fn outcomes(body: &[u8]) -> Result<Vec<OutcomeOut>, ReceivedError> {
     if begins == Some(&b'[') { json(body) } else { json(body).map(|one| vec![one]) }
 }
 
+/// Verifies a message of which only the id and the body are of use; the id.
+pub(super) fn plain<H: HeaderSource>(
+    subject: &str,
+    headers: &H,
+    body: &[u8],
+    origin: &str,
+    trust: Trust<'_>,
+) -> Result<Uuid, ReceivedError> {
+    let (signed, rest) = signed(subject, headers, body, origin, trust)?;
+    verified(rest.as_ref())?;
+    Ok(signed.id)
+}
+
 fn verified(rest: Option<&Unverified>) -> Result<(), ReceivedError> {
     match rest {
         Some((key, signature, text)) if !verify::verify(key, signature, text) => Err(ReceivedError::Signature),
@@ -366,6 +379,7 @@ fn signed<'a, H: HeaderSource>(
         reply: text(header::REPLY)?,
         want: text(header::WANT)?,
         pull: text(header::PULL)?,
+        job: "",
         body: Digest::of(body),
     };
     let out = OutFields {
@@ -447,6 +461,6 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) 
     text.parse().map_err(|e| ReceivedError::Header(format!("{name}: {e}")))
 }
 
-fn json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ReceivedError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ReceivedError> {
     serde_json::from_slice(body).map_err(|e| ReceivedError::Body(e.to_string()))
 }

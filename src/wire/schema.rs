@@ -3,6 +3,7 @@
 
 mod answer;
 mod bundle;
+mod job;
 mod query;
 mod question;
 mod shape;
@@ -108,6 +109,8 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "debit-enable") => Shape::Enable,
         (_, "debit-disable") => Shape::Disable,
         (Kind::Plug, "report") => Shape::Jobs,
+        (_, "job") => Shape::Job,
+        (_, "schedule") => Shape::Schedule,
         (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,
         (_, "pull-asked") => Shape::PullAsked,
@@ -119,6 +122,8 @@ fn who(kind: Kind, verb: &str) -> &'static str {
     match (kind, verb) {
         (_, "credit") => "the plug or app that it names",
         (Kind::Plug, "report") => "the plug itself",
+        (_, "job") => "the plug that it names; status wanted also the HAT (or its bridge)",
+        (_, "schedule") => "the plug itself or the operator",
         (_, "release" | "data" | "report") => "the HAT (or its bridge)",
         (Kind::Offer, "pull") => "its owner, where it is not to know whose data it is given",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",

@@ -28,6 +28,8 @@ pub struct Fields<'a> {
     pub want: &'a str,
     /// `Dex-Pull`.
     pub pull: &'a str,
+    /// `Dex-Job`: it has a line, the twelfth of a message in, only when it is there.
+    pub job: &'a str,
     /// SHA-256 of the body.
     pub body: Digest,
 }
@@ -51,6 +53,10 @@ pub struct OutFields<'a> {
 pub fn write_in(text: &mut Vec<u8>, fields: &Fields<'_>) {
     text.clear();
     lines(text, VERSION_IN, fields);
+    if !fields.job.is_empty() {
+        text.push(b'\n');
+        text.extend_from_slice(fields.job.as_bytes());
+    }
 }
 
 /// Writes the text of a message from the exchange over what `text` held.
@@ -84,6 +90,7 @@ pub fn of_cause(origin: &str, cause: &Cause) -> Option<Vec<u8>> {
             reply: cause.reply.as_deref().unwrap_or(""),
             want: cause.want.as_deref().unwrap_or(""),
             pull: cause.pull.as_deref().unwrap_or(""),
+            job: cause.job.as_deref().unwrap_or(""),
             body: cause.body,
         },
     );

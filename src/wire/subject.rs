@@ -16,6 +16,8 @@ pub const API_PREFIX: &str = "dex.v1.api.";
 pub const JOB_PREFIX: &str = "dex.v1.job.";
 /// The subjects of the input stream, as published: the source of its partition transform.
 pub const IN_WILDCARD: &str = "dex.v1.in.*.*.>";
+/// The subjects of the stream of jobs.
+pub const JOB_WILDCARD: &str = "dex.v1.job.>";
 /// The subjects of the output stream.
 pub const OUT_WILDCARD: &str = "dex.v1.out.>";
 
@@ -137,6 +139,16 @@ pub fn connection(to: &Address) -> String {
     under(OUT_PREFIX, to, &["connection"])
 }
 
+/// Where the jobs of a plug are published for its workers.
+pub fn job(plug: &Id) -> String {
+    [JOB_PREFIX, &plug.to_token()].concat()
+}
+
+/// The name of the durable consumer that a plug's workers share.
+pub fn job_consumer(plug: &Id) -> String {
+    format!("plug_{}", plug.to_token())
+}
+
 /// Where the exchange marks, for itself, how far its output stream goes.
 pub fn mark(origin: &Address) -> String {
     under(OUT_PREFIX, origin, &["mark"])
@@ -202,6 +214,8 @@ mod tests {
             ),
             (request(&hat), "dex.v1.out.hat.bob_hubat_net.request"),
             (recall(&hat), "dex.v1.out.hat.bob_hubat_net.recall"),
+            (job(&Id::new("fitbit.plug").expect("id")), "dex.v1.job.fitbit_plug"),
+            (job_consumer(&Id::new("fitbit.plug").expect("id")), "plug_fitbit_plug"),
             (notice(&hat), "dex.v1.out.hat.bob_hubat_net.notice"),
             (out_filter(&hat), "dex.v1.out.hat.bob_hubat_net.>"),
             (broadcast("checkpoint"), "dex.v1.pub.checkpoint"),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dex::bridge::hat::resolve::Fixed;
+use dex::http::resolve::Fixed;
 use dex::bridge::hat::{Door, DoorOptions};
 use dex::bridge::{Onboarded, Onboarding};
 use dex::client::{Client, Delivery, Item, Order, keys};

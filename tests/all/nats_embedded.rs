@@ -1,8 +1,16 @@
 //! The embedded server: start, use, crash, restart on the same port and store, stop, and what an earlier run left.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{
+    io::{Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
-use dex::nats::{Connect, EmbeddedError, EmbeddedOptions, EmbeddedServer, lookup::identity, streams::prepare_in};
+use dex::nats::{
+    Connect, EmbeddedError, EmbeddedOptions, EmbeddedServer, WebSocketOptions, lookup::identity, streams::prepare_in,
+};
 use tokio::time::timeout;
 
 use super::nats_streams::in_limits;
@@ -49,6 +57,64 @@ async fn it_starts_survives_a_crash_and_stops() {
     server.stop().await;
     assert!(!alive(pid));
     assert!(!folder.path().join("state/nats/nats.pid").exists());
+}
+
+/// The status of the answer to a page of this origin that asks for a WebSocket.
+fn upgrade(url: &str, origin: Option<&str>) -> String {
+    let host = url.strip_prefix("ws://").expect("a WebSocket's address");
+    let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
+    let mut socket = std::net::TcpStream::connect(host).expect("connects");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+    let ask = format!(
+        "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{origin}\
+         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    socket.write_all(ask.as_bytes()).expect("written");
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).expect("an answer");
+    String::from_utf8_lossy(&answer[9..]).into_owned()
+}
+
+#[tokio::test]
+async fn pages_of_listed_origins_may_connect_over_websocket_and_no_others() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let with = |origins: &[&str]| {
+        let origins = origins.iter().map(ToString::to_string).collect();
+        EmbeddedOptions { websocket: Some(WebSocketOptions { listen, origins }), ..options(folder.path()) }
+    };
+    let plain = EmbeddedServer::start(options(folder.path())).await.expect("start");
+    assert_eq!(plain.websocket_url(), None, "off unless it is asked for");
+    plain.stop().await;
+
+    let mut server =
+        EmbeddedServer::start(with(&["https://app.example.org", "http://127.0.0.1:81"])).await.expect("start");
+    let url = server.websocket_url().expect("listens");
+    let own = url.replace("ws://", "http://");
+    let ask = |origin| upgrade(&url, origin);
+    assert_eq!(
+        [ask(Some("https://app.example.org")), ask(Some("http://127.0.0.1:81")), ask(None)],
+        ["101", "101", "101"]
+    );
+    for other in [
+        "http://app.example.org",
+        "https://app.example.org:81",
+        "https://evil.example",
+        "http://127.0.0.1",
+        own.as_str(),
+    ] {
+        assert_eq!(ask(Some(other)), "403", "{other}");
+    }
+    server.restart().await.expect("restart");
+    assert_eq!(server.websocket_url().as_ref(), Some(&url), "a restart keeps the port");
+    assert_eq!(ask(Some("https://app.example.org")), "101");
+    server.stop().await;
+
+    let server = EmbeddedServer::start(with(&[])).await.expect("start");
+    let url = server.websocket_url().expect("listens");
+    let own = url.replace("ws://", "http://");
+    assert_eq!([upgrade(&url, Some(&own)), upgrade(&url, Some("https://app.example.org"))], ["101", "403"]);
+    server.stop().await;
 }
 
 #[tokio::test]

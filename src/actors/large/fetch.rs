@@ -183,6 +183,7 @@ impl Mover {
                 cause: None,
                 deadline: None,
                 pull: None,
+                job: None,
                 stored_at: shared.clock.now(),
             };
             let work = Work {

@@ -13,8 +13,17 @@ use super::{Report, Wrong};
 
 const KIND: &str = "message";
 /// The headers of a message: all but the signature stand in the signed text.
-const HEADERS: [&str; 8] =
-    [header::ID, header::FROM, header::KEY, header::DEADLINE, header::REPLY, header::WANT, header::PULL, header::SIG];
+const HEADERS: [&str; 9] = [
+    header::ID,
+    header::FROM,
+    header::KEY,
+    header::DEADLINE,
+    header::REPLY,
+    header::WANT,
+    header::PULL,
+    header::JOB,
+    header::SIG,
+];
 
 fn wrong(what: impl Into<String>) -> Wrong {
     Wrong::Found { kind: KIND, what: what.into() }
@@ -99,6 +108,7 @@ fn check(
         reply: line(header::REPLY),
         want: line(header::WANT),
         pull: line(header::PULL),
+        job: line(header::JOB),
         body,
     };
     let mut text = Vec::new();

@@ -3,6 +3,7 @@
 pub mod classes;
 pub mod debit;
 pub mod exchange;
+pub mod job;
 pub mod notice;
 pub mod offer;
 pub mod registry;

@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::actors::shared::Shared;
 use crate::domain::event::Direction;
-use crate::domain::{Entry, Event};
+use crate::domain::{Entry, Event, Timestamp};
 use crate::store::Sealed;
 use crate::wire::subject;
 
 use super::ask::{Answer, not_found, question, unreadable};
-use super::steps;
+use super::{history, steps};
 
 /// Most ids that a trace follows: a fan-out's parts and their deliveries.
 const IDS_MAX: usize = 256;
@@ -25,6 +25,9 @@ const STEPS_MAX: usize = 500;
 #[serde(deny_unknown_fields)]
 struct Question {
     id: Uuid,
+    /// With the entries themselves and their proofs.
+    #[serde(default)]
+    proof: bool,
 }
 
 /// All steps of the message, exchange or delivery with this id, in the order of their leaves; from a
@@ -33,7 +36,7 @@ struct Question {
 /// What is not to be known by its recipient is told only to who knows the id that the HAT gave it: nothing leads there
 /// from the delivery or from the recipient's own messages about it.
 pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
-    let Question { id } = question(body)?;
+    let Question { id, proof } = question(body)?;
     let mut found: BTreeMap<u64, Arc<Sealed>> = BTreeMap::new();
     let mut seen = BTreeSet::from([id]);
     let mut next = vec![id];
@@ -65,6 +68,13 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
     let mut answer = json!({ "exchange": id, "steps": steps, "treeSize": shared.reader.tree_size() });
     if truncated {
         answer["truncated"] = json!(true);
+    }
+    if proof {
+        let entries: Vec<Arc<Sealed>> = found.into_values().take(STEPS_MAX).collect();
+        let mut proven = history::statements(shared, &entries, Timestamp(i64::MAX))?;
+        for name in ["statements", "treeSize", "checkpoint"] {
+            answer[name] = proven[name].take();
+        }
     }
     if let Some((status, reason)) = last {
         answer["status"] = json!(status);

@@ -66,6 +66,7 @@ pub(super) fn requested(
         to: to.clone(),
         delivery,
         pull: None,
+        job: None,
         since: ask.since,
         skip: ask.skip,
         limit: ask.limit,

@@ -108,6 +108,7 @@ impl Under<'_> {
             to: self.client.clone(),
             delivery,
             pull: case.command.pull,
+            job: None,
             since: None,
             skip: None,
             limit: None,

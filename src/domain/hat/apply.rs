@@ -83,7 +83,12 @@ impl Hat {
             }
             Event::PlugDisconnected { plug } => {
                 self.plugs.remove(plug);
+                self.jobs.disconnect(plug);
             }
+            Event::Job(job) => self.jobs.apply(job, entry.at),
+            Event::JobsMoved(moved) => self.jobs.moved(moved),
+            Event::Suspended => self.jobs.suspend(),
+            Event::Retired => self.jobs.clear(),
             Event::AppSetUp { app, version, namespaces } => {
                 self.apps.insert(app.clone(), entry.n);
                 if let Some(version) = version {
@@ -164,6 +169,7 @@ impl Hat {
                     | Event::PlugAsked { .. }
                     | Event::Claimed { .. }
                     | Event::Reported(_)
+                    | Event::Job(_)
             )
         {
             let bridged = cause.from.kind == Kind::Bridge && self.registration.bridge() == Some(&cause.from.id);

@@ -5,6 +5,7 @@ pub mod apps;
 pub mod claim;
 pub mod connect;
 pub mod debits;
+mod jobs;
 pub mod lifecycle;
 pub mod report;
 pub mod state;
@@ -17,7 +18,6 @@ use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
 use super::exchange::{credit, deadline, fan_out, large, pull, pull_unnamed, recall, receipt, release};
-use super::plug;
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -51,6 +51,7 @@ impl Hat {
             Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
             Action::AppSetup { app, version } => apps::set_up(self, case, app, version.as_ref()),
             Action::AppDisable { app } => apps::disable(self, case, app),
+            Action::Job { plug, word } => jobs::word(self, case, plug, word),
             Action::Report(said) => report::report(self, case, said),
             Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
             Action::DebitAmend { debit, terms } => debits::amend(self, case, debit, terms),
@@ -73,6 +74,7 @@ impl Hat {
             | Action::Notice { .. }
             | Action::NoticeTold { .. }
             | Action::PlugReport(_)
+            | Action::PlugSchedule(_)
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
@@ -116,7 +118,6 @@ impl Entity for Hat {
     }
 
     fn wake(&self) -> Option<Timestamp> {
-        let turns = self.debits.values().filter_map(|debit| debit.next_turn());
-        turns.chain(self.connecting.values().map(plug::Asked::next)).min()
+        self.next_turn().into_iter().chain(self.next_job()).min()
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::exchange::Open;
 use crate::domain::exchange::check::Case;
 use crate::domain::exchange::large::Fetching;
 use crate::domain::id::{Address, Id, MessageId};
+use crate::domain::job::Tracks;
 use crate::domain::plug;
 use crate::domain::registration::{Registration, Standing};
 use crate::domain::report::Reports;
@@ -116,6 +117,9 @@ pub struct Hat {
     /// What it has reported of itself, when it ever has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reports: Option<Box<Reports>>,
+    /// What plugs fetch for it, and when.
+    #[serde(default, skip_serializing_if = "Tracks::is_empty")]
+    pub jobs: Tracks,
 }
 
 impl Hat {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::SmolStr;
 
+use crate::domain::job::JobLimits;
 use crate::domain::pii::Class;
 
 /// Most bytes of a manifest as compact JSON: the approved one and eight that wait fit in one answer of 512 KiB.
@@ -74,6 +75,9 @@ pub struct Manifest {
     /// The plug is not healthy when no job has succeeded for so many seconds: 60 to 366 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh_for_seconds: Option<u32>,
+    /// How its jobs are handed out; needed by none, and none is planned of an endpoint without `refreshSeconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<JobLimits>,
     /// What its connector is set to; opaque to the exchange, without secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Value>,
@@ -108,6 +112,21 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The endpoint of this name below the plug's namespace.
+    pub fn endpoint(&self, name: &str) -> Option<&EndpointOf> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// The endpoints that are read at intervals.
+    pub fn scheduled(&self) -> impl Iterator<Item = (&EndpointOf, u32)> {
+        self.endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.refresh_seconds?)))
+    }
+
+    /// Whether any endpoint is read at intervals.
+    pub fn has_jobs(&self) -> bool {
+        self.scheduled().next().is_some()
+    }
+
     fn check(&self) -> Result<(), ManifestFault> {
         length("manifest.description", &self.description, 4096)?;
         page("manifest.url", &self.url)?;
@@ -123,6 +142,9 @@ impl Manifest {
             }
         }
         seconds("manifest.freshForSeconds", self.fresh_for_seconds)?;
+        if let Some((field, value, (least, most))) = self.jobs.as_ref().and_then(JobLimits::out_of_range) {
+            return refuse(format!("manifest.jobs.{field}"), format!("{value} is not {least} to {most}"));
+        }
         self.settings.as_ref().map_or(Ok(()), |settings| no_secrets("manifest.settings", settings, 0))
     }
 }
@@ -245,6 +267,8 @@ mod tests {
             (fault(|m| m["endpoints"][0]["fields"]["id"] = json!("secret")), "manifest.endpoints[0].fields.id"),
             (fault(|m| m["endpoints"][0]["refreshSeconds"] = json!(59)), "59 is not 60 to"),
             (fault(|m| m["freshForSeconds"] = json!(0)), "manifest.freshForSeconds"),
+            (fault(|m| m["jobs"] = json!({"leaseSeconds": 9})), "manifest.jobs.leaseSeconds: 9 is not 10 to 3600"),
+            (fault(|m| m["jobs"] = json!({"often": true})), "manifest.jobs.often"),
             (fault(|m| m["url"] = json!("https://joe:pw@plug.example/")), "names a user"),
             (fault(|m| m["illustrationUrl"] = json!("javascript:alert(1)")), "manifest.illustrationUrl"),
             (

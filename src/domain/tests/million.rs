@@ -391,6 +391,7 @@ fn try_history(seed: u64, permitted_by: &[AtomicU64; 6]) {
             cause: Some(template.clone()),
             deadline: None,
             pull: None,
+            job: None,
             stored_at: case.at,
         };
         let ctx = Context { now: case.at, ..w.context(&case.hat) };

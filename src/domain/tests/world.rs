@@ -260,9 +260,18 @@ impl World {
             reply: None,
             want: None,
             pull: None,
+            job: None,
             body,
         };
-        Command { addressed: to.clone(), action, cause: Some(cause), deadline: None, pull: None, stored_at: self.now }
+        Command {
+            addressed: to.clone(),
+            action,
+            cause: Some(cause),
+            deadline: None,
+            pull: None,
+            job: None,
+            stored_at: self.now,
+        }
     }
 
     pub fn known(&self, command: &Command) -> Known {
@@ -332,8 +341,15 @@ impl World {
     }
 
     pub fn local(&mut self, entity: &Address, action: Action) -> Decision {
-        let command =
-            Command { addressed: entity.clone(), action, cause: None, deadline: None, pull: None, stored_at: self.now };
+        let command = Command {
+            addressed: entity.clone(),
+            action,
+            cause: None,
+            deadline: None,
+            pull: None,
+            job: None,
+            stored_at: self.now,
+        };
         self.run(entity, command)
     }
 
@@ -376,10 +392,15 @@ impl World {
         };
         let due: Vec<Address> =
             self.entities.iter().filter(|(_, state)| due(state)).map(|(entity, _)| entity.clone()).collect();
+        let mut done = false;
         for entity in &due {
-            assert_ne!(self.local(entity, Action::Wake), Decision::Nothing, "{entity} wakes for nothing");
+            match self.local(entity, Action::Wake) {
+                Decision::Nothing => panic!("{entity} wakes for nothing"),
+                Decision::Wait(until) => assert!(until > now, "{entity} waits for what is over"),
+                _ => done = true,
+            }
         }
-        !due.is_empty()
+        done
     }
 
     pub fn send(&mut self, to: Address, action: Action) -> Decision {
@@ -438,6 +459,9 @@ fn sent(action: &str, body: &serde_json::Value) -> Action {
     let offer = |token: &str| Id::from_token(token).expect("a token");
     match action.split_once('.') {
         None if action == "reserve" => Action::OfferReserve { of: hat_claim(), by: of(&body["by"]) },
+        None if action == "schedule" => {
+            Action::PlugSchedule(serde_json::from_value(body.clone()).expect("as the wire has it"))
+        }
         None if action == "confirm" => Action::OfferConfirm(hat_claim()),
         None if action == "lapse" => {
             Action::OfferLapse { of: hat_claim(), completed: of(&body["completed"]).expect("said") }

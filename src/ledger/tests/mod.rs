@@ -3,6 +3,7 @@
 mod audit;
 mod crash;
 mod spool;
+mod vectors;
 mod write;
 
 use std::path::Path;

@@ -23,6 +23,10 @@ pub enum Shape {
     Report,
     /// How jobs of a plug ended.
     Jobs,
+    /// How one job goes on.
+    Job,
+    /// What holds for all jobs of a plug.
+    Schedule,
     /// Which records a client wants.
     Pull,
     /// A key.
@@ -294,6 +298,8 @@ impl Shape {
                 schema["anyOf"] = json!([{"required": ["done"]}, {"required": ["failed"]}]);
                 schema
             }
+            Shape::Job => super::job::word(),
+            Shape::Schedule => super::job::schedule(),
             Shape::Pull => object(
                 &[],
                 json!({
@@ -414,6 +420,8 @@ impl Shape {
             Shape::Jobs => {
                 json!({"done": 118, "failed": 2, "lagSeconds": 840, "error": "the source is over its limit"})
             }
+            Shape::Job => super::job::word_example(),
+            Shape::Schedule => json!({"pause": false, "holdSeconds": 3600}),
             Shape::Pull => json!({"since": "2026-01-01T00:00:00Z", "limit": 500}),
             Shape::Key => json!({"key": key_example()}),
             // A HAT with either key alone is taken too.

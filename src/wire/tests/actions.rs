@@ -69,6 +69,8 @@ fn body_of(kind: Kind, verb: &str) -> String {
         }
         (_, "claim-reserved") => json!({"terms": debit()}).to_string(),
         (Kind::Plug, "report") => r#"{"done":1,"failed":0,"lagSeconds":60}"#.into(),
+        (_, "job") => r#"{"status":"wanted","endpoint":"activity"}"#.into(),
+        (_, "schedule") => r#"{"pause":true}"#.into(),
         (_, "classify") => r#"{"endpoint":"fitbit/steps","class":"quasi"}"#.into(),
         (_, "report") => r#"[{"statsType":"storage"}]"#.into(),
         (_, "reserve" | "confirm") => r#"{"hat":"bob.hubat.net"}"#.into(),

@@ -17,6 +17,7 @@ fn full_message() -> Outgoing {
         reply: Some("_INBOX.abc.1".into()),
         want_proof: true,
         pull: Some(message_id_v7(1_767_225_600_000, [9; 10])),
+        job: None,
     };
     message_in(
         &signer(),
@@ -191,6 +192,7 @@ prop_compose! {
             reply,
             want_proof,
             pull: pull.map(|random| message_id_v7(ms, random)),
+            job: pull.map(|random| uuid::Uuid::from_bytes([random[0]; 16])),
         };
         let body = serde_json::json!([{"endpoint": "a/b", "data": data}]).to_string();
         let to = address(&format!("hat:{hat}"));

@@ -39,6 +39,7 @@ fn every_word_of_the_protocol_is_in_the_document() {
         header::REPLY,
         header::WANT,
         header::PULL,
+        header::JOB,
         header::SOURCE,
         header::DIGEST,
         header::DIGEST_IN,

@@ -5,7 +5,7 @@ mod decode;
 mod document;
 mod outgoing;
 mod report;
-mod vectors;
+pub(crate) mod vectors;
 mod verify;
 
 use bytes::Bytes;

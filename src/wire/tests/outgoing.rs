@@ -36,6 +36,7 @@ fn opened(direction: Direction) -> Opened {
         to: address(to),
         delivery: id(2).0,
         pull: (direction == Direction::Release).then(|| id(3)),
+        job: None,
         since: (direction == Direction::Pull).then_some(Timestamp(1_767_225_600_000_000_000)),
         skip: None,
         limit: (direction == Direction::Pull).then_some(50),

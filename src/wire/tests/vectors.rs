@@ -5,7 +5,9 @@ use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 
 use super::{ORIGIN, address};
+use crate::domain::canonical::canonical;
 use crate::domain::event::{Authority, Direction, Opened};
+use crate::domain::job::{JobBody, JobError, JobWord, ids};
 use crate::domain::{Digest, Id, Key, MessageId, Signature, Timestamp};
 use crate::wire::header;
 use crate::wire::outgoing::{self, MessageOptions, Outgoing};
@@ -36,10 +38,11 @@ fn text_of(message: &Outgoing) -> Vec<u8> {
         reply: line(header::REPLY),
         want: line(header::WANT),
         pull: line(header::PULL),
+        job: line(header::JOB),
         body: Digest::of(&message.payload),
     };
     let mut text = Vec::new();
-    if message.subject.starts_with(subject::OUT_PREFIX) {
+    if [subject::OUT_PREFIX, subject::JOB_PREFIX].iter().any(|prefix| message.subject.starts_with(prefix)) {
         let out = OutFields {
             source: line(header::SOURCE),
             count: line(header::COUNT),
@@ -89,6 +92,7 @@ fn release() -> Opened {
         to: address("org:acme"),
         delivery: id(3).0,
         pull: None,
+        job: None,
         since: None,
         skip: None,
         limit: None,
@@ -104,6 +108,70 @@ fn release() -> Opened {
         dropped: crate::domain::pii::Dropped::default(),
         without_pii: false,
     }
+}
+
+fn job() -> JobBody {
+    let (hat, plug) = (Id::new("bob.hubat.net").expect("id"), Id::new("fitbit").expect("id"));
+    let planned_at = Timestamp(NOW);
+    JobBody {
+        job: ids::job_id(ORIGIN, &hat, &plug, "steps", planned_at, 7),
+        hat,
+        plug,
+        endpoint: "steps".into(),
+        attempt: 1,
+        planned_at,
+        ends_at: Timestamp(NOW + 3_600_000_000_000),
+        lease_seconds: 120,
+        continuation: Some("2025-12-31T00:00:00Z".into()),
+        last_done_at: Some(Timestamp(NOW - 3_600_000_000_000)),
+    }
+}
+
+/// Ids and digests that workers work out, and what a job's words may be.
+fn jobs() -> Value {
+    let (hat, plug) = (Id::new("bob.hubat.net").expect("id"), Id::new("fitbit").expect("id"));
+    let contents = [
+        json!({"steps": 1042, "day": "2026-01-01"}),
+        json!({"z": [1.0, 0.1, 1e21, -0.000_000_1, null, true], "a": {"é": "ü", "\u{1f600}": "\u{7}"}}),
+        json!("text"),
+    ];
+    let records: Vec<Value> = contents
+        .iter()
+        .zip(["day-1", "", "ü/2"])
+        .map(|(data, source)| {
+            let digest = ids::content_digest(data);
+            json!({
+                "plug": plug, "hat": hat, "endpoint": "steps", "sourceId": source, "data": data,
+                "canonical": String::from_utf8(canonical(data)).expect("text"),
+                "contentDigest": digest,
+                "recordId": ids::record_id(&plug, &hat, "steps", source, &digest),
+            })
+        })
+        .collect();
+    let of: Vec<uuid::Uuid> =
+        records.iter().map(|record| record["recordId"].as_str().expect("text").parse().expect("a UUID")).collect();
+    let pages = [&of[..], &of[..1], &[]].map(|of| {
+        let id = ids::page_id(Timestamp(NOW), &plug, &hat, "steps", of);
+        json!({"plug": plug, "hat": hat, "endpoint": "steps", "plannedAt": Timestamp(NOW), "recordIds": of, "id": id})
+    });
+    let bare = JobBody { continuation: None, last_done_at: None, ..job() };
+    json!({
+        "about": "Jobs of protocol dex-v1: ids that workers work out, and the words of hat.job. How they are made is in docs/protocol.md.",
+        "records": records,
+        "pages": pages,
+        "bodies": [job(), bare],
+        "words": [
+            JobWord::progress(bare.job, "page 2"),
+            JobWord::done(bare.job, Some(Some("2026-01-01T00:00:00Z".into()))),
+            JobWord::done(bare.job, Some(None)),
+            JobWord::done(bare.job, None),
+            JobWord { retry_after_seconds: Some(600), ..JobWord::failed(bare.job, JobError::RateLimited) },
+            JobWord::wanted(Some("steps".into())),
+            JobWord::wanted(None),
+        ],
+        "subject": subject::job(&plug),
+        "consumer": subject::job_consumer(&plug),
+    })
 }
 
 /// Edge cases of the signature rules: what must be taken, and what must not.
@@ -163,6 +231,7 @@ fn signing() -> Value {
                 reply: Some("_INBOX.Nq8sVf2kTz.1".into()),
                 want_proof: true,
                 pull: Some(id(9)),
+                job: None,
             };
             let from = address("plug:fitbit");
             outgoing::message_in(
@@ -190,6 +259,15 @@ fn signing() -> Value {
         }),
         vector("the exchange delivers to an org", 4, |signer| {
             outgoing::delivery(signer, ORIGIN, &release(), "dex.v1.in.lane.k3.receipt", Bytes::from_static(RECORDS))
+        }),
+        vector("a plug writes what a job brought, with the twelfth line", 2, |signer| {
+            let options = MessageOptions { job: Some(job().job), ..MessageOptions::default() };
+            let from = address("plug:fitbit");
+            let body = Bytes::from_static(RECORDS);
+            outgoing::message_in(signer, ORIGIN, &from, &bob, &["credit", "fitbit"], id(5), &options, body)
+        }),
+        vector("the exchange gives a job to a plug's workers", 4, |signer| {
+            crate::wire::job::job(signer, ORIGIN, &job())
         }),
         vector("the exchange delivers what a bundle made of the body that was sent", 5, |signer| {
             let opened = Opened { digest_in: Digest::of(b"[]"), ..release() };
@@ -268,7 +346,8 @@ fn subjects() -> Value {
     })
 }
 
-fn check(file: &str, value: &Value) {
+/// Holds a file of vectors against `value`, what this code computes; or writes it.
+pub(crate) fn check(file: &str, value: &Value) {
     let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
     if std::env::var_os("DEX_WRITE_VECTORS").is_some() {
@@ -281,6 +360,11 @@ fn check(file: &str, value: &Value) {
 #[test]
 fn signing_vectors_are_current() {
     check("signing.json", &signing());
+}
+
+#[test]
+fn job_vectors_are_current() {
+    check("jobs.json", &jobs());
 }
 
 #[test]

@@ -17,4 +17,6 @@ pub mod postgres;
 pub mod prometheus;
 pub mod schema;
 pub mod shape;
+pub mod source;
 pub mod web;
+pub mod worker;

@@ -191,6 +191,7 @@ impl Here<'_> {
             to: fetching.to.clone(),
             delivery: fetching.delivery,
             pull: fetching.pull,
+            job: None,
             since: None,
             limit: None,
             skip: None,
