@@ -5,6 +5,7 @@
 mod again;
 mod anonymous;
 mod books;
+mod callers;
 mod commit;
 mod decide;
 mod heal;

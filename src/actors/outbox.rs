@@ -9,6 +9,7 @@ use data_encoding::BASE64;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::callers::{fitting, may_hold, reply_of, wants_proof};
 use super::dispatch::{Publish, Repeat};
 use super::heal::Healing;
 use super::large::fetch_job;
@@ -18,7 +19,7 @@ use super::shared::Shared;
 use crate::domain::event::Opened;
 use crate::domain::pii::pseudonym;
 use crate::domain::plug::Connection;
-use crate::domain::{Address, Cause, Digest, Effect, Entry, Event, Kind, MessageId, Outcome, Timestamp, effects_of};
+use crate::domain::{Address, Digest, Effect, Event, Kind, MessageId, Outcome, Timestamp, effects_of};
 use crate::ledger::SpoolRef;
 use crate::nats::publish::PublishError;
 use crate::nats::{BatchPublisher, Ticket, header_map};
@@ -27,10 +28,8 @@ use crate::telemetry::Published;
 use crate::telemetry::events::EffectFailed;
 use crate::wire::outgoing::{Shown, Unsigned};
 use crate::wire::together::TOGETHER_MAX;
-use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, header, outgoing, subject};
+use crate::wire::{Leaf, MessageOptions, OutcomeOut, Outgoing, Problem, Proof, effect_id, outgoing};
 
-/// Most bytes of outcomes in one message, by a generous estimate: well under the broker's largest payload.
-const OUTCOMES_BYTES_MAX: usize = 384 * 1024;
 /// Most publications whose acknowledgement is awaited to move the mark of dispatched leaves.
 const MARKS: usize = 4096;
 
@@ -472,34 +471,4 @@ pub(super) fn nanos(duration: Duration) -> i64 {
 
 fn spool_ref(place: crate::store::SpoolPlace) -> SpoolRef {
     SpoolRef { segment: place.0, offset: place.1, len: place.2 }
-}
-
-/// How many of these outcomes, at least one, go into one message.
-fn fitting(outcomes: &[OutcomeOut]) -> usize {
-    let mut bytes = 0;
-    let most = outcomes.iter().take_while(|out| {
-        bytes += 640 + 256 * out.outcome.parts.len();
-        bytes <= OUTCOMES_BYTES_MAX
-    });
-    most.count().max(1)
-}
-
-/// Where the caller of a message waits, when it named an inbox.
-fn reply_of(cause: &Cause) -> Option<&str> {
-    cause.reply.as_deref().filter(|reply| header::is_inbox(reply))
-}
-
-/// Whether who sent the message may hold the entry itself, which names the HAT: not the client that is not to know it.
-/// Of what came by a lane and was refused it is not known whose it was; what is asked by way of an offer names it.
-fn may_hold(entry: &Entry) -> bool {
-    let by_lane = entry.cause.as_ref().is_some_and(|cause| subject::is_lane(&cause.subject));
-    match &entry.event {
-        Event::OfferPulled { .. } => false,
-        _ if !by_lane => true,
-        event => event.closed().is_some_and(|closed| !closed.without_pii),
-    }
-}
-
-fn wants_proof(cause: &Cause) -> bool {
-    cause.want.as_deref() == Some(header::WANT_PROOF)
 }

@@ -31,7 +31,7 @@ struct Kept {
     order: VecDeque<MessageId>,
 }
 
-/// Final outcomes as they come.
+/// Final outcomes as they come, and those that name parts.
 #[derive(Debug)]
 pub(super) struct Finals {
     kept: Arc<Mutex<Kept>>,
@@ -58,7 +58,8 @@ impl Finals {
         let reader = tokio::spawn(async move {
             while let Some(outcome) = outcomes.next().await {
                 let Ok(outcome) = outcome else { continue };
-                if !outcome.outcome.status.is_final() {
+                // What is fetched for all debits goes on in its parts.
+                if !outcome.outcome.status.is_final() && outcome.outcome.parts.is_empty() {
                     continue;
                 }
                 {
@@ -108,15 +109,21 @@ impl Client {
             let last = vec![first.clone()];
             return Ok(Conclusion { first, last });
         }
-        let ids: Vec<MessageId> = if first.outcome.parts.is_empty() {
-            vec![first.outcome.exchange]
-        } else {
-            first.outcome.parts.iter().map(|part| part.exchange).collect()
-        };
-        let mut last = Vec::with_capacity(ids.len());
-        for id in ids {
+        let end = async |id: MessageId| {
             let ended = finals.wait(id, deadline).await;
-            last.push(ended.ok_or(ClientError::Timeout { id, waited: within, stored: true })?);
+            ended.ok_or(ClientError::Timeout { id, waited: within, stored: true })
+        };
+        let mut parts = first.outcome.parts.clone();
+        if parts.is_empty() {
+            let ended = end(first.outcome.exchange).await?;
+            if ended.outcome.parts.is_empty() {
+                return Ok(Conclusion { first, last: vec![ended] });
+            }
+            parts = ended.outcome.parts;
+        }
+        let mut last = Vec::with_capacity(parts.len());
+        for part in parts {
+            last.push(end(part.exchange).await?);
         }
         Ok(Conclusion { first, last })
     }

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dex::http::resolve::Fixed;
 use dex::bridge::hat::{Door, DoorOptions};
 use dex::bridge::{Onboarded, Onboarding};
 use dex::client::{Client, Delivery, Item, Order, keys};
 use dex::domain::command::PullAsk;
 use dex::domain::pii::Word;
 use dex::domain::{Id, Kind, Status};
+use dex::http::resolve::Fixed;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 

@@ -94,7 +94,13 @@ async fn one_upload_goes_to_every_debit_that_selects_any_of_it() {
         told["steps"].as_array().expect("steps").iter().filter_map(|it| it["event"].as_str()).collect();
     assert_eq!(events.iter().filter(|event| **event == "settled").count(), 2, "{events:?}");
     assert!(events.contains(&"fetching") && events.contains(&"fanned-out"), "{events:?}");
-    // Nothing for anybody, and what is no content at all.
+    // Who waits for its end waits for that of its parts.
+    let object = cast.hats[0].upload(&text[..]).await.expect("uploaded");
+    let order = Order::data_object(&cast.hat(0), &object);
+    let (end, _, _) = tokio::join!(cast.hats[0].conclude(order, PATIENCE), receive(&cast.org), receive(&other));
+    let ends: Vec<Status> = end.expect("ended").last.iter().map(|part| part.outcome.status).collect();
+    assert_eq!(ends, [Status::Settled; 2]);
+    // Nothing for anybody.
     let (small, _) = content(MIB);
     let notes =
         String::from_utf8(small).expect("text").replace("facebook/feed", "a/b").replace("facebook/events", "a/c");
