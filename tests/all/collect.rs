@@ -134,7 +134,9 @@ async fn killed<T>(start: impl Fn() -> Child, mut beside: impl FnMut(), load: im
         let life = Duration::from_millis(150 + rand::random::<u64>() % 900);
         let ended = tokio::time::timeout(life, &mut load).await;
         beside();
-        assert!(child.try_wait().expect("asked").is_none(), "it ended by itself");
+        // One whose database was taken away while it began says so and ends; anything else goes on.
+        let ended_by_itself = child.try_wait().expect("asked").map(|status| status.code());
+        assert!(matches!(ended_by_itself, None | Some(Some(3))), "{ended_by_itself:?}");
         child.kill().expect("killed");
         child.wait().expect("reaped");
         kills += 1;
