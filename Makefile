@@ -56,6 +56,14 @@ bench: nats-server ## Measures each step of the path, then an exchange end to en
 fuzz: ## Runs mutated bundles over mutated records for MINUTES (10), beside a second evaluator
 	DEX_FUZZ_MINUTES=$(MINUTES) cargo test --test all -- --ignored --exact --nocapture bundle_fuzz::fuzzing_for_minutes
 
+.PHONY: dashboards
+dashboards: ## Writes the dashboards of grafana/dashboards/ from grafana/panels/
+	$(PYTHON) grafana/build.py
+
+.PHONY: pictures
+pictures: nats-server debian ## Draws the dashboards into docs/images/ from a run of the simulation
+	DEX_PICTURES=$(CURDIR)/docs/images cargo test --test all -- --exact grafana::every_panel_is_filled_by_a_real_exchange
+
 .PHONY: fmt
 fmt: ## Formats the code
 	cargo fmt

@@ -111,6 +111,7 @@ fn store(c: &mut Criterion) {
         .map(|(i, more)| {
             Arc::new(Sealed {
                 leaf: (round + 1) * KEYS + i * 5 + more,
+                committed: Timestamp(1),
                 partition: 0,
                 entry: entry(i, round + more),
                 spool: None,

@@ -57,7 +57,10 @@ impl Partition {
             handed.push(hand(recipient, asks, self.now, self.shared.bounds.stride));
             works_of.push((entity, works));
         }
+        let messages = works_of.iter().map(|(_, works)| works.len()).sum();
+        self.shared.board.handed(self.number, messages);
         let answers = join_all(handed).await;
+        self.shared.board.answered(self.number, messages);
         let mut broken = Vec::new();
         for ((entity, works), result) in works_of.into_iter().zip(answers) {
             let mut works = works.into_iter();
@@ -175,7 +178,7 @@ impl Partition {
                     );
                 }
             }
-            Answer::Nothing => {}
+            Answer::Wait(_) | Answer::Nothing => {}
         }
     }
 
@@ -222,7 +225,7 @@ impl Partition {
             }
             Ok(Decision::Repeat) => return self.book(work.clone(), Answer::Repeat, decided),
             Ok(Decision::Anonymous(reason)) => return self.book(work.clone(), Answer::Anonymous(reason), decided),
-            Ok(Decision::Nothing) => return,
+            Ok(Decision::Nothing | Decision::Wait(_)) => return,
             Err(_) => return self.book(work.clone(), Answer::Anonymous(Reason::Internal), decided),
         }
         let dead = Event::DeadLetter {

@@ -1,5 +1,6 @@
 //! Where each entity is: live with an address, quarantined, or (absent) cold.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use actix::Recipient;
@@ -58,15 +59,21 @@ impl Directory {
         self.seats.remove_if(entity, |_, seat| matches!(seat, Seat::Quarantined { .. })).is_some()
     }
 
-    /// Counts the seats.
-    pub fn census(&self) -> Census {
-        let mut census = Census::default();
+    /// Counts the seats by what `group` says of each entity. One shard is locked at a time.
+    pub fn census_by<G: Ord>(&self, group: impl Fn(&Address) -> G) -> BTreeMap<G, Census> {
+        let mut groups: BTreeMap<G, Census> = BTreeMap::new();
         for seat in &self.seats {
+            let census = groups.entry(group(seat.key())).or_default();
             match seat.value() {
                 Seat::Live(_) => census.live += 1,
                 Seat::Quarantined { .. } => census.quarantined += 1,
             }
         }
-        census
+        groups
+    }
+
+    /// Counts the seats.
+    pub fn census(&self) -> Census {
+        self.census_by(|_| ()).remove(&()).unwrap_or_default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -28,6 +29,8 @@ pub struct Batch {
     pub asks: Vec<Ask>,
     /// The partition's now.
     pub now: Timestamp,
+    /// When it was put into the mailbox.
+    pub handed: Instant,
 }
 
 /// What one ask led to.
@@ -39,6 +42,8 @@ pub enum Answer {
     Repeat,
     /// Refused before the sender was authenticated.
     Anonymous(Reason),
+    /// Nothing to do before then.
+    Wait(Timestamp),
     /// Nothing to do.
     Nothing,
 }
@@ -54,7 +59,7 @@ impl Answer {
             Answer::Record(_) => "recorded",
             Answer::Repeat => "known",
             Answer::Anonymous(_) => "refused",
-            Answer::Nothing => "nothing",
+            Answer::Wait(_) | Answer::Nothing => "nothing",
         }
     }
 }
@@ -114,6 +119,7 @@ pub fn guarded<E: Entity>(
             }
             Decision::Repeat => Answer::Repeat,
             Decision::Anonymous(reason) => Answer::Anonymous(reason),
+            Decision::Wait(until) => Answer::Wait(until),
             Decision::Nothing => Answer::Nothing,
         }
     }))
@@ -147,6 +153,7 @@ impl<E: Entity + Unpin + 'static> Handler<Batch> for EntityActor<E> {
     type Result = MessageResult<Batch>;
 
     fn handle(&mut self, batch: Batch, ctx: &mut Self::Context) -> Self::Result {
+        crate::telemetry::path().mailbox_seconds.record(batch.handed.elapsed().as_secs_f64());
         let mut answers = Vec::with_capacity(batch.asks.len());
         for ask in &batch.asks {
             match guarded(&self.shared, &self.address, &mut self.state, ask, batch.now) {
@@ -160,7 +167,11 @@ impl<E: Entity + Unpin + 'static> Handler<Batch> for EntityActor<E> {
             }
         }
         let woken = batch.asks.iter().any(|ask| ask.command.action == Action::Wake);
-        let wake = (woken || answers.iter().any(Answer::touches_time)).then(|| self.state.wake());
+        let wake = match answers.last() {
+            // Its state says that it is due; it has looked, and can do nothing about it yet.
+            Some(Answer::Wait(until)) => Some(Some(*until)),
+            _ => (woken || answers.iter().any(Answer::touches_time)).then(|| self.state.wake()),
+        };
         MessageResult(Answers { answers, panicked: false, wake })
     }
 }

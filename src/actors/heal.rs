@@ -167,6 +167,8 @@ impl Outbox {
                     Effect::Request(_)
                     | Effect::RecallRequest { .. }
                     | Effect::Fetch(_)
+                    | Effect::Job { .. }
+                    | Effect::JobOver { .. }
                     | Effect::Send { .. }
                     | Effect::Close { .. } => {}
                 }

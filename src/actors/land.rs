@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::stats::Observe;
 use super::supervisor::Supervisor;
 use super::work::{Refusal, Work};
+use crate::domain::statistics::Stand;
 use crate::domain::{Address, Entry};
 use crate::ledger::Position;
 use crate::store::Sealed;
@@ -75,6 +76,7 @@ impl Landing {
         for (number, (entry, content)) in flight.entries.into_iter().enumerate() {
             sealed.push(Arc::new(Sealed {
                 leaf: landed.first_leaf + number as u64,
+                committed: landed.at,
                 partition: self.number,
                 entry,
                 spool: landed.spool.get(number).copied().flatten().map(|s| (s.segment, s.offset, s.len)),
@@ -106,7 +108,6 @@ impl Landing {
             let mut books = self.books.borrow_mut();
             for sealed in &arrived.sealed {
                 self.shared.registry.fold(&sealed.entry);
-                self.shared.reported.fold(&sealed.entry);
                 self.shared.connections.fold(&sealed.entry, &self.shared.db, &self.shared.tail);
                 self.shared.notices.fold(sealed);
                 books.take(sealed);
@@ -179,8 +180,9 @@ impl Landing {
         if arrived.sealed.is_empty() {
             return;
         }
+        let stand = Stand { tree_size: arrived.landed.tree_size, checkpoint: arrived.landed.checkpoint };
         // Not waited for while it has room: an answer from another thread takes longer than the counting.
-        let gone = match self.neighbours.stats.try_send(Observe(arrived.sealed)) {
+        let gone = match self.neighbours.stats.try_send(Observe { sealed: arrived.sealed, stand }) {
             Ok(()) => false,
             Err(SendError::Full(observe)) => self.neighbours.stats.send(observe).await.is_err(),
             Err(SendError::Closed(_)) => true,

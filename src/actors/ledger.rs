@@ -10,6 +10,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::shared::Shared;
+use crate::domain::Timestamp;
 use crate::ledger::{Group, Ledger, LedgerError, NewRecord, Position, SpoolRef};
 use crate::telemetry::events::{CommitFailed, DiskFull, GroupCommitted};
 
@@ -42,6 +43,8 @@ pub struct Commit {
 pub struct Landed {
     /// Leaf of the first of the share's records.
     pub first_leaf: u64,
+    /// When it was committed.
+    pub at: Timestamp,
     /// Tree size of the checkpoint that covers it.
     pub tree_size: u64,
     /// The signed checkpoint.
@@ -122,6 +125,7 @@ impl LedgerActor {
                 for (commit, length) in commits.into_iter().zip(lengths) {
                     let landed = Landed {
                         first_leaf,
+                        at: Timestamp(group.time_ns),
                         tree_size: committed.tree_size,
                         checkpoint: Arc::clone(&committed.checkpoint),
                         spool: spool.by_ref().take(length).collect(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
+use super::board::Board;
 use super::clock::Clock;
 use super::connections::Connections;
 use super::directory::Directory;
@@ -14,7 +15,7 @@ use super::fatal::Fatal;
 use super::prefix::Prefix;
 use super::recents::same;
 use super::registry::Registry;
-use super::reported::ReportedByHats;
+use super::statistics::LiveStatistics;
 use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits, Timestamp};
 use crate::ledger::{LedgerReader, Position, SpoolHandle, Stored};
 use crate::nats::streams::{InLimits, OutLimits};
@@ -94,14 +95,18 @@ pub struct Shared {
     pub bounds: Bounds,
     /// Registrations of all parties.
     pub registry: Registry,
-    /// What HATs report of themselves.
-    pub reported: ReportedByHats,
+    /// Rolling windows and the catalogue of available data.
+    pub statistics: LiveStatistics,
     /// How many HATs each plug is connected to.
     pub connections: Connections,
     /// Notices that stand.
     pub notices: super::notices::OpenNotices,
+    /// Open jobs, and which of them are to be handed out.
+    pub jobs: super::jobs::board::JobBoard,
     /// Large contents of open exchanges.
     pub large: super::large::desk::LargeDesk,
+    /// What is told of the actors while they work.
+    pub board: Board,
     /// Which entities are live, cold or quarantined.
     pub directory: Directory,
     /// Rows, index and open exchanges.
@@ -377,6 +382,7 @@ pub fn sealed(shared: &Shared, stored: Stored) -> Result<Arc<Sealed>, rmp_serde:
     let entry: Entry = rmp_serde::from_slice(&stored.entry)?;
     Ok(Arc::new(Sealed {
         leaf: stored.leaf,
+        committed: Timestamp(stored.time_ns),
         partition: shared.partition_of(&entry.entity),
         entry,
         spool: stored.spool.map(|spool| (spool.segment, spool.offset, spool.len)),

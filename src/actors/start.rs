@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::dispatch::DispatchActor;
 use super::herald::Herald;
+use super::jobs::Foreman;
 use super::large::{self, LargeBounds, Mover};
 use super::ledger::{Commit, LedgerActor};
 use super::marks::{LOSSES, Marks};
@@ -49,6 +50,8 @@ pub struct Beginning {
     pub operators: Vec<(Address, Vec<Key>)>,
     /// How large content is moved, and the folder for it; none when it is off.
     pub large: Option<(LargeBounds, PathBuf)>,
+    /// Bytes of the stream of jobs.
+    pub jobs_bytes: i64,
 }
 
 /// The running actors.
@@ -115,7 +118,7 @@ pub async fn start(
     arbiters: usize,
     stop: CancellationToken,
 ) -> Result<Actors, StartError> {
-    let Beginning { ledger, positions, open, wakes, recent, operators, large } = beginning;
+    let Beginning { ledger, positions, open, wakes, recent, operators, large, jobs_bytes } = beginning;
     let ledger_arbiter = Arbiter::new();
     let outlets = Arbiter::new();
     let persistence = Arbiter::new();
@@ -130,7 +133,10 @@ pub async fn start(
         let shared = Arc::clone(&shared);
         SnapshotActor::start_in_arbiter(&persistence.handle(), move |_| SnapshotActor::new(shared))
     };
-    let stats = StatsActor::start_in_arbiter(&outlets.handle(), |_| StatsActor::new());
+    let stats = {
+        let shared = Arc::clone(&shared);
+        StatsActor::start_in_arbiter(&outlets.handle(), move |_| StatsActor::new(shared))
+    };
     let dispatch = {
         let shared = Arc::clone(&shared);
         let connect = connect.clone();
@@ -158,6 +164,7 @@ pub async fn start(
         .await?
     };
 
+    shared.board.watch_dispatch(dispatch.downgrade());
     let neighbours = Neighbours { ledger: ledger.clone(), dispatch, stats };
     let works: Vec<Arbiter> = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
     let mut drained = Vec::new();
@@ -202,7 +209,21 @@ pub async fn start(
         })
         .await?;
     }
+    // Apart: it reads states of HATs from disk and signs what it hands out.
+    let foremen = Arbiter::new();
+    {
+        let shared = Arc::clone(&shared);
+        let (connect, locals, stop) = (connect.clone(), locals.clone(), stop.clone());
+        on(&foremen, "jobs", move || async move {
+            let link = link(&connect, "jobs").await?;
+            let foreman = Foreman::new(Arc::clone(&shared), link, locals, jobs_bytes);
+            actix::spawn(shared.fatal.clone().guard("the foreman of jobs", foreman.run(stop)));
+            Ok(())
+        })
+        .await?;
+    }
     let mut arbiters = works;
+    arbiters.push(foremen);
     if let Some((bounds, folder)) = large {
         // Apart: it reads and writes much.
         let movers = Arbiter::new();

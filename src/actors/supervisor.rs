@@ -152,6 +152,7 @@ impl Supervisor {
             self.quarantine(entity);
             return None;
         }
+        self.shared.board.restarted(self.shared.partition_of(entity), entity.kind);
         let wait = Duration::from_millis(5).saturating_mul(1 << count.min(10));
         Some(wait.min(BACKOFF_MAX))
     }
@@ -159,6 +160,7 @@ impl Supervisor {
     fn quarantine(&mut self, entity: &Address) {
         let until = Instant::now() + self.shared.bounds.quarantine;
         self.shared.directory.put(entity.clone(), Seat::Quarantined { until });
+        self.shared.board.quarantined(self.shared.partition_of(entity), entity.kind);
         EntityQuarantined { kind: entity.kind.as_str() }.emit();
     }
 
@@ -214,7 +216,7 @@ pub async fn hand(recipient: Recipient<Batch>, asks: Vec<Ask>, now: Timestamp, s
     let mut rest = asks.into_iter().peekable();
     while rest.peek().is_some() {
         let asks: Vec<Ask> = rest.by_ref().take(stride).collect();
-        let sent = recipient.send(Batch { asks, now });
+        let sent = recipient.send(Batch { asks, now, handed: std::time::Instant::now() });
         match tokio::time::timeout(ANSWER_WITHIN, sent).await {
             Ok(Ok(answers)) => {
                 all.panicked = answers.panicked;

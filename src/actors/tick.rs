@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::board::Stand;
 use super::decide::Decided;
 use super::entity::Ask;
 use super::partition::Partition;
@@ -84,6 +85,14 @@ impl Partition {
         if due(&mut self.ticks.gauge, GAUGE_EVERY) {
             self.shared.health.heartbeat(&format!("partition-{}", self.number));
             let books = self.books.borrow();
+            let stand = Stand {
+                mailbox: 0,
+                held: self.held.len(),
+                in_flight: self.departed.saturating_sub(*self.arrived.borrow()),
+                lag: self.source.pending(),
+                open: books.open_count(),
+            };
+            self.shared.board.stands(self.number, stand);
             crate::telemetry::partition_gauges(
                 self.number,
                 books.open_count(),

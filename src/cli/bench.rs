@@ -2,7 +2,6 @@
 
 mod clocks;
 mod figures;
-mod process;
 mod round;
 
 use std::path::PathBuf;
@@ -16,6 +15,7 @@ use crate::simulation::load::{Mode, crowd, forward};
 
 use super::args::Globals;
 use super::fail::{FINDING, Failure};
+use super::progress::Progress;
 use super::{link, out};
 use figures::Figures;
 
@@ -121,23 +121,27 @@ pub fn run(globals: &Globals, args: &BenchArgs) -> Result<ExitCode, Failure> {
             .map(|()| ExitCode::SUCCESS)
             .map_err(|error| Failure::Unavailable(error.to_string()));
     }
-    link::wait(bench(globals.json, args))
+    link::wait(bench(globals, args))
 }
 
-async fn bench(as_json: bool, args: &BenchArgs) -> Result<ExitCode, Failure> {
+async fn bench(globals: &Globals, args: &BenchArgs) -> Result<ExitCode, Failure> {
+    let as_json = globals.json;
     let all = [What::Raw, What::Unsigned, What::Signed];
     let wanted: Vec<What> = all.into_iter().filter(|what| args.only.is_empty() || args.only.contains(what)).collect();
     let mut figures = Figures::default();
+    let progress = Progress::new(globals, "measurements", u64::from(args.rounds) * wanted.len() as u64);
     for number in 1..=args.rounds {
         for what in &wanted {
             let name = format!("{}-{number}", what.name());
             let folder = super::demo::Folder::new(args.state_dir.as_ref().map(|dir| dir.join(&name)).as_deref())?;
-            out::note(format!("round {number} of {}: {}", args.rounds, what.name()));
+            progress.suspend(|| out::note(format!("round {number} of {}: {}", args.rounds, what.name())));
             let measured = round::measure(what.mode(), args, &folder.path).await?;
-            out::note(format!("  {measured}"));
+            progress.suspend(|| out::note(format!("  {measured}")));
+            progress.step();
             figures.add(what.mode(), &measured);
         }
     }
+    drop(progress);
     if as_json {
         out::json(&figures.json())?;
     } else {

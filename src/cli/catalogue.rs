@@ -21,6 +21,16 @@ pub enum CatalogueVerb {
         after_help = "Examples:\n  dex catalogue classify fitbit/sleep --class special --as operator:main --key operator.key\n  dex catalogue classify facebook/feed --field from=direct --field created_time=quasi --describe message='what was posted' --as operator:main --key operator.key\n  dex catalogue classify facebook/feed --as operator:main --key operator.key     takes all of it back\n\nA class holds for the field and all below it. An operator's word goes over that of plugs."
     )]
     Classify(Classify),
+    /// Tell how many HATs hold data for every property of a bundle, as a range
+    #[command(after_help = "Examples:
+  dex catalogue estimate @bundle.json
+  dex catalogue estimate '{\"name\":\"steps\",\"bundle\":{\"data\":{\"endpoints\":[{\"endpoint\":\"fitbit/activity\"}]}}}' --json
+
+It is made of public figures alone: filters are not looked at, and can only make it fewer.")]
+    Estimate {
+        /// The bundle as JSON: @FILE, - for stdin, or the text itself
+        bundle: String,
+    },
     /// Show the class of each field of an endpoint, and the entries that say so
     #[command(after_help = "Example:\n  dex catalogue show facebook/feed --json")]
     Show {
@@ -104,8 +114,26 @@ pub fn run(globals: &Globals, verb: CatalogueVerb) -> Result<ExitCode, Failure> 
             let to = Address::new(Kind::Dex, origin);
             Act { to, action: &["classify"], body, usual: None, who: "the operator" }.run(globals)
         }
+        CatalogueVerb::Estimate { bundle } => estimate(globals, &bundle),
         CatalogueVerb::Show { endpoint } => show(globals, &endpoint),
     }
+}
+
+fn estimate(globals: &Globals, bundle: &str) -> Result<ExitCode, Failure> {
+    let bundle: Value = serde_json::from_slice(&parse::body(bundle)?)
+        .map_err(|error| Failure::Usage(format!("the bundle is no JSON: {error}")))?;
+    let answer = link::wait(link::ask(globals, "catalogue.estimate", &json!({ "bundle": bundle })))?;
+    if globals.json {
+        out::json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let range = |of: &Value| format!("{} to {}", out::plain(&of["atLeast"]), out::plain(&of["atMost"]));
+    out::line(format_args!("{} HATs hold something for every property", range(&answer)))?;
+    for property in answer["properties"].as_array().into_iter().flatten() {
+        out::line(format_args!("  {}  {}", out::plain(&property["name"]), range(property)))?;
+    }
+    out::line(format_args!("of {} HATs of which any data is known", range(&answer["known"])))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show(globals: &Globals, endpoint: &str) -> Result<ExitCode, Failure> {

@@ -10,6 +10,7 @@ use crate::wire::dead;
 use super::args::Globals;
 use super::fail::Failure;
 use super::folder::Folder;
+use super::progress::Progress;
 use super::{ledger, link, out};
 
 /// What can be done with dead letters.
@@ -41,10 +42,13 @@ pub fn run(globals: &Globals, verb: &DeadVerb) -> Result<ExitCode, Failure> {
         let question = if *from > 0 { json!({ "after": from - 1 }) } else { json!({}) };
         return link::wait(link::pages(globals, "dead.list", question, u64::MAX, |row| show(globals, row)));
     }
-    for stored in ledger::open(globals, folder)?.scan(*from) {
+    let reader = ledger::open(globals, folder)?;
+    let progress = Progress::new(globals, "reading entries", reader.tree_size());
+    for stored in reader.scan(*from) {
         let stored = stored.map_err(|error| Failure::Finding(error.to_string()))?;
+        progress.at(stored.leaf);
         if let Some(row) = dead::row(stored.leaf, &ledger::entry(&stored)?) {
-            show(globals, &row)?;
+            progress.suspend(|| show(globals, &row))?;
         }
     }
     Ok(ExitCode::SUCCESS)

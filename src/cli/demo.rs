@@ -1,7 +1,9 @@
 //! `dex demo`: a real exchange with a simulated ecosystem around it, and books that must balance.
 
+mod acquire;
 pub(super) mod child;
 pub(super) mod page;
+mod source;
 mod table;
 
 use std::future::Future;
@@ -16,13 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientOptions, keys};
 use crate::domain::{Address, Id, Kind};
-use crate::simulation::{Cast, Drive, Settings, Stage, Summary};
+use crate::simulation::{Acquirer, Cast, Drive, Settings, Stage, Summary};
 use crate::wire::Signer;
 
 use super::args::Globals;
 use super::fail::{FINDING, Failure};
 use super::{link, out};
+use acquire::Acquiring;
 use child::Exchange;
+use source::Source;
 use table::{Show, Sight};
 
 /// Examples, shown by `dex demo --help`.
@@ -119,7 +123,15 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
     let show = Show::new(as_json);
 
     show.say("starting the exchange: dex serve with its own nats-server");
-    let settings = [("gateway.enabled", "true"), ("gateway.admin", "true"), ("gateway.listen", "127.0.0.1:0")];
+    // A demo reserves no more of the disk than it may need.
+    let settings = [
+        ("gateway.enabled", "true"),
+        ("gateway.admin", "true"),
+        ("gateway.listen", "127.0.0.1:0"),
+        ("streams.in_max_bytes", "536870912"),
+        ("streams.out_max_bytes", "1073741824"),
+        ("large.store_bytes", "1073741824"),
+    ];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let mut exchange = Exchange::start_with(&folder.path, ORIGIN, OPERATOR, &operator.public(), &settings).await?;
     show.say(&format!(
@@ -129,7 +141,7 @@ async fn demo(as_json: bool, args: &DemoArgs) -> Result<ExitCode, Failure> {
         folder.path.display()
     ));
     if let Some(gateway) = &exchange.gateway {
-        show.say(&format!("REST is at http://{gateway}/api/docs"));
+        show.say(&format!("the console is at http://{gateway}/console, REST at http://{gateway}/api/docs"));
     }
     let nats = exchange.nats.clone();
     let played = tokio::select! {
@@ -176,11 +188,19 @@ async fn play(
     let begun = Instant::now();
     let cast = Cast::new(settings.seed, settings.hats);
     let id = Id::new(OPERATOR).expect("the name of the operator is an id");
-    let operator = (Address::new(Kind::Operator, id), operator);
-    let stage = Stage::set(cast, nats, operator).await?;
+    let address = Address::new(Kind::Operator, id);
+    let again = keys::load(&folder.join("operator.key")).map_err(|error| Failure::Usage(error.to_string()))?;
+    let voice = Client::connect(ClientOptions::new(nats, address.clone()).signer(again)).await?;
+    let stage = Stage::set(cast, nats, (address, operator)).await?;
     let settle_within = settings.settle_within;
     let drive = Drive::new(stage, settings);
     let readers = drive.listen().await?;
+    let source = Source::start().map_err(|error| Failure::Unavailable(format!("the demo's source: {error}")))?;
+    let acquirer = Acquirer::new(args.seed, &voice);
+    acquirer.set(&drive, &voice, &source.address.to_string()).await?;
+    let reader = acquirer.listen(&drive).await?;
+    let acquiring = Acquiring::start(folder, nats, &acquirer.person.signer(), source)?;
+    acquirer.want(&drive).await;
     show.say(&format!(
         "{} HATs, {} plugs and apps, {} organisations registered, connected and listening after {:.1} s",
         drive.stage.cast.hats.len(),
@@ -202,12 +222,16 @@ async fn play(
     let mut sight = Sight::new(&watcher, state);
     watched(show, &mut sight, &drive, drive.run(stop)).await;
     show.say("no more is sent; waiting for what is open to end");
+    let stopped = acquiring.stop().await;
     // Silent recipients let theirs expire; everything else was given `settle_within` at the latest.
     let ended = watched(show, &mut sight, &drive, drive.settle(settle_within + Duration::from_secs(15))).await;
+    let all_acquired = drive.settle_acquired(settle_within).await;
     sight.last(show, &drive.tally.summary()).await;
     drop(readers);
+    reader.abort();
     let mut faults = Vec::new();
-    if !ended {
+    faults.extend(stopped.err());
+    if !ended || !all_acquired {
         faults.push("some exchanges did not end in time".to_owned());
     }
     Ok((drive, faults))

@@ -28,6 +28,16 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Whether it is named, not left to the configuration.
+    pub fn is_named(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    /// For a verb whose own arguments name it.
+    pub fn named(dir: Option<PathBuf>, config: Option<PathBuf>, dex_key: Option<Key>) -> Self {
+        Folder { dir, config, dex_key, verifier: None }
+    }
+
     /// Where it is.
     ///
     /// # Errors

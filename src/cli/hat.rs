@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::domain::job::JobWord;
 use crate::domain::{Address, Id, Kind, Timestamp, Transport};
 
 use super::act::Act;
@@ -130,6 +131,18 @@ pub enum HatVerb {
         /// The plug's id
         plug: Id,
     },
+    /// Have a plug fetch now, not when it is due; at most once a minute (for the HAT or the plug)
+    #[command(
+        after_help = "Examples:\n  dex hat refresh bob.hubat.net facebook --key bob.key\n  dex hat refresh bob.hubat.net facebook feed/posts --as plug:facebook --key facebook.key"
+    )]
+    Refresh {
+        /// The HAT's address
+        hat: Id,
+        /// The plug's id
+        plug: Id,
+        /// Endpoint by its name below the plug's namespace; all that are read at intervals when not given
+        endpoint: Option<String>,
+    },
     /// Take up an offer
     #[command(
         after_help = "Example:\n  dex hat claim bob.hubat.net steps-2026 --key bob.key\n\nThe offer answers by proposing its debit: `dex debit list` shows it, `dex debit enable` confirms the claim."
@@ -210,6 +223,10 @@ pub fn run(globals: &Globals, verb: HatVerb) -> Result<ExitCode, Failure> {
         HatVerb::Retire { hat } => (hat, "retire", None, Value::Null),
         HatVerb::Connect { hat, plug } => (hat, "plug-connect", Some(plug), Value::Null),
         HatVerb::Disconnect { hat, plug } => (hat, "plug-disconnect", Some(plug), Value::Null),
+        HatVerb::Refresh { hat, plug, endpoint } => {
+            let word = JobWord::wanted(endpoint.map(Into::into));
+            (hat, "job", Some(plug), serde_json::to_value(word).unwrap_or_default())
+        }
         HatVerb::Claim { hat, offer } => (hat, "claim", Some(offer), Value::Null),
         HatVerb::Withdraw { hat, offer } => (hat, "withdraw", Some(offer), Value::Null),
         HatVerb::AppSetup { hat, app, version_named } => {

@@ -13,6 +13,7 @@ use super::args::Globals;
 use super::fail::{FINDING, Failure};
 use super::folder::Folder;
 use super::out;
+use super::progress::Progress;
 
 /// What can be done with a ledger.
 #[derive(Debug, Subcommand)]
@@ -93,7 +94,9 @@ fn show(reader: &LedgerReader, from: u64, count: u64) -> Result<ExitCode, Failur
 fn check(globals: &Globals, folder: &Folder) -> Result<ExitCode, Failure> {
     let path = folder.path()?;
     let verifier = folder.verifier(globals, &path)?;
-    let report = ledger::check(&path, &verifier).map_err(failure)?;
+    let progress = Progress::new(globals, "checking entries", 0);
+    let report = ledger::check_with(&path, &verifier, &mut |done, all| progress.of(done, all)).map_err(failure)?;
+    drop(progress);
     if globals.json {
         let finding = |it: &ledger::Finding| json!({ "file": it.path, "offset": it.offset, "what": it.what });
         out::json(&json!({

@@ -4,12 +4,14 @@
 
 mod account;
 mod act;
+mod actors;
 mod app;
 pub mod args;
 mod bench;
 mod bridge;
 mod bundle;
 mod catalogue;
+mod collect;
 mod config;
 mod dead;
 mod debit;
@@ -29,17 +31,23 @@ mod onboard;
 mod org;
 pub mod out;
 mod parse;
+mod paths;
 mod platform;
 mod plug;
+mod progress;
+mod pull;
 mod schema;
 mod send;
 mod serve;
 mod sign;
 mod snapshot;
 mod soak;
+mod stats;
+mod top;
 mod trust;
 pub mod verify;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -81,9 +89,21 @@ enum Verb {
     /// Kill an exchange again and again under load; nothing that it told may be lost
     #[command(after_help = soak::EXAMPLES)]
     Soak(soak::SoakArgs),
-    /// Follow what the exchange does, a line a second
+    /// See how the exchange does: rates, lag, reasons, how long the steps take, redrawn every second
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopArgs),
+    /// Take a plug's jobs, fetch what they name, and credit it to HATs
+    #[command(after_help = worker::EXAMPLES)]
+    Worker(worker::WorkerArgs),
+    /// Follow what the exchange does: a line a second, or its exchanges one by one
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
+    /// The exchange's actors: how many live, were restarted, are quarantined
+    #[command(after_help = actors::EXAMPLES)]
+    Actors,
+    /// What happened in the last minute, 5 minutes, hour, day and 30 days
+    #[command(after_help = stats::EXAMPLES)]
+    Stats(stats::StatsArgs),
     /// Send any message and wait for its outcome
     #[command(after_help = send::EXAMPLES)]
     Send(message::MessageArgs),
@@ -114,6 +134,12 @@ enum Verb {
     /// Data acquirers
     #[command(subcommand)]
     Org(org::OrgVerb),
+    /// Receive what debits let out, into files or a table, each record once, with receipts
+    #[command(after_help = collect::EXAMPLES)]
+    Collect(Box<collect::CollectArgs>),
+    /// Ask a HAT for values under a debit, and take them
+    #[command(after_help = pull::EXAMPLES)]
+    Pull(pull::PullArgs),
     /// Data debits, the right under which records leave a HAT
     #[command(subcommand)]
     Debit(debit::DebitVerb),
@@ -175,7 +201,11 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::run(globals, &args),
         Verb::Bench(args) => bench::run(globals, &args),
         Verb::Soak(args) => soak::run(globals, &args),
+        Verb::Worker(args) => worker::run(globals, &args),
+        Verb::Top(args) => top::run(globals, &args),
         Verb::Watch(args) => watch::run(globals, &args),
+        Verb::Actors => actors::run(globals),
+        Verb::Stats(args) => stats::run(globals, &args),
         Verb::Send(message) => send::run(globals, &message),
         Verb::Sign(message) => sign::run(globals, &message),
         Verb::Config(verb) => config::run(globals, &verb),
@@ -186,6 +216,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::App(verb) => app::run(globals, verb),
         Verb::Bridge(verb) => bridge::run(globals, verb),
         Verb::Org(verb) => org::run(globals, verb),
+        Verb::Collect(args) => collect::run(globals, &args),
+        Verb::Pull(args) => pull::run(globals, &args),
         Verb::Debit(verb) => debit::run(globals, verb),
         Verb::Bundle(verb) => bundle::run(globals, &verb),
         Verb::Catalogue(verb) => catalogue::run(globals, verb),

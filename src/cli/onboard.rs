@@ -6,10 +6,10 @@ use clap::Args;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::bridge::hat::resolve::Fixed;
 use crate::bridge::hat::{Door, DoorOptions};
 use crate::bridge::{Onboarded, Onboarding};
 use crate::domain::{Address, Id};
+use crate::http::resolve::Fixed;
 
 use super::args::Globals;
 use super::fail::Failure;

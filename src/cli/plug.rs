@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::domain::plug::Manifest;
 use crate::domain::{Address, Id, Kind};
 
 use super::act::Act;
@@ -15,12 +14,16 @@ use super::fail::Failure;
 use super::member::{self, MemberVerb};
 use super::{link, out, parse};
 
+pub(super) mod manifest;
+
+pub use manifest::text as manifest_text;
+
 /// What can be done with a plug.
 #[derive(Debug, Subcommand)]
 pub enum PlugVerb {
     /// Register a plug, signed with the key that it brings; it waits for approval
     #[command(
-        after_help = "Examples:\n  dex plug register facebook --name 'Facebook plug' --namespace facebook --key facebook.key\n  dex plug register facebook --name 'Facebook plug' --manifest @facebook.json --key facebook.key\n\nThe manifest says what the plug acquires and how personal each field is: `dex schema plug.register` shows one."
+        after_help = "Examples:\n  dex plug register facebook --name 'Facebook plug' --namespace facebook --key facebook.key\n  dex plug register facebook --name 'Facebook plug' --manifest @facebook.toml --key facebook.key\n\nThe manifest says what the plug acquires and how personal each field is: `dex plug manifest new` writes one."
     )]
     Register {
         /// Its id
@@ -31,7 +34,7 @@ pub enum PlugVerb {
         /// The namespace that it writes; its id when not given
         #[arg(long)]
         namespace: Option<String>,
-        /// Its manifest as JSON: @FILE, - for stdin, or the text itself
+        /// Its manifest as TOML or JSON: @FILE, - for stdin, or the text itself
         #[arg(long, value_name = "BODY")]
         manifest: Option<String>,
     },
@@ -65,6 +68,40 @@ pub enum PlugVerb {
         #[arg(long, value_name = "TEXT")]
         error: Option<String>,
     },
+    /// Write a manifest, check it, try it on its source
+    #[command(subcommand)]
+    Manifest(manifest::ManifestVerb),
+    /// Show what holds for its jobs, and how those of one HAT stand
+    #[command(after_help = "Examples:\n  dex plug jobs facebook\n  dex plug jobs facebook bob.hubat.net --json")]
+    Jobs {
+        /// Its id
+        id: Id,
+        /// A HAT that has it connected
+        hat: Option<Id>,
+    },
+    /// Plan no more of its jobs until they are resumed (for the plug or an operator)
+    #[command(
+        after_help = "Examples:\n  dex plug pause-jobs facebook --key facebook.key\n  dex plug pause-jobs facebook --as operator:root --key operator.key\n\nJobs that are open go on. `dex plug resume-jobs` ends it."
+    )]
+    PauseJobs {
+        /// Its id
+        id: Id,
+    },
+    /// Plan its jobs again; what has waited is spread, not done at once (for the plug or an operator)
+    #[command(after_help = "Example:\n  dex plug resume-jobs facebook --key facebook.key")]
+    ResumeJobs {
+        /// Its id
+        id: Id,
+    },
+    /// Plan none of its jobs for a time, as when its source is down; 0s ends a hold (for the plug or an operator)
+    #[command(after_help = "Example:\n  dex plug hold-jobs facebook 30m --key facebook.key")]
+    HoldJobs {
+        /// Its id
+        id: Id,
+        /// For how long from now: at most 30d
+        #[arg(value_name = "SPAN", value_parser = parse::span)]
+        span: Duration,
+    },
     #[command(flatten)]
     Member(MemberVerb),
 }
@@ -81,7 +118,7 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
             let to = Address::new(Kind::Plug, id);
             let mut body = json!({ "key": key, "name": name, "namespace": namespace });
             if let Some(manifest) = manifest {
-                body["manifest"] = read(&manifest)?;
+                body["manifest"] = manifest::register(&manifest)?;
             }
             let usual = Some(to.clone());
             Act { to, action: &["register"], body, usual, who: "the plug itself" }.run(globals)
@@ -103,6 +140,23 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
             let usual = Some(to.clone());
             Act { to, action: &["report"], body, usual, who: "the plug itself" }.run(globals)
         }
+        PlugVerb::Manifest(verb) => manifest::run(globals, &verb),
+        PlugVerb::Jobs { id, hat } => {
+            let mut question = json!({ "plug": id });
+            if let Some(hat) = hat {
+                question["hat"] = json!(hat);
+            }
+            let answer = link::wait(link::ask(globals, "plug.jobs", &question))?;
+            if globals.json {
+                out::json(&answer)?
+            } else {
+                out::tree(&answer)?
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        PlugVerb::PauseJobs { id } => schedule(globals, id, json!({ "pause": true })),
+        PlugVerb::ResumeJobs { id } => schedule(globals, id, json!({ "pause": false })),
+        PlugVerb::HoldJobs { id, span } => schedule(globals, id, json!({ "holdSeconds": span.as_secs() })),
         PlugVerb::Member(MemberVerb::Show { id }) => {
             let answer = link::wait(link::ask(globals, "plug.show", &json!({ "plug": id })))?;
             if globals.json {
@@ -116,10 +170,9 @@ pub fn run(globals: &Globals, verb: PlugVerb) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Reads and checks a manifest before anything is sent.
-fn read(manifest: &str) -> Result<Value, Failure> {
-    let manifest: Value = serde_json::from_slice(&parse::body(manifest)?)
-        .map_err(|error| Failure::Usage(format!("the manifest is no JSON: {error}")))?;
-    Manifest::read(&manifest).map_err(|fault| Failure::Finding(format!("refused at {fault}")))?;
-    Ok(manifest)
+/// Says what is to hold for all jobs of a plug.
+fn schedule(globals: &Globals, id: Id, body: Value) -> Result<ExitCode, Failure> {
+    let to = Address::new(Kind::Plug, id);
+    let usual = Some(to.clone());
+    Act { to, action: &["schedule"], body, usual, who: "the plug itself or an operator" }.run(globals)
 }

@@ -1,8 +1,12 @@
 //! `dex send`: any message of the protocol, from the command line.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::client::ClientError;
 use crate::domain::Address;
@@ -11,6 +15,7 @@ use crate::wire::{OutcomeOut, object};
 use super::args::Globals;
 use super::fail::Failure;
 use super::message::MessageArgs;
+use super::progress::Progress;
 use super::{act, link, out};
 
 /// Bytes of a content that are surely fetched in a second, but for what waits before it.
@@ -53,10 +58,29 @@ async fn large(
     let content = tokio::fs::File::open(file).await.map_err(wrong)?;
     let size = content.metadata().await.map_err(wrong)?.len();
     let client = link::connect(globals, party).await?;
-    let object = client.upload(content).await?;
+    let progress = Progress::of_bytes(globals, "uploading", size);
+    let object = client.upload(Counted { content, done: 0, progress: &progress }).await?;
+    drop(progress);
     out::note(format_args!("uploaded {size} bytes as object {}; asking the exchange to fetch it", object.id));
     let order = message.order_of(object::body_of(&object))?;
     // The exchange reads some tens of MiB a second.
     let within = globals.timeout + Duration::from_secs(30 + size / FETCHED_PER_SECOND);
     Ok(client.send_fetched(order, within).await)
+}
+
+/// A file that tells how much of it has been read.
+struct Counted<'a> {
+    content: tokio::fs::File,
+    done: u64,
+    progress: &'a Progress,
+}
+
+impl AsyncRead for Counted<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let before = room.filled().len();
+        let polled = Pin::new(&mut self.content).poll_read(cx, room);
+        self.done += (room.filled().len() - before) as u64;
+        self.progress.at(self.done);
+        polled
+    }
 }

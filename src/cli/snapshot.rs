@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::actors::kinds;
-use crate::domain::{Event, Kind, Registration};
+use crate::domain::{Event, Kind, Registration, Timestamp};
 use crate::ledger::{LedgerError, LedgerReader, Stored};
 use crate::nats::partition_of;
 use crate::store::{REBUILD_BATCH, Rebuilt, RegistryFold, Sealed, StateDb, StoreError, rebuild};
@@ -16,6 +16,7 @@ use crate::store::{REBUILD_BATCH, Rebuilt, RegistryFold, Sealed, StateDb, StoreE
 use super::args::Globals;
 use super::fail::{Failure, USAGE};
 use super::folder::Folder;
+use super::progress::Progress;
 use super::{ledger, out};
 
 /// Name of the database in the state folder.
@@ -85,6 +86,7 @@ fn inspect(globals: &Globals, folder: &Folder) -> Result<ExitCode, Failure> {
         "rows": rows,
         "registrations": db.registrations().map_err(failure)?.len(),
         "openExchanges": db.open_rows().map_err(failure)?.len(),
+        "statisticsRows": db.statistics_rows().map_err(failure)?,
     });
     if globals.json {
         out::json(&value)?;
@@ -103,7 +105,9 @@ fn make(globals: &Globals, folder: &Folder, to: Option<&Path>, partitions: u16) 
         out::note(format_args!("{} is there already: move it away first, or name another by --to", file.display()));
         return Ok(ExitCode::from(USAGE));
     }
-    let (_, rebuilt) = rebuild_to(&reader, &file, verifier.name(), partitions)?;
+    let progress = Progress::new(globals, "reading entries", reader.tree_size());
+    let (_, rebuilt) = rebuild_to(&reader, &file, verifier.name(), partitions, |done| progress.at(done))?;
+    drop(progress);
     if globals.json {
         out::json(&json!({ "file": file, "entries": rebuilt.entries, "through": rebuilt.through }))?;
     } else {
@@ -112,7 +116,8 @@ fn make(globals: &Globals, folder: &Folder, to: Option<&Path>, partitions: u16) 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the database `file` of what `reader` reads, for an exchange of this name and so many partitions.
+/// Makes the database `file` of what `reader` reads, for an exchange of this name and so many partitions; `read` is told
+/// each leaf.
 ///
 /// # Errors
 /// [`Failure`] when entries are damaged or the database cannot be written.
@@ -121,9 +126,13 @@ pub(super) fn rebuild_to(
     file: &Path,
     origin: &str,
     partitions: u16,
+    read: impl Fn(u64),
 ) -> Result<(StateDb, Rebuilt), Failure> {
     let db = StateDb::open(file, origin).map_err(failure)?;
-    let entries = reader.scan(0).map(|stored| sealed(stored, partitions));
+    let entries = reader.scan(0).map(|stored| {
+        read(stored.as_ref().map_or(0, |stored| stored.leaf));
+        sealed(stored, partitions)
+    });
     let registry = RegistryFold { touches: Event::touches_registry, apply: Registration::apply };
     let now = crate::client::ids::now();
     let rebuilt = rebuild(&db, entries, registry, kinds::fold, REBUILD_BATCH, now).map_err(failure)?;
@@ -138,6 +147,7 @@ fn sealed(stored: Result<Stored, LedgerError>, partitions: u16) -> Result<Sealed
     let partition = partition_of(&entry.entity.id.to_token(), u32::from(partitions));
     Ok(Sealed {
         leaf: stored.leaf,
+        committed: Timestamp(stored.time_ns),
         partition: u16::try_from(partition)?,
         entry,
         spool: stored.spool.map(|spool| (spool.segment, spool.offset, spool.len)),

@@ -17,6 +17,7 @@ use crate::simulation::soak::{Leg, Verdict};
 use super::args::Globals;
 use super::demo::{Folder, stop_on_signals};
 use super::fail::{FINDING, Failure};
+use super::progress::Progress;
 use super::{link, out};
 
 /// Examples, shown by `dex soak --help`.
@@ -105,10 +106,11 @@ impl Report {
 /// # Errors
 /// [`Failure`] when exchange or load cannot be started. What does not hold is no error but exit code 1.
 pub fn run(globals: &Globals, args: &SoakArgs) -> Result<ExitCode, Failure> {
-    link::wait(soak(globals.json, args))
+    link::wait(soak(globals, args))
 }
 
-async fn soak(as_json: bool, args: &SoakArgs) -> Result<ExitCode, Failure> {
+async fn soak(globals: &Globals, args: &SoakArgs) -> Result<ExitCode, Failure> {
+    let as_json = globals.json;
     if let Some(folder) = args.state_dir.as_ref().filter(|folder| folder.exists()) {
         return Err(Failure::Usage(format!("--state-dir {} is there already: name a new folder", folder.display())));
     }
@@ -116,12 +118,14 @@ async fn soak(as_json: bool, args: &SoakArgs) -> Result<ExitCode, Failure> {
     let signals = tokio::spawn(stop_on_signals(stop.clone()));
     let folder = Folder::new(args.state_dir.as_deref())?;
     let mut report = Report::default();
+    let progress = Progress::new(globals, "kills", u64::from(args.rounds));
     for leg in Leg::ALL {
         let rounds = leg.share(args.rounds);
         if rounds > 0 && !stop.is_cancelled() {
-            report.add(leg::run(as_json, args, leg, &folder.path.join(leg.as_str()), &stop).await?);
+            report.add(leg::run(as_json, args, leg, &folder.path.join(leg.as_str()), &stop, &progress).await?);
         }
     }
+    drop(progress);
     signals.abort();
     let faults = report.verdict.findings.iter().chain(&report.faults);
     let (median, longest) = report.ready_ms();

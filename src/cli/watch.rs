@@ -1,4 +1,7 @@
-//! `dex watch`: the exchange's pulse, a line a second.
+//! `dex watch`: the exchange's pulse, a line a second, or its exchanges one by one.
+
+mod exchanges;
+mod filter;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,12 +15,21 @@ use crate::wire::subject;
 
 use super::args::Globals;
 use super::fail::Failure;
+use super::folder::Folder;
 use super::{link, out};
+use exchanges::Follow;
+use filter::Filter;
 
 /// Examples, shown by `dex watch --help`.
 pub const EXAMPLES: &str = "Examples:
   dex watch
   dex watch --count 10 --json | jq .settled
+  dex watch /var/lib/dex --hat bob.hubat.net
+  dex watch /var/lib/dex --status disputed --status expired --from 0 --json
+
+With the state folder, or a filter, it follows exchanges one by one: each step that the ledger gets, as it is committed.
+That needs the folder to be readable here; the daemon may be running. Nobody is told single exchanges over NATS but
+their own parties.
 
 Counters tell of the daemon's life since its start. Ends at Ctrl-C, after --count lines, or with exit code 3 when the
 exchange has been silent for as long as --timeout says.";
@@ -28,6 +40,13 @@ pub struct WatchArgs {
     /// Stop after so many lines
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    #[command(flatten)]
+    folder: Folder,
+    #[command(flatten)]
+    filter: Filter,
+    /// Follow exchanges from this leaf on; those that come from now on when not given
+    #[arg(long, value_name = "LEAF")]
+    from: Option<u64>,
 }
 
 /// Runs the verb.
@@ -35,6 +54,10 @@ pub struct WatchArgs {
 /// # Errors
 /// [`Failure::Unavailable`] when there is no broker, or nothing is broadcast.
 pub fn run(globals: &Globals, args: &WatchArgs) -> Result<ExitCode, Failure> {
+    if args.folder.is_named() || !args.filter.is_open() || args.from.is_some() {
+        let follow = Follow { folder: &args.folder, filter: &args.filter, from: args.from, count: args.count };
+        return exchanges::follow(globals, &follow);
+    }
     link::wait(watch(globals, args))
 }
 
@@ -46,7 +69,7 @@ async fn watch(globals: &Globals, args: &WatchArgs) -> Result<ExitCode, Failure>
     }
     let unavailable = |error: &dyn std::fmt::Display| Failure::Unavailable(error.to_string());
     let link = connect.open().await.map_err(|error| unavailable(&error))?;
-    let topic = subject::broadcast("stats");
+    let topic = subject::broadcast("pulse");
     let mut stats = link.client.subscribe(topic.clone()).await.map_err(|error| unavailable(&error))?;
     let silence = globals.timeout.max(Duration::from_secs(3));
     let mut last: Option<Value> = None;

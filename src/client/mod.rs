@@ -36,6 +36,7 @@ mod headers;
 mod hub;
 pub mod ids;
 pub mod inbox;
+mod jobs;
 pub mod keys;
 pub mod large;
 pub mod options;
@@ -60,6 +61,7 @@ pub use finals::Conclusion;
 pub use inbox::accept::{Deliveries, accept_all};
 pub use inbox::consumer::Topic;
 pub use inbox::{Delivery, Inbox, InboxOptions, Item, Recall, Request};
+pub use jobs::{Jobs, Leased};
 pub use options::ClientOptions;
 pub use order::{Deadline, Order};
 

@@ -40,6 +40,7 @@ pub(super) fn all(config: &Config, places: &Places<'_>, problems: &mut Vec<Probl
     disk(config, &mut found);
     actors(config, &mut found);
     trust(config, &mut found);
+    statistics(config, &mut found);
     bridge(config, &mut found);
     gateway(config, &mut found);
     log(config, &mut found);
@@ -151,9 +152,11 @@ fn embedded(config: &Config, found: &mut Findings<'_>) {
 
 fn streams(config: &Config, found: &mut Findings<'_>) {
     const LEAST: i64 = 1 << 20;
-    for (key, bytes) in
-        [("streams.in_max_bytes", config.streams.in_max_bytes), ("streams.out_max_bytes", config.streams.out_max_bytes)]
-    {
+    for (key, bytes) in [
+        ("streams.in_max_bytes", config.streams.in_max_bytes),
+        ("streams.out_max_bytes", config.streams.out_max_bytes),
+        ("streams.jobs_max_bytes", config.streams.jobs_max_bytes),
+    ] {
         found.unless(bytes >= LEAST, key, format!("{bytes} is too small"), "use at least 1048576 bytes");
     }
     found.unless(
@@ -321,6 +324,16 @@ fn actors(config: &Config, found: &mut Findings<'_>) {
         "dispatch.redelivery_first",
         "is zero or longer than dispatch.redelivery_max",
         "put the two in order",
+    );
+}
+
+fn statistics(config: &Config, found: &mut Findings<'_>) {
+    let k = config.statistics.k;
+    found.unless(
+        (2..=100).contains(&k),
+        "statistics.k",
+        format!("{k} is out of range"),
+        "use 2 to 100: with 1 a public figure could be of one HAT",
     );
 }
 

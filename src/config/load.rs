@@ -98,9 +98,23 @@ impl Places<'_> {
     }
 }
 
-const SECTIONS: [&str; 15] = [
-    "exchange", "operator", "nats", "streams", "limits", "large", "ledger", "snapshot", "actors", "dispatch", "trust",
-    "http", "bridge", "gateway", "log",
+const SECTIONS: [&str; 16] = [
+    "exchange",
+    "operator",
+    "nats",
+    "streams",
+    "limits",
+    "large",
+    "ledger",
+    "snapshot",
+    "actors",
+    "dispatch",
+    "trust",
+    "statistics",
+    "http",
+    "bridge",
+    "gateway",
+    "log",
 ];
 
 fn unknown_sections(places: &Places<'_>) -> Vec<Problem> {
@@ -130,6 +144,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
     let actors = section(places, "actors", problems);
     let dispatch = section(places, "dispatch", problems);
     let trust = section(places, "trust", problems);
+    let statistics = section(places, "statistics", problems);
     let http = section(places, "http", problems);
     let bridge = section(places, "bridge", problems);
     let gateway = section(places, "gateway", problems);
@@ -146,6 +161,7 @@ fn sections(places: &Places<'_>, problems: &mut Vec<Problem>) -> Option<Config> 
         actors: actors?,
         dispatch: dispatch?,
         trust: trust?,
+        statistics: statistics?,
         http: http?,
         bridge: bridge?,
         gateway: gateway?,

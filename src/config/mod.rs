@@ -12,7 +12,7 @@ mod wrong;
 pub use load::{Problem, load, load_with};
 pub use sections::{
     Actors, Bridge, BridgeAccount, Config, Dispatch, Embedded, Exchange, Gateway, Http, Large, LedgerFiles, Limits,
-    Log, LogFormat, Nats, Operator, Signatures, Snapshot, Streams, Trust,
+    Log, LogFormat, Nats, Operator, Signatures, Snapshot, Statistics, Streams, Trust,
 };
 pub use span::Span;
 

@@ -22,6 +22,7 @@ pub struct Config {
     pub actors: Actors,
     pub dispatch: Dispatch,
     pub trust: Trust,
+    pub statistics: Statistics,
     pub http: Http,
     pub bridge: Bridge,
     pub gateway: Gateway,
@@ -59,7 +60,7 @@ Embedded { binary: String, host: String, port: u16, sync_interval: Span, websock
 section! { /// `[nats.embedded.websocket]`
 WebSocket { enabled: bool, listen: SocketAddr, origins: Vec<String> } }
 section! { /// `[streams]`
-Streams { in_max_bytes: i64, in_max_age: Span, out_max_bytes: i64, out_max_age: Span, out_max_consumers: i32 } }
+Streams { in_max_bytes: i64, in_max_age: Span, out_max_bytes: i64, out_max_age: Span, out_max_consumers: i32, jobs_max_bytes: i64 } }
 section! { /// `[limits]`
 Limits {
     body_bytes: usize, header_bytes: usize, depth: usize, records: usize, id_back: Span, id_ahead: Span,
@@ -81,6 +82,8 @@ section! { /// `[dispatch]`
 Dispatch { redelivery_first: Span, redelivery_max: Span, notices_per_second: u32 } }
 section! { /// `[trust]`
 Trust { bundle_life: Span, bundle_bytes: usize } }
+section! { /// `[statistics]`
+Statistics { enabled: bool, k: u32 } }
 section! { /// `[http]`
 Http { listen: SocketAddr } }
 section! { /// `[bridge]`
@@ -93,7 +96,7 @@ section! { /// `[[bridge.account]]`
 BridgeAccount { domain: String, username: String, password: String } }
 section! { /// `[gateway]`
 Gateway {
-    enabled: bool, listen: SocketAddr, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,
+    enabled: bool, listen: SocketAddr, console: bool, admin: bool, resources: Vec<String>, clock_skew: Span, hat_token_age: Span,
     token_life: Span, logins_at_once: usize, requests_per_second: u32, requests_burst: u32, address_per_second: u32,
     address_burst: u32, body_bytes: usize, request_timeout: Span, cors_origins: Vec<String>, trust_forwarded: bool,
 } }

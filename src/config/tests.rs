@@ -106,6 +106,7 @@ fn a_default_that_is_left_out_is_a_problem_of_its_section() {
             layers.get::<super::Actors>("actors").is_ok(),
             layers.get::<super::Dispatch>("dispatch").is_ok(),
             layers.get::<super::Trust>("trust").is_ok(),
+            layers.get::<super::Statistics>("statistics").is_ok(),
             layers.get::<super::Http>("http").is_ok(),
             layers.get::<super::Gateway>("gateway").is_ok(),
             layers.get::<super::Bridge>("bridge").is_ok(),

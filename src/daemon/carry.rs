@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::bridge::hat::resolve::Fixed;
 use crate::bridge::hat::retry::Retry;
 use crate::bridge::hat::secret::Source;
 use crate::bridge::hat::{Account, Door, DoorOptions};
@@ -15,6 +14,7 @@ use crate::bridge::{BridgeOptions, run};
 use crate::client::{Client, ClientOptions};
 use crate::config::Config;
 use crate::domain::Address;
+use crate::http::resolve::Fixed;
 use crate::nats::Connect;
 use crate::telemetry::Health;
 use crate::wire::Signer;

@@ -133,6 +133,7 @@ fn gauges(shared: &Shared, link: &Link) {
 
 /// Gauges that are set less often, because they read the disk.
 fn disk(state: &Path) {
+    crate::telemetry::process_gauges();
     crate::telemetry::disk_gauges(bytes_in(&state.join("ledger")), crate::store::bytes_free(state));
 }
 

@@ -8,6 +8,7 @@ mod identity;
 pub mod queries;
 mod running;
 mod settings;
+mod statistics;
 pub mod watchdog;
 
 use std::path::Path;
@@ -52,6 +53,7 @@ pub async fn run(config: Config, file: Option<&Path>) -> anyhow::Result<ExitCode
         websocket = running.websocket_url(),
         http = %running.http_address(),
         gateway = running.gateway_address().map(tracing::field::display),
+        console = running.console().map(tracing::field::display),
         tree_size = running.shared().reader.tree_size(),
         "ready"
     );

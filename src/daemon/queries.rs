@@ -3,6 +3,7 @@
 //! Every caller that the broker lets publish to `dex.v1.api.>` gets an answer: who may ask what is the
 //! broker's permissions to say, and so is who may subscribe to `dex.v1.pub.>`.
 
+mod actors;
 mod ask;
 mod bundle;
 mod classes;
@@ -12,6 +13,7 @@ mod explain;
 mod hats;
 mod health;
 mod history;
+mod jobs;
 mod lists;
 mod notices;
 mod offers;
@@ -19,9 +21,10 @@ mod plugs;
 mod proofs;
 mod reports;
 mod stats;
-mod steps;
+pub(crate) mod steps;
 mod trace;
 mod trust;
+mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,6 +64,7 @@ enum Call {
     Bundle,
     HatShow,
     PlugShow,
+    PlugJobs,
     List(Kind),
     OfferShow,
     OfferClaims,
@@ -73,12 +77,16 @@ enum Call {
     Reported,
     Catalogue,
     Classes,
+    Window,
+    Series,
+    Estimate,
     NoticeList,
     NoticeShow,
+    Actors,
 }
 
 /// Every query with its name after `dex.v1.api.`.
-const CALLS: [(&str, Call); 27] = [
+const CALLS: [(&str, Call); 32] = [
     ("health", Call::Health),
     ("exchange.trace", Call::Trace),
     ("exchange.explain", Call::Explain),
@@ -86,6 +94,7 @@ const CALLS: [(&str, Call); 27] = [
     ("trust.bundle", Call::Bundle),
     ("hat.show", Call::HatShow),
     ("plug.show", Call::PlugShow),
+    ("plug.jobs", Call::PlugJobs),
     ("platform.list", Call::List(Kind::Platform)),
     ("hat.list", Call::List(Kind::Hat)),
     ("plug.list", Call::List(Kind::Plug)),
@@ -102,16 +111,21 @@ const CALLS: [(&str, Call); 27] = [
     ("dead.list", Call::Dead),
     ("stats.summary", Call::Summary),
     ("stats.reported", Call::Reported),
+    ("stats.window", Call::Window),
+    ("stats.series", Call::Series),
     ("stats.catalogue", Call::Catalogue),
     ("catalogue.show", Call::Classes),
+    ("catalogue.estimate", Call::Estimate),
     ("notice.list", Call::NoticeList),
     ("notice.show", Call::NoticeShow),
+    ("actors.show", Call::Actors),
 ];
 
 /// Answers queries and broadcasts statistics and trust bundles until told to stop.
 pub async fn serve(shared: Arc<Shared>, bundles: Arc<Bundles>, link: Link, stop: CancellationToken) {
     let started = Instant::now();
-    let broadcast = tokio::spawn(stats::broadcast(Arc::clone(&shared), link.client.clone(), stop.clone()));
+    let pulse = tokio::spawn(stats::pulse(Arc::clone(&shared), link.client.clone(), stop.clone()));
+    let broadcast = tokio::spawn(windows::broadcast(Arc::clone(&shared), link.client.clone(), stop.clone()));
     let trust = {
         let (bundles, shared) = (Arc::clone(&bundles), Arc::clone(&shared));
         let (client, stop) = (link.client.clone(), stop.clone());
@@ -132,7 +146,7 @@ pub async fn serve(shared: Arc<Shared>, bundles: Arc<Bundles>, link: Link, stop:
             () = stop.cancelled() => {}
         }
     }
-    for (what, task) in [("statistics", broadcast), ("trust bundles", trust)] {
+    for (what, task) in [("the pulse", pulse), ("statistics", broadcast), ("trust bundles", trust)] {
         if let Err(error) = task.await {
             tracing::error!(%error, what, "a broadcast has died");
         }
@@ -231,6 +245,7 @@ fn reply(
         Call::Bundle => return bundle::bundle(shared, bundles, body),
         Call::HatShow => hats::show(shared, body),
         Call::PlugShow => plugs::show(shared, body),
+        Call::PlugJobs => jobs::show(shared, body),
         Call::List(kind) => lists::list(shared, kind, body),
         Call::OfferShow => offers::show(shared, body),
         Call::OfferClaims => offers::claims(shared, body),
@@ -241,10 +256,14 @@ fn reply(
         Call::Dead => dead::list(shared, body),
         Call::Summary => stats::summary(shared, body),
         Call::Reported => reports::reported(shared, body),
+        Call::Window => windows::window(shared, body),
+        Call::Series => windows::series(shared, body),
         Call::Catalogue => reports::catalogue(shared, body),
+        Call::Estimate => reports::estimate(shared, body),
         Call::Classes => classes::show(shared, body),
         Call::NoticeList => notices::list(shared, body),
         Call::NoticeShow => notices::show(shared, body),
+        Call::Actors => actors::show(shared, body),
     };
     bounded(answer)
 }

@@ -16,17 +16,19 @@ use tokio_util::sync::CancellationToken;
 use super::broker::Broker;
 use super::carry;
 use super::{housekeeping, identity, queries, settings};
+use crate::actors::board::Board;
 use crate::actors::clock::{Clock, SystemClock};
 use crate::actors::connections::Connections;
 use crate::actors::directory::Directory;
 use crate::actors::fatal::Fatal;
+use crate::actors::jobs::board::JobBoard;
 use crate::actors::kinds;
 use crate::actors::large::desk::LargeDesk;
 use crate::actors::notices::OpenNotices;
 use crate::actors::registry::Registry;
-use crate::actors::reported::ReportedByHats;
 use crate::actors::shared::{FaultHook, Place, Progress, Shared, Streams, sealed};
 use crate::actors::start::{Actors, Beginning, start, still_open};
+use crate::actors::statistics::LiveStatistics;
 use crate::config::Config;
 use crate::domain::fact::Fact;
 use crate::domain::{Address, Id, Kind, Registration, RegistryView as _, Standing, Timestamp};
@@ -120,10 +122,12 @@ impl Running {
             origin: origin.as_str().into(),
             limits: arc_swap::ArcSwap::from_pointee(settings::limits(&config)),
             registry: Registry::default(),
-            reported: ReportedByHats::default(),
+            statistics: LiveStatistics::default(),
             connections: Connections::default(),
             notices: OpenNotices::default(),
+            jobs: JobBoard::default(),
             large: LargeDesk::default(),
+            board: Board::new(lanes.len()),
             directory: Directory::default(),
             tail: Tail::new(bounds.tail_entries),
             bounds,
@@ -142,6 +146,9 @@ impl Running {
             signer,
         });
         let mut beginning = begin(&shared, ledger, positions, settings::declared(&config)?)?;
+        super::statistics::begin(&shared, settings::statistics(&config), &beginning.recent)
+            .context("the statistics")?;
+        beginning.jobs_bytes = config.streams.jobs_max_bytes;
         beginning.large = settings::large(&config).map(|bounds| (bounds, state.join("large")));
 
         let stop = CancellationToken::new();
@@ -150,6 +157,7 @@ impl Running {
             .await
             .context("the actors")?;
         actix::spawn(housekeeping::run(Arc::clone(&shared), state, link.clone(), bucket, stop.clone()));
+        actix::spawn(super::statistics::gauges(Arc::clone(&shared), stop.clone()));
         let bundles = Arc::new(settings::bundles(&config));
         actix::spawn(queries::serve(Arc::clone(&shared), bundles, link, stop.clone()));
         if let Some(carry) = carry {
@@ -199,6 +207,12 @@ impl Running {
     /// Where the REST gateway listens, when it is on.
     pub fn gateway_address(&self) -> Option<SocketAddr> {
         self.gateway.as_ref().map(|gateway| gateway.address)
+    }
+
+    /// The address of the console, when it is served.
+    pub fn console(&self) -> Option<String> {
+        let address = self.gateway_address().filter(|_| self.config.gateway.console)?;
+        Some(format!("http://{address}{}", gateway::console::PATH))
     }
 
     /// Handles shared by all actors.
@@ -303,11 +317,13 @@ async fn prepare(config: &Config, link: &Link) -> anyhow::Result<u16> {
         streams::prepare_in(&link.jetstream, &settings::in_limits(config)).await.context("the stream DEX_IN")?;
     let output =
         streams::prepare_out(&link.jetstream, &settings::out_limits(config)).await.context("the stream DEX_OUT")?;
+    let jobs =
+        streams::prepare_jobs(&link.jetstream, config.streams.jobs_max_bytes).await.context("the stream DEX_JOBS")?;
     let buckets = match settings::large(config) {
         Some(large) => large.prepare(link).await.context("the buckets of large content (large.enabled)")?,
         None => Vec::new(),
     };
-    for difference in input.differences.iter().chain(&output.differences).chain(&buckets) {
+    for difference in input.differences.iter().chain(&output.differences).chain(&jobs.differences).chain(&buckets) {
         tracing::warn!(%difference, "a stream differs from the configuration and was left as it is");
     }
     if input.partitions != u32::from(config.exchange.partitions) {
@@ -331,16 +347,16 @@ fn begin(
     for (party, registration) in shared.db.registrations().context("the registrations")? {
         shared.registry.set(party, registration);
     }
-    shared.reported.begin(&shared.db).context("what HATs have reported")?;
     shared.connections.begin(&shared.db).context("the connections of plugs")?;
+    shared.jobs.begin(&shared.db).context("the open jobs")?;
     let open = shared.db.open_rows().context("the open exchanges")?;
     shared.notices.begin(&shared.db, &open).context("the notices")?;
     let mut recent = Vec::new();
     for stored in shared.reader.scan(shared.db.known_through()) {
         let sealed = sealed(shared, stored.context("the ledger")?).context("the ledger")?;
         shared.registry.fold(&sealed.entry);
-        shared.reported.fold(&sealed.entry);
         shared.notices.fold(&sealed);
+        shared.jobs.replay(&sealed.entry);
         recent.push(sealed);
     }
     // The tail may be over its bound after a long run without snapshots; the first one clears it.
@@ -374,7 +390,7 @@ fn begin(
         shared.registry.counted(known.len() as u64);
     }
     let wakes = wakes(&shared.db).context("when debits and offers are to be looked at")?;
-    Ok(Beginning { ledger, positions, open, wakes, recent, operators, large: None })
+    Ok(Beginning { ledger, positions, open, wakes, recent, operators, large: None, jobs_bytes: 0 })
 }
 
 /// Makes the history of parties for a state database of a program that kept none: once, from the ledger.

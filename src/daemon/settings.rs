@@ -87,6 +87,11 @@ pub fn large(config: &Config) -> Option<LargeBounds> {
     })
 }
 
+/// In steps of how many HATs public figures are told; none when no statistics are kept.
+pub fn statistics(config: &Config) -> Option<u32> {
+    config.statistics.enabled.then_some(config.statistics.k)
+}
+
 /// Options of the ledger.
 pub fn ledger(config: &Config, state: &Path) -> ledger::Options {
     let mut options = ledger::Options::new(state, config.exchange.origin.clone());

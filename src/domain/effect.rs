@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::bytes::Digest;
@@ -10,6 +11,7 @@ use super::entry::Entry;
 use super::event::{Closed, Direction, Event, HatClaim, Opened, Part};
 use super::exchange::large::Fetching;
 use super::id::{Address, Id, Kind, MessageId};
+use super::job::{JobEvent, JobStep};
 use super::pii::Dropped;
 use super::plug::{Connection, ConnectionState};
 use super::time::Timestamp;
@@ -63,6 +65,10 @@ pub enum Effect {
     RecallRequest { to: Address, exchange: MessageId, delivery: Uuid, without_pii: bool },
     /// Tell a plug or a HAT how the two stand to each other.
     Connection { to: Address, said: Connection },
+    /// Give the workers of this plug the job that is open for this endpoint of the HAT that decided.
+    Job { plug: Id, endpoint: SmolStr, job: Uuid },
+    /// A job is over.
+    JobOver { plug: Id, job: Uuid },
     /// A message of the exchange to another entity, by way of the input stream: `dex.v1.in.<to>.<action>`.
     Send { to: Address, action: String, body: serde_json::Value, number: u16 },
     /// The exchange with this delivery, or this notice, is final: its content and deadline are dropped.
@@ -74,7 +80,9 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
     Some(match event {
         Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
         // Asked of somebody else; the answer follows.
-        Event::RecallRequested { .. } | Event::Claimed { .. } | Event::PlugAsked { .. } => (Status::Accepted, None),
+        Event::RecallRequested { .. } | Event::Claimed { .. } | Event::PlugAsked { .. } | Event::OfferPulled { .. } => {
+            (Status::Accepted, None)
+        }
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
         Event::Fetching(_) => (Status::Pending, None),
         // Waits for another operator.
@@ -119,7 +127,8 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
             outcome.dropped = opened.dropped;
         }
         Event::Fetching(fetching) => {
-            outcome.delivery = Some(fetching.delivery);
+            // One that goes to all debits has none of its own.
+            outcome.delivery = fetching.debits.is_empty().then_some(fetching.delivery);
             outcome.digest_in = fetching.object.digest;
             outcome.count = fetching.object.count;
         }
@@ -161,9 +170,14 @@ fn finals(effects: &mut Vec<Effect>, closed: &Closed, status: Status, reason: Op
 }
 
 /// The final outcome of what `to` asked for, which somebody else answered.
-fn answered(entry: &Entry, to: Address, asked: MessageId, status: Status, reason: Option<Reason>) -> Effect {
-    // What was asked had no content; what answers it stands for its digest.
-    let digest_in = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
+fn answered(
+    entry: &Entry,
+    to: Address,
+    asked: MessageId,
+    digest_in: Digest,
+    status: Status,
+    reason: Option<Reason>,
+) -> Effect {
     Effect::Outcome {
         to,
         outcome: Outcome {
@@ -215,6 +229,26 @@ fn told(opened: &Opened, status: Status, reason: Option<Reason>, at: Timestamp) 
     }
 }
 
+/// The sender of a content that was fetched for all debits is told what it has become.
+fn parted(fetched: &Closed, count: u32, parts: &[Part], at: Timestamp) -> Effect {
+    Effect::Outcome {
+        to: fetched.from.clone(),
+        outcome: Outcome {
+            exchange: fetched.exchange,
+            status: Status::Accepted,
+            reason: None,
+            parts: parts.to_vec(),
+            delivery: None,
+            digest_in: fetched.digest_in,
+            digest_out: None,
+            count,
+            dropped: Dropped::default(),
+            at,
+        },
+        first: false,
+    }
+}
+
 /// A message to each of these HATs about its claim on the offer that decided.
 fn to_claimers<'e>(entry: &'e Entry, verb: &'e str, claims: &'e [HatClaim]) -> impl Iterator<Item = Effect> + 'e {
     let action = format!("{verb}.{}", entry.entity.id.to_token());
@@ -226,6 +260,25 @@ fn to_claimers<'e>(entry: &'e Entry, verb: &'e str, claims: &'e [HatClaim]) -> i
     })
 }
 
+/// What follows from what has happened to a job.
+fn of_job(effects: &mut Vec<Effect>, entry: &Entry, event: &JobEvent) {
+    let (plug, job) = (event.plug.clone(), event.job);
+    match &event.step {
+        JobStep::Planned { .. } => effects.push(Effect::Job { plug, endpoint: event.endpoint.clone(), job }),
+        JobStep::Progressed { .. } => {}
+        step => {
+            effects.push(Effect::JobOver { plug, job });
+            let (JobStep::Failed { failure, .. } | JobStep::Dead { failure, .. }) = step else { return };
+            effects.extend(failure.tell.map(|seconds| Effect::Send {
+                to: Address::new(Kind::Plug, event.plug.clone()),
+                action: "schedule".into(),
+                body: json!({ "holdSeconds": seconds, "hat": entry.entity.id.as_str() }),
+                number: 0,
+            }));
+        }
+    }
+}
+
 /// What follows from a committed entry, in the order in which it is to leave.
 pub fn effects_of(entry: &Entry) -> Vec<Effect> {
     let mut effects = Vec::with_capacity(3);
@@ -234,6 +287,11 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
     let of = |claim: Option<MessageId>| match claim {
         Some(claim) => json!({ "hat": entry.entity.id.as_str(), "claim": claim }),
         None => json!({ "hat": entry.entity.id.as_str() }),
+    };
+    // What was asked had no content; what answers it stands for its digest.
+    let answer = |to: Address, asked: MessageId, status: Status, reason: Option<Reason>| {
+        let digest = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
+        answered(entry, to, asked, digest, status, reason)
     };
     let over = |claim: MessageId, completed: bool| {
         let mut body = of(Some(claim));
@@ -253,7 +311,11 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             effects.push(leave(opened));
         }
         Event::Fetching(fetching) => effects.push(Effect::Fetch(fetching.clone())),
-        Event::Held { opened, reason } if entry.cause.is_none() && opened.large.is_some() => {
+        Event::Fanned { count, parts, fetched: Some(fetched), .. } => {
+            effects.push(parted(fetched, *count, parts, at));
+            effects.push(Effect::Close { delivery: fetched.delivery });
+        }
+        Event::Held { opened, reason, .. } if entry.cause.is_none() && opened.large.is_some() => {
             effects.push(told(opened, Status::Pending, Some(*reason), at));
         }
         Event::Dropped { closed, reason } => finals(&mut effects, closed, Status::Rejected, Some(*reason), at),
@@ -283,6 +345,13 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             }
             effects.push(send(Kind::Offer, offer, "reserve".into(), body));
         }
+        Event::OfferPulled { hat, pull } => {
+            let action = format!("pull-asked.{}", entry.entity.id.to_token());
+            effects.push(send(Kind::Hat, hat, action, json!(pull)));
+        }
+        Event::PullRefused { pull, by, digest, reason } => {
+            effects.push(answered(entry, by.clone(), *pull, *digest, Status::Rejected, Some(*reason)));
+        }
         Event::DebitEnabled { offer: Some(offer), claim, .. } => {
             effects.push(send(Kind::Offer, offer, "confirm".into(), of(*claim)))
         }
@@ -309,13 +378,14 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         }
         Event::OfferReleased { claims } => effects.extend(to_claimers(entry, "claim-released", claims)),
         Event::OfferLapsed { claims } => effects.extend(to_claimers(entry, "claim-lapsed", claims)),
+        Event::Job(event) => of_job(&mut effects, entry, event),
         Event::NoticeEnded { notice } => effects.push(Effect::Close { delivery: *notice }),
         Event::DebitProposed { claim: Some(claim), .. } => {
-            effects.push(answered(entry, entry.entity.clone(), *claim, Status::Settled, None))
+            effects.push(answer(entry.entity.clone(), *claim, Status::Settled, None))
         }
         Event::ClaimRefused { claim, .. } => {
             let reason = Some(Reason::OfferFull);
-            effects.push(answered(entry, entry.entity.clone(), *claim, Status::Rejected, reason));
+            effects.push(answer(entry.entity.clone(), *claim, Status::Rejected, reason));
         }
         Event::PlugAsked { plug, until, .. } | Event::PlugAskedAgain { plug, until, .. } => {
             let mut said = connection(entry, plug, ConnectionState::Connecting);
@@ -324,7 +394,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         }
         Event::PlugConnected { plug, asked } => {
             let to = Address::new(Kind::Plug, plug.clone());
-            effects.extend(asked.map(|asked| answered(entry, to.clone(), asked, Status::Settled, None)));
+            effects.extend(asked.map(|asked| answer(to.clone(), asked, Status::Settled, None)));
             effects.push(Effect::Connection { to, said: connection(entry, plug, ConnectionState::Connected) });
         }
         Event::PlugDisconnected { plug } => {
@@ -337,7 +407,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
                 false => (Status::Expired, Reason::DeadlinePassed),
             };
             let to = Address::new(Kind::Plug, plug.clone());
-            effects.push(answered(entry, to, *asked, status, Some(reason)));
+            effects.push(answer(to, *asked, status, Some(reason)));
         }
         _ => {}
     }

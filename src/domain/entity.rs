@@ -104,6 +104,8 @@ pub enum Decision {
     Repeat,
     /// The sender is not authenticated: counted, answered to the waiting caller, not ledgered by itself.
     Anonymous(Reason),
+    /// Nothing to do now, though the clock says so: it is to be asked again then. Only of [`Action::Wake`](super::command::Action::Wake).
+    Wait(Timestamp),
     /// Nothing to do (a local command whose occasion is gone, such as the deadline of a final exchange).
     Nothing,
 }

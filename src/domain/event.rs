@@ -9,8 +9,11 @@ use super::bytes::{Digest, Key};
 use super::command::Receipt;
 pub use super::debit_terms::DebitTerms;
 use super::exchange::large::{Fetching, Upload};
+use super::exchange::pull_unnamed::UnnamedPull;
 use super::id::{Address, Id, MessageId};
+use super::job::{HoldReason, JobEvent, JobsMoved};
 use super::notice::{NoticePosted, Told};
+pub use super::offer_terms::{HatClaim, OfferTerms};
 use super::pii::{ClassSet, Dropped, Word};
 use super::pin::Pin;
 use super::plug::JobReport;
@@ -42,6 +45,8 @@ pub enum Authority {
     App(Id),
     /// A data debit lets records out of the HAT.
     Debit(Id),
+    /// Every data debit that is in force: of a content that is fetched once for all of them, before it is parted.
+    Debits,
 }
 
 /// Which way content moves, seen from the HAT.
@@ -162,36 +167,6 @@ pub struct Part {
     pub dropped: Dropped,
 }
 
-/// The terms of an offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OfferTerms {
-    /// The org that makes the offer and receives the data.
-    pub owner: Address,
-    /// A short title.
-    pub title: SmolStr,
-    /// Claims are taken from then on.
-    pub starts: Timestamp,
-    /// Claims are taken until then.
-    pub expires: Timestamp,
-    /// Most claims.
-    pub max_claims: u32,
-    /// Confirmed claims from which on the offer is satisfied.
-    pub min_claims: u32,
-    /// The debit that is proposed to each claimer; its client is the owner.
-    pub debit: DebitTerms,
-}
-
-/// A HAT's claim on an offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HatClaim {
-    /// Whose.
-    pub hat: Id,
-    /// The claim's message; none for a place that was reserved before this was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<MessageId>,
-}
-
 /// What has happened to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // each variant's own text tells what its fields are
@@ -199,7 +174,13 @@ pub enum Event {
     /// An exchange was opened; its delivery (or request) is on its way.
     Opened(Box<Opened>),
     /// An exchange is held back: its debit's offer has not said that its minimum is reached.
-    Held { opened: Box<Opened>, reason: Reason },
+    Held {
+        opened: Box<Opened>,
+        reason: Reason,
+        /// Digest of what its debit let pass of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<Digest>,
+    },
     /// An exchange was opened whose content is to be fetched.
     Fetching(Box<Fetching>),
     /// The content of an exchange was fetched and is on disk; its delivery is on its way.
@@ -208,8 +189,15 @@ pub enum Event {
     Released(Box<Opened>),
     /// An exchange that was held is refused for good.
     Dropped { closed: Box<Closed>, reason: Reason },
-    /// A `data` message was fanned out into these parts; an [`Event::Opened`] for each follows.
-    Fanned { digest: Digest, count: u32, parts: Vec<Part> },
+    /// A `data` message was fanned out into these parts, for each of which there is an [`Event::Opened`].
+    Fanned {
+        digest: Digest,
+        count: u32,
+        parts: Vec<Part>,
+        /// The exchange under which its large content was fetched, which is over with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fetched: Option<Box<Closed>>,
+    },
     /// A message of an authenticated sender was refused.
     Rejected { reason: Reason },
     /// The recipient's receipt matched (or, for a pull, the release that answers it was opened).
@@ -296,6 +284,16 @@ pub enum Event {
     PlugReported { report: Box<JobReport>, health: Standing },
     /// Since then no job of the plug has kept it fresh.
     PlugStale { since: Timestamp },
+    /// Something has happened to a job.
+    Job(Box<JobEvent>),
+    /// Jobs are planned at other times from now on.
+    JobsMoved(Box<JobsMoved>),
+    /// No job of the plug is planned any more, or again.
+    JobsPaused { paused: bool },
+    /// No job of the plug is planned until then; not after now: they go on.
+    JobsHeld { until: Timestamp, why: HoldReason },
+    /// A job of this HAT was told by its source to come so much later.
+    JobRefused { hat: Id, seconds: u32 },
     /// An app was set up on the HAT, or another version of it accepted.
     AppSetUp {
         app: Id,
@@ -406,6 +404,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<MessageId>,
     },
+    /// The owner, who is not to know whose data it is given, asks this HAT for it.
+    OfferPulled { hat: Id, pull: Box<UnnamedPull> },
+    /// The HAT is not asked what the client wanted of it by way of an offer.
+    PullRefused { pull: MessageId, by: Address, digest: Digest, reason: Reason },
     /// The HAT's claim is confirmed.
     OfferConfirmed { hat: Id },
     /// A notice was posted; its body is in the spool until it ends.
@@ -418,77 +420,4 @@ pub enum Event {
     RefusedUnauthenticated { reason: Reason, count: u32, second: i64 },
     /// The partition's own: a message that could not be worked on, kept by its facts.
     DeadLetter { subject: SmolStr, sequence: u64, body: Digest, reason: Reason },
-}
-
-impl Event {
-    /// Whether the event can change when its entity is to look at the time again.
-    pub const fn touches_time(&self) -> bool {
-        matches!(
-            self,
-            Event::DebitEnabled { .. }
-                | Event::DebitDisabled { .. }
-                | Event::DebitRolled { .. }
-                | Event::DebitEnded { .. }
-                | Event::ClaimLapsed { .. }
-                | Event::ClaimWithdrawn { .. }
-                | Event::Approved { .. }
-                | Event::PlugReported { .. }
-                | Event::PlugStale { .. }
-                | Event::PlugAsked { .. }
-                | Event::PlugAskedAgain { .. }
-                | Event::PlugUnanswered { .. }
-                | Event::PlugConnected { .. }
-                | Event::OfferReserved { .. }
-                | Event::OfferConfirmed { .. }
-                | Event::OfferSatisfied
-                | Event::OfferReleased { .. }
-                | Event::OfferLapsed { .. }
-                | Event::OfferLeft { .. }
-                | Event::OfferClosed
-                | Event::OfferExpired
-        )
-    }
-
-    /// The exchange that began with this event: its content is on disk from here on.
-    pub fn began(&self) -> Option<&Opened> {
-        match self {
-            Event::Opened(opened) | Event::Held { opened, .. } | Event::Fetched(opened) => Some(opened),
-            _ => None,
-        }
-    }
-
-    /// What is open from here on, and until when at the latest: an exchange, or a notice. Of an exchange whose content is
-    /// fetched, both entries say so.
-    pub fn opens(&self) -> Option<(Uuid, Timestamp)> {
-        match self {
-            Event::Fetching(fetching) => Some((fetching.delivery, fetching.deadline)),
-            Event::NoticePosted(posted) => Some((posted.notice, posted.expires)),
-            _ => self.began().map(|opened| (opened.delivery, opened.deadline)),
-        }
-    }
-
-    /// What is open no more.
-    pub fn ends(&self) -> Option<Uuid> {
-        match self {
-            Event::NoticeEnded { notice } => Some(*notice),
-            _ => self.closed().map(|closed| closed.delivery),
-        }
-    }
-
-    /// The exchange that leaves for its recipient with this event.
-    pub fn left(&self) -> Option<&Opened> {
-        match self {
-            Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => Some(opened),
-            _ => None,
-        }
-    }
-
-    /// What ended an exchange, when this event did.
-    pub fn closed(&self) -> Option<&Closed> {
-        match self {
-            Event::Settled(closed) | Event::Expired(closed) | Event::Recalled(closed) => Some(closed),
-            Event::Disputed { closed, .. } | Event::Dropped { closed, .. } => Some(closed),
-            _ => None,
-        }
-    }
 }

@@ -127,7 +127,7 @@ pub fn explain(entity: &Address, n: u64, command: &Command, decision: Decision) 
     let of = |verdict, failed| Explained { verdict, failed, basis: Vec::new() };
     match decision {
         Decision::Repeat => of(Verdict::Repeat, None),
-        Decision::Nothing => of(Verdict::Nothing, None),
+        Decision::Nothing | Decision::Wait(_) => of(Verdict::Nothing, None),
         Decision::Anonymous(reason) => of(Verdict::Anonymous(reason), Some(Rule::Sender)),
         Decision::Record(drafts) => {
             let basis = drafts.first().map(|draft| draft.basis.clone()).unwrap_or_default();

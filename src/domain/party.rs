@@ -30,6 +30,7 @@ pub(crate) static UNREGISTERED: Registration = Registration {
     approved_n: 0,
     allowed: None,
     classified: None,
+    jobs: None,
 };
 
 /// Decides for an entity that is a registration and nothing more.

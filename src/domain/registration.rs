@@ -12,6 +12,7 @@ use super::bytes::{Digest, Key};
 use super::entry::Entry;
 use super::event::Event;
 use super::id::{Address, Id, Kind};
+use super::job::Hold;
 use super::pii::{Allowed, ClassSet, Classified};
 use super::pin::Pin;
 use super::plug;
@@ -157,6 +158,9 @@ pub struct Registration {
     /// Of the exchange itself: what operators say of the fields of endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classified: Option<Arc<BTreeMap<SmolStr, Classified>>>,
+    /// Of a plug: whether, and until when, its jobs are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Hold>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -322,6 +326,8 @@ impl Registration {
             Event::PinChanged { public_key } => self.pin_to(public_key),
             Event::Entrusted { transport, bridge } => self.entrust(*transport, bridge.as_ref()),
             Event::OperatorDeclared { keys } => self.declare(keys, entry),
+            Event::JobsPaused { paused } => self.jobs.get_or_insert_default().pause(*paused, entry.at),
+            Event::JobsHeld { until, why } => self.jobs.get_or_insert_default().hold(*until, *why, entry.at),
             Event::ClassesAllowed { classes } => {
                 self.allowed = classes.map(|classes| Allowed { classes, n: entry.n });
             }
@@ -466,6 +472,8 @@ impl Event {
                 | Event::OperatorDeclared { .. }
                 | Event::ClassesAllowed { .. }
                 | Event::Classified { .. }
+                | Event::JobsPaused { .. }
+                | Event::JobsHeld { .. }
         )
     }
 }

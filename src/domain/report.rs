@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-mod catalogue;
+mod totals;
 
-pub use catalogue::{Catalogue, FIELDS_MAX, Seen, Totals};
+pub use totals::Totals;
 
 /// Most events of one batch.
 pub const EVENTS_MAX: usize = 1000;

@@ -133,7 +133,7 @@ pub fn network(from: IpAddr) -> IpAddr {
 }
 
 /// The token that a request brings: `X-Auth-Token`, or `Authorization: Bearer`.
-fn brought(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
+pub(super) fn brought(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     let unreadable = || Fault::unauthorized("the token is no text");
     if let Some(value) = headers.get(TOKEN_HEADER) {
         return value.to_str().map(|text| Some(text.trim())).map_err(|_| unreadable());

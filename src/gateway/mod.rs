@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod admin;
 pub mod caller;
 pub mod compat;
+pub mod console;
 pub mod cors;
 pub mod desk;
 pub mod endpoint;
@@ -16,6 +17,7 @@ pub mod guard;
 pub mod hat_token;
 pub mod limit;
 pub mod link;
+pub mod live;
 pub mod offer_token;
 pub mod once;
 pub mod openapi;
@@ -81,6 +83,8 @@ pub struct Gateway {
     pub onboarding: Onboarding,
     /// Onboardings of each address.
     pub onboard_limits: Limits,
+    /// Figures as they change.
+    pub live: live::Hub,
     /// Pinned keys of HATs.
     pub pins: Pins,
     /// Idempotency keys.
@@ -141,6 +145,7 @@ pub fn bridge_of(origin: &str) -> Result<Address, IdError> {
 pub struct Running {
     server: ServerHandle,
     admin: ServerHandle,
+    gateway: Arc<Gateway>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -148,6 +153,8 @@ pub struct Running {
 impl Running {
     /// Ends it; requests that are being answered have 2 s.
     pub async fn stop(self) {
+        // They never end by themselves, and would be waited for.
+        self.gateway.live.close();
         self.admin.stop(true).await;
         self.server.stop(true).await;
     }
@@ -178,6 +185,7 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
         desk: Desk::default(),
         onboarding: Onboarding::new(bridge_client, door, compat::hats::AT_ONCE),
         onboard_limits: Limits::new(compat::hats::RATE),
+        live: live::Hub::default(),
         pins: Pins::default(),
         limits: Limits::new(settings.rate),
         address_limits: Limits::new(settings.address_rate),
@@ -191,8 +199,9 @@ pub async fn start(settings: Settings, exchange: Exchange, stop: CancellationTok
     let admin = admin::serve(&gateway).map_err(|source| StartError::Bind { at: socket, source })?;
     let admin_handle = admin.handle();
     actix_web::rt::spawn(admin);
-    actix_web::rt::spawn(sweep(gateway, stop));
-    Ok(Running { server: handle, admin: admin_handle, address })
+    actix_web::rt::spawn(sweep(Arc::clone(&gateway), stop.clone()));
+    actix_web::rt::spawn(live::sample(Arc::clone(&gateway), stop));
+    Ok(Running { server: handle, admin: admin_handle, gateway, address })
 }
 
 async fn sweep(gateway: Arc<Gateway>, stop: CancellationToken) {

@@ -27,7 +27,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// What the page may load: only itself, and nothing that is written into it.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 fn page(path: &'static str, media: &'static str, text: &'static str, summary: &'static str) -> Endpoint {
@@ -41,13 +41,13 @@ fn page(path: &'static str, media: &'static str, text: &'static str, summary: &'
 }
 
 async fn document(gateway: web::Data<Gateway>) -> HttpResponse {
-    HttpResponse::Ok().json(describe(gateway.link.origin()))
+    HttpResponse::Ok().json(describe(gateway.link.origin(), gateway.settings.console))
 }
 
-/// The whole document.
-pub fn describe(origin: &str) -> Value {
+/// The whole document; with `console` also of the console.
+pub fn describe(origin: &str, console: bool) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for endpoint in routes::all() {
+    for endpoint in routes::all(console) {
         let path = paths.entry(endpoint.doc.path.clone()).or_insert_with(|| json!({}));
         path[endpoint.doc.method.as_str().to_ascii_lowercase()] = endpoint.doc.operation();
     }

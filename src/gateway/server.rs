@@ -12,6 +12,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, Error, HttpServer};
 
+use super::console;
 use super::cors;
 use super::endpoint::Style;
 use super::fault::Fault;
@@ -76,7 +77,7 @@ pub fn configure(config: &mut ServiceConfig, gateway: &Arc<Gateway>) {
     // One resource a path, in the order of the list, so that another method is answered 405.
     let mut paths: Vec<String> = Vec::new();
     let mut resources = BTreeMap::new();
-    for endpoint in routes::all() {
+    for endpoint in routes::all(gateway.settings.console) {
         let doc = Arc::new(endpoint.doc);
         if !resources.contains_key(&doc.path) {
             paths.push(doc.path.clone());
@@ -98,6 +99,9 @@ pub fn configure(config: &mut ServiceConfig, gateway: &Arc<Gateway>) {
         if let Some(resource) = resources.remove(&path) {
             config.service(resource);
         }
+    }
+    if gateway.settings.console {
+        config.service(web::redirect("/console/", console::PATH));
     }
     config.default_service(web::to(|| async {
         answer(of_status(actix_web::http::StatusCode::NOT_FOUND), Style::Problem)

@@ -14,6 +14,8 @@ use crate::config;
 pub struct Settings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether the console is served.
+    pub console: bool,
     /// The state folder: its seed, its accounts, its socket.
     pub state: PathBuf,
     /// Whether admin accounts act as `operator:gateway`.
@@ -46,6 +48,7 @@ impl Settings {
         let resources = if section.resources.is_empty() { vec![origin.to_owned()] } else { section.resources.clone() };
         Settings {
             listen: section.listen,
+            console: section.console,
             state,
             admin: section.admin,
             rules: Rules {

@@ -1,6 +1,10 @@
 //! The daemon's HTTP side: metrics and health.
 
+pub mod address;
 pub mod outward;
+pub mod resolve;
+pub mod retry;
+pub mod secret;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -72,6 +72,18 @@ type Signed = (Hash, PathBuf, u64);
 /// # Errors
 /// `Io` if a file cannot be read. What is read and wrong is a finding.
 pub fn check(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<Report, LedgerError> {
+    check_with(data_dir, verifier, &mut |_, _| {})
+}
+
+/// The same; `progress` is told now and then how many entries have been read, and how many are promised.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(
+    data_dir: &Path,
+    verifier: &CheckpointVerifier,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, LedgerError> {
     let dir = &data_dir.join("ledger");
     let mut report = Report::default();
     let signed = signed_checkpoints(dir, verifier, &mut report)?;
@@ -91,7 +103,8 @@ pub fn check(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<Report, L
     }
     for (i, &first) in segments.iter().enumerate() {
         audit.report.segments += 1;
-        audit.read_segment(dir, first, verifier.name(), (i + 1 == segments.len()).then_some(promised))?;
+        let last = (i + 1 == segments.len()).then_some(promised);
+        audit.read_segment(dir, first, verifier.name(), last, &mut |leaf| progress(leaf, promised))?;
     }
     Ok(audit.finish(dir))
 }
@@ -133,7 +146,14 @@ struct Audit {
 }
 
 impl Audit {
-    fn read_segment(&mut self, dir: &Path, first: u64, origin: &str, last: Option<u64>) -> Result<(), LedgerError> {
+    fn read_segment(
+        &mut self,
+        dir: &Path,
+        first: u64,
+        origin: &str,
+        last: Option<u64>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), LedgerError> {
         let path = segment::path(dir, first);
         if first != self.leaf {
             self.report.add(
@@ -146,6 +166,7 @@ impl Audit {
         let mut frames = Frames::open(&path, 0)?;
         loop {
             let offset = frames.offset();
+            progress(self.leaf);
             let what = match frames.step()? {
                 Step::End => return Ok(()),
                 Step::Frame(frame) => match self.take(&path, &frame, origin) {

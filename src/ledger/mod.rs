@@ -21,7 +21,7 @@ mod spool_write;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Finding, Report, check};
+pub use check::{Finding, Report, check, check_with};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, CheckpointVerifier};
 pub use error::LedgerError;
 pub use group::{Committed, Group, NewRecord, Options, Position, Stored};

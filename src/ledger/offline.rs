@@ -1,7 +1,7 @@
 //! Reading a ledger folder without its writer: for people who look at it, with the daemon running or not.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checkpoint::{CheckpointError, CheckpointVerifier};
@@ -36,8 +36,28 @@ pub fn read(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<LedgerRead
     let Some((tree_size, checkpoint)) = best else {
         return Err(LedgerError::Checkpoint { known_from: "the checkpoint file", source: wrong });
     };
+    reader(dir, CommittedHead { tree_size, checkpoint })
+}
+
+/// The same by the newest checkpoint alone, without a look at those before it: for who looks again and again. None
+/// while that one is just being written.
+///
+/// # Errors
+/// As [`read`].
+pub fn newest(data_dir: &Path, verifier: &CheckpointVerifier) -> Result<Option<LedgerReader>, LedgerError> {
+    let dir = data_dir.join("ledger");
+    let path = notes::newest_path(&dir);
+    let text = fs::read(&path).map_err(io_at("read", &path))?;
+    let text = String::from_utf8_lossy(&text);
+    match verifier.open(&text) {
+        Ok(found) => reader(dir, CommittedHead { tree_size: found.size, checkpoint: text.as_ref().into() }).map(Some),
+        Err(CheckpointError::Malformed(_) | CheckpointError::BadSignature(_)) => Ok(None),
+        Err(source) => Err(LedgerError::Checkpoint { known_from: "the checkpoint file", source }),
+    }
+}
+
+fn reader(dir: PathBuf, head: CommittedHead) -> Result<LedgerReader, LedgerError> {
     let segments = segment::list(&dir)?;
     let hashes = HashFile::read_only(&dir)?;
-    let head = CommittedHead { tree_size, checkpoint };
     Ok(LedgerReader(Arc::new(Shared::new(dir, head, &segments, hashes))))
 }

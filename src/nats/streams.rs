@@ -20,6 +20,14 @@ pub use difference::Difference;
 pub const DEX_IN: &str = "DEX_IN";
 /// The stream of all that goes out.
 pub const DEX_OUT: &str = "DEX_OUT";
+/// The stream of jobs for plug workers.
+pub const DEX_JOBS: &str = "DEX_JOBS";
+/// Most jobs of one plug that lie in it: a plug without workers leaves room for others.
+pub const JOBS_PER_PLUG_MAX: i64 = 50_000;
+/// A job that is published twice within this, as after a restart, is stored once.
+const JOBS_WINDOW: Duration = Duration::from_secs(120);
+/// Age after which a job goes whatever its own time says; no job lives longer than a day.
+const JOBS_AGE_MAX: Duration = Duration::from_secs(2 * 86_400);
 /// The KV bucket of checkpoints.
 pub const DEX_STATE: &str = "DEX_STATE";
 /// The subjects of `DEX_IN`, exactly the source of its transform.
@@ -164,6 +172,27 @@ pub async fn prepare_out(js: &jetstream::Context, limits: &OutLimits) -> Result<
         max_consumers: limits.max_consumers,
         allow_message_ttl: true,
         num_replicas: limits.replicas,
+        ..common()
+    };
+    let (made, info) = make_or_get(js, config.clone()).await?;
+    Ok(Prepared { made, identity: (&info).into(), partitions: 0, differences: differences(&config, &info.config) })
+}
+
+/// Makes or verifies `DEX_JOBS`: each job is there until a worker has acknowledged it or its time is over.
+pub async fn prepare_jobs(js: &jetstream::Context, max_bytes: i64) -> Result<Prepared, StreamError> {
+    let config = Config {
+        name: DEX_JOBS.into(),
+        description: Some("jobs for the workers of plugs".into()),
+        subjects: vec![crate::wire::subject::JOB_WILDCARD.into()],
+        retention: RetentionPolicy::WorkQueue,
+        discard_new_per_subject: true,
+        max_messages_per_subject: JOBS_PER_PLUG_MAX,
+        max_bytes,
+        max_age: JOBS_AGE_MAX,
+        max_consumers: -1,
+        allow_message_ttl: true,
+        duplicate_window: JOBS_WINDOW,
+        num_replicas: 1,
         ..common()
     };
     let (made, info) = make_or_get(js, config.clone()).await?;

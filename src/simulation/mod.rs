@@ -4,6 +4,7 @@
 //! [`people`] and [`plan`] say who and what, [`stage`] registers everybody, [`drive`] sends, [`recipient`]
 //! receives, [`tally`] keeps the books, [`summary`] closes them. [`load`] is for measuring, [`soak`] for kills.
 
+pub mod acquired;
 pub mod drive;
 pub mod latency;
 pub mod load;
@@ -17,6 +18,7 @@ pub mod stage;
 pub mod summary;
 pub mod tally;
 
+pub use acquired::Acquirer;
 pub use drive::{Drive, Readers};
 pub use mistakes::{Mark, Mistake};
 pub use people::Cast;

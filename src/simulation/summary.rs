@@ -10,6 +10,21 @@ use crate::domain::Reason;
 use super::latency::Latencies;
 use super::mistakes::Mistake;
 
+/// What a worker has acquired from a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Acquired {
+    /// Exchanges opened.
+    pub opened: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Ended so.
+    pub settled: u64,
+    /// Ended so.
+    pub expired: u64,
+    /// Not ended.
+    pub open: u64,
+}
+
 /// Counts of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -39,6 +54,8 @@ pub struct Counts {
     pub open: u64,
     /// Receipts and recalls that were answered.
     pub receipts: u64,
+    /// Exchanges of the worker, which are not among those above.
+    pub acquired: Acquired,
     /// Refusals with a ledger entry, whatever was refused, by reason.
     pub ledgered: BTreeMap<Reason, u64>,
 }
@@ -90,6 +107,13 @@ impl Summary {
             counts.opened,
             counts.settled + counts.disputed + counts.expired + counts.recalled + counts.open,
         );
+        let acquired = &counts.acquired;
+        equal(
+            "exchanges of the worker opened = settled + expired + open",
+            acquired.opened,
+            acquired.settled + acquired.expired + acquired.open,
+        );
+        equal("exchanges of the worker that did not settle", acquired.expired + acquired.open, 0);
         equal("messages without an outcome", counts.unanswered + counts.waiting, 0);
         equal("exchanges still open though their deadlines have passed", counts.open, 0);
         for mistake in Mistake::ALL {
@@ -106,10 +130,10 @@ impl Summary {
     pub fn compare(&self, metrics: &str) -> Vec<String> {
         let counts = &self.counts;
         let wanted = [
-            ("accepted", counts.opened),
-            ("settled", counts.settled),
+            ("accepted", counts.opened + counts.acquired.opened),
+            ("settled", counts.settled + counts.acquired.settled),
             ("disputed", counts.disputed),
-            ("expired", counts.expired),
+            ("expired", counts.expired + counts.acquired.expired),
             ("recalled", counts.recalled),
         ];
         let wanted = wanted
@@ -138,12 +162,13 @@ impl Summary {
     pub fn line(&self, balanced: bool) -> String {
         let counts = &self.counts;
         format!(
-            "summary: settled={} rejected={} disputed={} expired={} open={} balanced={}",
+            "summary: settled={} rejected={} disputed={} expired={} acquired={} open={} balanced={}",
             counts.settled,
             counts.rejections(),
             counts.disputed,
             counts.expired,
-            counts.open,
+            counts.acquired.settled,
+            counts.open + counts.acquired.open,
             if balanced { "yes" } else { "no" },
         )
     }
@@ -165,6 +190,10 @@ impl Summary {
             "opened": counts.opened, "settled": counts.settled, "disputed": counts.disputed, "expired": counts.expired,
             "recalled": counts.recalled, "open": counts.open, "receipts": counts.receipts, "mistakes": mistakes,
             "outcomeMs": {"p50": ms(&self.first, 0.5), "p99": ms(&self.first, 0.99)},
+            "acquired": {
+                "opened": counts.acquired.opened, "records": counts.acquired.records, "settled": counts.acquired.settled,
+                "expired": counts.acquired.expired, "open": counts.acquired.open,
+            },
             "settleMs": {"p50": ms(&self.settle, 0.5), "p99": ms(&self.settle, 0.99)},
         })
     }
@@ -185,6 +214,14 @@ impl fmt::Display for Summary {
             "exchanges  {:>9} opened = {} settled + {} disputed + {} expired + {} recalled + {} open",
             counts.opened, counts.settled, counts.disputed, counts.expired, counts.recalled, counts.open
         )?;
+        let acquired = &counts.acquired;
+        if acquired.opened > 0 {
+            writeln!(
+                f,
+                "acquired   {:>9} exchanges by dex worker, of {} records = {} settled + {} expired + {} open",
+                acquired.opened, acquired.records, acquired.settled, acquired.expired, acquired.open
+            )?;
+        }
         for (reason, n) in &counts.rejected {
             writeln!(f, "rejected   {n:>9} {reason}")?;
         }
@@ -248,13 +285,15 @@ mod tests {
         assert_eq!(summary(good()).faults(), Vec::<String>::new());
         assert_eq!(
             summary(good()).line(true),
-            "summary: settled=6 rejected=3 disputed=1 expired=1 open=0 balanced=yes"
+            "summary: settled=6 rejected=3 disputed=1 expired=1 acquired=0 open=0 balanced=yes"
         );
         let bad = [
             Counts { settled: 5, ..good() },
             Counts { sent: 11, ..good() },
             Counts { settled: 5, open: 1, ..good() },
             Counts { sent: 11, unanswered: 1, ..good() },
+            Counts { acquired: Acquired { opened: 2, settled: 1, ..Acquired::default() }, ..good() },
+            Counts { acquired: Acquired { opened: 1, expired: 1, ..Acquired::default() }, ..good() },
         ];
         for counts in bad {
             assert!(!summary(counts.clone()).faults().is_empty(), "{counts:?}");

@@ -1,6 +1,6 @@
 //! The books of a simulation: for every message what must come of it, and what came.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -52,6 +52,10 @@ struct Books {
     stray_count: u64,
     first: Latencies,
     settle: Latencies,
+    /// Exchanges that a worker opened and that have not ended.
+    acquired: HashSet<MessageId>,
+    /// Refusals of the acquiring plug's messages that are counted.
+    acquired_refused: HashSet<MessageId>,
 }
 
 /// The books. Shared by all senders and recipients of a simulation.
@@ -141,6 +145,41 @@ impl Tally {
         }
     }
 
+    /// An outcome was published to the plug that a worker works for. Its words about jobs are no exchanges.
+    pub fn acquired(&self, outcome: &OutcomeOut) {
+        let said = &outcome.outcome;
+        let mut books = self.books();
+        match (said.status, said.reason) {
+            // Beyond the bound a repeated outcome would count twice.
+            (Status::Rejected, Some(reason))
+                if books.acquired_refused.len() >= EARLY_MAX || books.acquired_refused.insert(said.exchange) =>
+            {
+                *books.counts.ledgered.entry(reason).or_default() += 1;
+            }
+            (Status::Accepted, _)
+                if !books.ended.contains_key(&said.exchange) && books.acquired.insert(said.exchange) =>
+            {
+                books.counts.acquired.opened += 1;
+                books.counts.acquired.records += u64::from(said.count);
+            }
+            (status, _) if status.is_final() && books.acquired.remove(&said.exchange) => {
+                let acquired = &mut books.counts.acquired;
+                match status {
+                    Status::Settled => acquired.settled += 1,
+                    Status::Expired => acquired.expired += 1,
+                    _ => books.stray(format!("{} of the worker ended as {status}", said.exchange)),
+                }
+                books.end(said.exchange, status);
+            }
+            _ => {}
+        }
+    }
+
+    /// Exchanges of the worker that have not ended.
+    pub fn acquired_open(&self) -> usize {
+        self.books().acquired.len()
+    }
+
     /// A mistake that is judged by who makes it.
     pub fn judged(&self, mistake: Mistake, found: bool, what: impl FnOnce() -> String) {
         let mut books = self.books();
@@ -189,6 +228,7 @@ impl Tally {
         let books = self.books();
         let mut counts = books.counts.clone();
         counts.open = books.tracks.values().filter(|track| track.open).count() as u64;
+        counts.acquired.open = books.acquired.len() as u64;
         counts.waiting = books.tracks.len() as u64 - counts.open;
         Summary {
             counts,
@@ -262,6 +302,11 @@ impl Books {
         } else if let Some(mistake) = track.expect.mistake {
             self.found(mistake);
         }
+        self.end(id, status);
+    }
+
+    /// Remembers how it ended.
+    fn end(&mut self, id: MessageId, status: Status) {
         self.ended.insert(id, status);
         self.ended_order.push_back(id);
         if self.ended_order.len() > ENDED_MAX

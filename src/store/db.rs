@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::history::HISTORY;
 use super::key::IndexKey;
 use super::row::{FORMAT, Header, OpenRow, Row};
+use super::statistics::{HeldStatistics, STATISTICS};
 use super::view::{HEADER, INDEX, META, OPEN, REGISTRATIONS, ROWS, Rows, View, WAKES};
 use crate::domain::{Address, Kind, Registration, Timestamp};
 
@@ -43,6 +44,7 @@ struct Inner {
     path: PathBuf,
     origin: String,
     through: AtomicU64,
+    statistics: HeldStatistics,
 }
 
 impl StateDb {
@@ -82,7 +84,13 @@ impl StateDb {
             return Err(StoreError::Origin { path, found: header.origin, expected: origin.into() });
         }
         Ok(StateDb {
-            inner: Arc::new(Inner { database, path, origin: header.origin, through: AtomicU64::new(header.through) }),
+            inner: Arc::new(Inner {
+                database,
+                path,
+                origin: header.origin,
+                through: AtomicU64::new(header.through),
+                statistics: HeldStatistics::default(),
+            }),
         })
     }
 
@@ -108,6 +116,10 @@ impl StateDb {
 
     pub(super) fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    pub(super) fn statistics_held(&self) -> &HeldStatistics {
+        &self.inner.statistics
     }
 
     /// Refuses a ledger of `entries` entries that is shorter than what the database holds.
@@ -208,6 +220,7 @@ fn start(database: &Database, path: &Path, origin: &str) -> Result<Header, Store
         transaction.open_table(OPEN)?;
         transaction.open_table(WAKES)?;
         transaction.open_table(HISTORY)?;
+        transaction.open_table(STATISTICS)?;
     }
     transaction.commit()?;
     let folder = match path.parent() {

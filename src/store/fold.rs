@@ -109,6 +109,7 @@ pub fn fold_rows(
     let view = db.view()?;
     let mut batch = Batch::new(Header { format: FORMAT, origin: db.origin().into(), through, made_at });
     let mut exchanges = Exchanges::default();
+    let mut new: Vec<Arc<Sealed>> = Vec::new();
     for entity in tail.dirty() {
         let pending = tail.of(&entity);
         let now = &pending[..pending.partition_point(|it| it.leaf < through)];
@@ -139,12 +140,14 @@ pub fn fold_rows(
             let keys = index_keys(&sealed.entry);
             batch.index.extend(keys.iter().map(|key| (*key, sealed.leaf)));
             exchanges.take(sealed);
+            new.push(Arc::clone(sealed));
             if sealed.entry.event.fact().is_some() {
                 batch.facts.push(Arc::clone(sealed));
             }
         }
         batch.rows.push((entity, next));
     }
+    batch.statistics = db.fold_statistics(new, through)?;
     batch.moved = tail.moves_through(through);
     batch.opened = exchanges.opened.into_iter().collect();
     batch.released = exchanges.released;

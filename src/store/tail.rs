@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::row::SpoolPlace;
 use super::write::Batch;
-use crate::domain::{Address, Entry};
+use crate::domain::{Address, Entry, Timestamp};
 
 /// Entries held before a snapshot is forced, when nothing else is said.
 pub const TAIL_BOUND: usize = 200_000;
@@ -23,6 +23,8 @@ const SHARDS: usize = 64;
 pub struct Sealed {
     /// Its leaf in the ledger, from 0.
     pub leaf: u64,
+    /// When it was committed.
+    pub committed: Timestamp,
     /// Partition that decided it.
     pub partition: u16,
     /// The entry.

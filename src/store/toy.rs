@@ -157,7 +157,8 @@ pub fn entry(i: u8, n: u64, event: Event, addressed: Option<Address>) -> Entry {
 
 pub fn sealed(leaf: u64, entry: Entry) -> Arc<Sealed> {
     let spool = matches!(entry.event, Event::Opened(_)).then_some((leaf / 100, leaf * 8, 8));
-    Arc::new(Sealed { leaf, partition: 1, entry, spool })
+    let committed = entry.at.plus(1_000_000);
+    Arc::new(Sealed { leaf, committed, partition: 1, entry, spool })
 }
 
 /// A fresh database in a folder of its own.
@@ -186,6 +187,9 @@ pub struct Content {
     /// Not of format 1 as it was first written.
     #[serde(skip)]
     pub history: Vec<(Vec<u8>, u64)>,
+    /// Likewise.
+    #[serde(skip)]
+    pub statistics: Vec<(String, serde_bytes::ByteBuf)>,
 }
 
 type Bytes = &'static [u8];
@@ -235,5 +239,6 @@ pub fn content(db: &StateDb) -> Content {
         index: fixed(db, INDEX),
         open: fixed(db, OPEN),
         history: history(db),
+        statistics: texts(db, super::statistics::STATISTICS),
     }
 }

@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::history::{self, HISTORY};
 use super::key::IndexKey;
 use super::row::{Enveloped, Header, OpenRow, Row, SpoolPlace};
+use super::statistics::{self, STATISTICS, StatisticsChange};
 use super::tail::Sealed;
 use super::view::{HEADER, INDEX, LEAVES_MAX, META, OPEN, REGISTRATIONS, ROWS, WAKES, leaves_of};
 use crate::domain::{Address, Registration, Timestamp};
@@ -37,6 +38,8 @@ pub struct Batch {
     pub published: Vec<(Uuid, Timestamp)>,
     /// Exchanges that are final, by delivery id; they leave after all else is done.
     pub closed: Vec<Uuid>,
+    /// The statistics of just these entries; none when none are kept.
+    pub statistics: Option<StatisticsChange>,
 }
 
 impl Batch {
@@ -53,6 +56,7 @@ impl Batch {
             moved: Vec::new(),
             published: Vec::new(),
             closed: Vec::new(),
+            statistics: None,
         }
     }
 }
@@ -119,9 +123,15 @@ impl StateDb {
             put_wakes(&mut transaction.open_table(WAKES)?, wakes)?;
             let entries = batch.facts.iter().map(|it| (&it.entry, it.leaf));
             history::put(&mut transaction.open_table(HISTORY)?, entries)?;
+            if let Some(change) = &batch.statistics {
+                stats.bytes += statistics::put(&mut transaction.open_table(STATISTICS)?, change)?;
+            }
         }
         transaction.commit()?;
         self.set_known_through(batch.header.through);
+        if let Some(change) = &batch.statistics {
+            self.hold_statistics(change);
+        }
         Ok(stats)
     }
 }

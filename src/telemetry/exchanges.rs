@@ -7,6 +7,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 use super::names;
 use super::path::seconds;
 use crate::domain::event::Direction;
+use crate::domain::job::JobStep;
 use crate::domain::pii::Class;
 use crate::domain::{Entry, Event, Reason, Status};
 
@@ -22,6 +23,7 @@ pub struct ExchangeCounters {
     settle: Histogram,
     registry: Counter,
     notices: [Counter; 5],
+    jobs: [Counter; 7],
     dead: Counter,
 }
 
@@ -61,12 +63,14 @@ impl ExchangeCounters {
             settle: histogram!(names::SETTLE_SECONDS),
             registry: counter!(names::REGISTRY_EVENTS_TOTAL),
             notices: NOTICES.map(|what| counter!(names::NOTICES_TOTAL, "what" => what)),
+            jobs: JobStep::WORDS.map(|what| counter!(names::JOBS_TOTAL, "what" => what)),
             dead: counter!(names::DEAD_LETTERS_TOTAL),
         }
     }
 
     /// Counts one committed entry.
     pub fn count(&mut self, entry: &Entry) {
+        super::live().count(entry);
         match &entry.event {
             Event::Held { .. } | Event::Fetching(_) => bump(&self.status, Status::Pending, 1),
             Event::Opened(opened) | Event::Released(opened) | Event::Fetched(opened) => {
@@ -94,7 +98,7 @@ impl ExchangeCounters {
             }
             Event::Expired(_) => bump(&self.status, Status::Expired, 1),
             Event::Recalled(_) => bump(&self.status, Status::Recalled, 1),
-            Event::Rejected { reason } | Event::Dropped { reason, .. } => {
+            Event::Rejected { reason } | Event::Dropped { reason, .. } | Event::PullRefused { reason, .. } => {
                 bump(&self.status, Status::Rejected, 1);
                 bump(&self.rejections, *reason, 1);
             }
@@ -110,7 +114,11 @@ impl ExchangeCounters {
                 }
             }
             Event::NoticeEnded { .. } => self.notices[4].increment(1),
-            Event::Fanned { .. } | Event::RecallRequested { .. } | Event::LateReceipt { .. } => {}
+            Event::Job(event) => self.jobs[event.step.place()].increment(1),
+            Event::Fanned { .. }
+            | Event::RecallRequested { .. }
+            | Event::LateReceipt { .. }
+            | Event::OfferPulled { .. } => {}
             _ => self.registry.increment(1),
         }
     }

@@ -5,15 +5,40 @@ use std::time::Instant;
 use metrics::{counter, gauge};
 
 use super::health::{Health, STUCK_AFTER};
+use super::live::PartitionFigures;
 use super::names;
 
 /// Gauges of one partition.
 pub fn partition_gauges(partition: u16, open: usize, recent: usize, live: usize, lag: u64) {
+    let now = PartitionFigures { open: open as u64, lag, live: live as u64 };
+    super::live().partition(partition, now);
     let label = partition.to_string();
     gauge!(names::OPEN_EXCHANGES, "partition" => label.clone()).set(open as f64);
     gauge!(names::RECENT_IDS, "partition" => label.clone()).set(recent as f64);
     gauge!(names::ACTORS_LIVE, "partition" => label.clone()).set(live as f64);
     gauge!(names::INTAKE_LAG_MESSAGES, "partition" => label).set(lag as f64);
+}
+
+/// How a worker stands.
+pub struct WorkerGauges {
+    /// Jobs under way.
+    pub running: usize,
+    /// Ids of credited records that are remembered.
+    pub remembered: usize,
+    /// Hosts that are left alone now.
+    pub paused: usize,
+    /// Whether the broker is connected.
+    pub connected: bool,
+}
+
+impl WorkerGauges {
+    /// Shows it.
+    pub fn set(&self) {
+        gauge!(names::WORKER_JOBS_RUNNING).set(self.running as f64);
+        gauge!(names::WORKER_REMEMBERED_RECORDS).set(self.remembered as f64);
+        gauge!(names::WORKER_HOSTS_PAUSED).set(self.paused as f64);
+        gauge!(names::NATS_CONNECTED).set(f64::from(u8::from(self.connected)));
+    }
 }
 
 /// How the daemon as a whole stands.
@@ -37,6 +62,7 @@ pub struct DaemonGauges {
 impl DaemonGauges {
     /// Shows it.
     pub fn set(&self) {
+        super::live().daemon(self.tree_size, self.quarantined, self.connected);
         gauge!(names::LEDGER_TREE_SIZE).set(self.tree_size as f64);
         gauge!(names::SPOOL_BYTES).set(self.spool_bytes as f64);
         gauge!(names::TAIL_ENTRIES).set(self.tail as f64);
@@ -53,6 +79,19 @@ pub fn large_gauges(waiting: usize, stored: u64) {
     gauge!(names::LARGE_STORED_BYTES).set(stored as f64);
 }
 
+/// Jobs that are open, and those of them that wait to be handed out.
+pub fn job_gauges(open: usize, queued: usize) {
+    gauge!(names::JOBS_OPEN).set(open as f64);
+    gauge!(names::JOBS_QUEUED).set(queued as f64);
+}
+
+/// A job has ended so many nanoseconds after it was planned; none where that is not known.
+pub fn job_ended(nanoseconds: Option<i64>) {
+    if let Some(nanoseconds) = nanoseconds {
+        metrics::histogram!(names::JOB_SECONDS).record(super::path::seconds(nanoseconds));
+    }
+}
+
 /// When the daemon started, seconds of Unix time.
 pub fn start_gauge(seconds: f64) {
     gauge!(names::START_TIME_SECONDS).set(seconds);
@@ -67,6 +106,14 @@ pub fn disk_gauges(ledger: std::io::Result<u64>, free: std::io::Result<u64>) {
             Err(error) => tracing::debug!(name, %error, "the room on disk is not known"),
         }
     }
+}
+
+/// What this process has used, as the system counts it.
+pub fn process_gauges() {
+    let me = std::process::id();
+    let (now, _) = super::process::memory_mib(me);
+    gauge!(names::RESIDENT_BYTES).set(now * 1024.0 * 1024.0);
+    counter!(names::CPU_SECONDS_TOTAL).absolute(super::process::cpu(me).as_secs());
 }
 
 /// How the daemon is at `now`. Set when somebody looks, so that a part that is stuck cannot keep it from

@@ -16,6 +16,8 @@ pub struct PathMetrics {
     pub verify_seconds: Histogram,
     /// [`names::DECIDE_SECONDS`].
     pub decide_seconds: Histogram,
+    /// [`names::MAILBOX_SECONDS`].
+    pub mailbox_seconds: Histogram,
     /// [`names::ENTITY_LOADS_TOTAL`].
     pub loads: Counter,
     outcome_seconds: Histogram,
@@ -25,6 +27,7 @@ pub struct PathMetrics {
     others: Counter,
     notices: Counter,
     connections: Counter,
+    jobs: Counter,
 }
 
 /// What is published.
@@ -42,17 +45,20 @@ pub enum Published {
     Notice,
     /// How a plug and a HAT stand to each other.
     Connection,
+    /// A job for a plug's workers.
+    Job,
 }
 
 impl Published {
     /// The closed set of label values.
-    pub const ALL: [Published; 6] = [
+    pub const ALL: [Published; 7] = [
         Published::Delivery,
         Published::Outcomes,
         Published::Request,
         Published::Message,
         Published::Notice,
         Published::Connection,
+        Published::Job,
     ];
 
     /// The label's value.
@@ -64,6 +70,7 @@ impl Published {
             Published::Message => "message",
             Published::Notice => "notice",
             Published::Connection => "connection",
+            Published::Job => "job",
         }
     }
 }
@@ -76,6 +83,7 @@ impl PathMetrics {
             intake_batch: histogram!(names::INTAKE_BATCH_SIZE),
             verify_seconds: histogram!(names::VERIFY_SECONDS),
             decide_seconds: histogram!(names::DECIDE_SECONDS),
+            mailbox_seconds: histogram!(names::MAILBOX_SECONDS),
             loads: counter!(names::ENTITY_LOADS_TOTAL),
             outcome_seconds: histogram!(names::OUTCOME_SECONDS),
             deliveries: published(Published::Delivery),
@@ -84,12 +92,14 @@ impl PathMetrics {
             others: published(Published::Message),
             notices: published(Published::Notice),
             connections: published(Published::Connection),
+            jobs: published(Published::Job),
         }
     }
 
     /// A first outcome left `nanoseconds` after its message was stored.
     pub fn outcome(&self, nanoseconds: i64) {
         self.outcome_seconds.record(seconds(nanoseconds));
+        super::live().outcome(nanoseconds);
     }
 
     /// Something was published.
@@ -100,6 +110,7 @@ impl PathMetrics {
             Published::Request => self.requests.increment(1),
             Published::Message => self.others.increment(1),
             Published::Notice => self.notices.increment(1),
+            Published::Job => self.jobs.increment(1),
             Published::Connection => self.connections.increment(1),
         }
     }

@@ -6,15 +6,16 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::events::{
-    ActorExit, BridgeFault, Carried, DebitTold, EffectFailed, EntityQuarantined, Healed, LargeBytes, LargeMoved,
-    Onboarded, PublishingStalled, Pulled, RecordsPosted, StreamMadeAgain, StreamRolledBack,
+    ActorExit, BridgeFault, Carried, DebitTold, EffectFailed, EntityQuarantined, Healed, JobEnded, LargeBytes,
+    LargeMoved, Onboarded, PublishingStalled, Pulled, RecordsCredited, RecordsPosted, SourceFault, StreamMadeAgain,
+    StreamRolledBack, TokenRefreshed,
 };
 use super::names::{self, Shape};
 use super::path::Published;
 use super::{ExchangeCounters, path};
 
 /// Buckets of durations, seconds.
-const SECONDS: &[f64] = &[
+pub(super) const SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
     300.0, 3600.0,
 ];
@@ -60,15 +61,19 @@ fn describe() {
     }
 }
 
-/// The series of the bridge.
-fn touch_bridge() {
-    let sets: [(&'static str, &'static str, &[&'static str]); 6] = [
+/// The series of the bridge and of workers.
+fn touch_outsiders() {
+    let sets: [(&'static str, &'static str, &[&'static str]); 10] = [
         (names::BRIDGE_FAULTS_TOTAL, "kind", &BridgeFault::KINDS),
         (names::ONBOARDINGS_TOTAL, "result", &Onboarded::RESULTS),
         (names::BRIDGE_CREDITS_TOTAL, "result", &Carried::RESULTS),
         (names::BRIDGE_RECORDS_TOTAL, "fate", &RecordsPosted::FATES),
         (names::BRIDGE_PULLS_TOTAL, "result", &Pulled::RESULTS),
         (names::BRIDGE_DEBITS_TOTAL, "what", &DebitTold::WHAT),
+        (names::WORKER_JOBS_TOTAL, "result", &JobEnded::RESULTS),
+        (names::WORKER_FAULTS_TOTAL, "error", &SourceFault::WORDS),
+        (names::WORKER_RECORDS_TOTAL, "fate", &RecordsCredited::FATES),
+        (names::WORKER_TOKENS_TOTAL, "result", &TokenRefreshed::RESULTS),
     ];
     for (name, label, values) in sets {
         for value in values {
@@ -88,9 +93,10 @@ fn touch() {
         }
     }
     drop(ExchangeCounters::new());
-    touch_bridge();
+    touch_outsiders();
     let _ = path();
     super::rest::touch();
+    super::windows::touch();
     for what in Published::ALL {
         counter!(names::PUBLISHED_TOTAL, "what" => what.as_str()).increment(0);
     }

@@ -26,6 +26,7 @@ pub mod schema;
 pub mod sign;
 pub mod signed_text;
 pub mod standing;
+pub mod statistics;
 pub mod subject;
 pub mod together;
 pub mod trace_context;

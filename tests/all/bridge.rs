@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use dex::bridge::hat::resolve::Fixed;
 use dex::bridge::hat::{Door, DoorOptions};
 use dex::bridge::{OnboardError, Onboarded, Onboarding};
 use dex::client::{Client, ClientError, Order, keys};
 use dex::domain::{Id, Reason, Status};
+use dex::http::resolve::Fixed;
 use dex::wire::OutcomeOut;
 use futures_util::StreamExt;
 use serde_json::{Value, json};

@@ -3,31 +3,11 @@
 
 use serde_json::json;
 
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, CONTRAST};
 use crate::support::gateway::Gateway;
 
 /// Widths and heights: a small phone, a desk.
 const SIZES: [(u32, u32); 2] = [(360, 740), (1280, 900)];
-
-/// Lightness of a colour between 0 and 1, and by it the contrast of two (WCAG 2).
-const CONTRAST: &str = "((of) => {
-  const parts = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((n) => n / 255);
-  const light = (text) => {
-    const [r, g, b] = parts(text).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = getComputedStyle(at).backgroundColor;
-      if (!/, 0\\)$/.test(color) && color !== 'transparent') return color;
-    }
-    return 'rgb(255, 255, 255)';
-  };
-  return Math.min(...[...document.querySelectorAll(of)].filter((it) => it.offsetParent).map((it) => {
-    const [a, b] = [light(getComputedStyle(it).color), light(behind(it))].sort((x, y) => y - x);
-    return (a + 0.05) / (b + 0.05);
-  }));
-})";
 
 #[tokio::test]
 async fn the_page_of_calls_works_in_a_browser() {

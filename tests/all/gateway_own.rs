@@ -13,7 +13,7 @@ use crate::support::shape::fits;
 
 /// Every call of the description: method, path, operation.
 fn described() -> Vec<(Method, String, Value)> {
-    let document = openapi::describe("dex.test");
+    let document = openapi::describe("dex.test", true);
     let paths = document["paths"].as_object().expect("paths").clone();
     let operations = paths.into_iter().flat_map(|(path, operations)| {
         let operations = operations.as_object().expect("operations").clone();

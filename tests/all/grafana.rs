@@ -1,5 +1,6 @@
-//! The dashboard: its shape, and each of its queries asked of a real Prometheus that scrapes a real exchange.
+//! The dashboards and the alerts: their shape, and each query asked of a real Prometheus that scrapes a real exchange.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,19 +11,36 @@ use dex::telemetry::names;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::dashboard::{Dashboard, dashboard};
+use crate::support::dashboard::{BOARDS, Dashboard, dashboard, dashboards};
 use crate::support::gateway::Gateway;
 use crate::support::prometheus::Prometheus;
 
 #[test]
-fn the_dashboard_is_whole() {
-    assert_eq!(dashboard().faults(), Vec::<String>::new());
+fn each_dashboard_is_whole() {
+    let mut uids = BTreeSet::new();
+    for dashboard in dashboards() {
+        assert_eq!(dashboard.faults(), Vec::<String>::new(), "{}", dashboard.uid());
+        assert!(uids.insert(dashboard.uid().to_owned()), "{} is there twice", dashboard.uid());
+    }
+}
+
+/// What is in the files is what `grafana/build.py` writes, so nobody edits them by hand and loses it.
+#[test]
+fn the_dashboards_are_what_the_list_of_panels_says() {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output = Command::new(&python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/build.py"))
+        .arg("--check")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{python}: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
 fn every_metric_is_on_the_dashboard() {
-    let dashboard = dashboard();
-    let used: Vec<String> = dashboard.queries().iter().flat_map(|query| query.metrics()).collect();
+    let boards = dashboards();
+    let used: Vec<String> = boards.iter().flat_map(Dashboard::queries).flat_map(|query| query.metrics()).collect();
     let absent: Vec<&str> =
         names::ALL.iter().map(|metric| metric.name).filter(|name| !used.iter().any(|used| used == name)).collect();
     assert_eq!(absent, Vec::<&str>::new());
@@ -31,14 +49,16 @@ fn every_metric_is_on_the_dashboard() {
 /// Each wrong dashboard is found by the check that is there for it.
 #[test]
 fn a_wrong_dashboard_is_found() {
-    let good = dashboard().0;
+    let good = dashboard("exchange").0;
     let panel = |good: &Value, number: usize| {
         let panels = good["panels"].as_array().expect("panels");
         let place = panels.iter().enumerate().filter(|(_, panel)| panel["type"] == "timeseries").nth(number);
         format!("/panels/{}", place.expect("a time series").0)
     };
     let at = panel(&good, 0);
-    let bad: [(String, Value, &str); 12] = [
+    let bad: [(String, Value, &str); 14] = [
+        (format!("{at}/fieldConfig/defaults/thresholds/steps"), json!([]), "thresholds"),
+        ("/links".to_owned(), json!([]), "link"),
         (format!("{}/id", panel(&good, 1)), good.pointer(&format!("{at}/id")).expect("an id").clone(), "id"),
         (format!("{at}/title"), json!(""), "title"),
         (format!("{}/title", panel(&good, 1)), good.pointer(&format!("{at}/title")).expect("a title").clone(), "title"),
@@ -121,17 +141,48 @@ async fn unanswered(prometheus: &Prometheus, queries: &[(String, String)], patie
     }
 }
 
+/// Pictures of the dashboards, out of what the queries answer: into `DEX_PICTURES` when it is set (`make pictures`).
+async fn draw(prometheus: &Prometheus) -> Result<(), String> {
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let folder = std::env::var_os("DEX_PICTURES").map_or_else(|| scratch.path().to_owned(), Into::into);
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output = tokio::process::Command::new(&python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/draw.py"))
+        .args(["--prometheus", &prometheus.url(), "--seconds", "40", "--out"])
+        .arg(&folder)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|error| format!("{python}: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    for board in BOARDS {
+        let file = folder.join(format!("dashboard-{board}.svg"));
+        let picture = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let panels = dashboard(board).0["panels"]
+            .as_array()
+            .map_or(0, |panels| panels.iter().filter(|panel| panel["type"] != "row").count());
+        if picture.matches("class=\"panel\"").count() != panels || !picture.contains("not drawn by Grafana") {
+            return Err(format!("{}: it has not {panels} panels, or does not say what it is", file.display()));
+        }
+    }
+    Ok(())
+}
+
 async fn check(prometheus: &Prometheus) -> Result<(), String> {
-    let dashboard = dashboard();
-    let queries: Vec<(String, String)> =
-        dashboard.queries().into_iter().map(|query| (query.panel.clone(), query.filled("10s"))).collect();
-    assert!(queries.len() > 60, "only {} queries were found", queries.len());
+    let boards = dashboards();
+    let queries: Vec<(String, String)> = boards
+        .iter()
+        .flat_map(|board| board.queries().into_iter().map(|query| (query.panel.clone(), query.filled("10s"))))
+        .collect();
+    assert!(queries.len() > 120, "only {} queries were found", queries.len());
     let open = unanswered(prometheus, &queries, Duration::from_secs(60)).await;
     if !open.is_empty() {
         return Err(format!("{} of {} have no answer:\n{}", open.len(), queries.len(), open.join("\n")));
     }
     // The lists that people choose from are filled, too.
-    for (name, metric, label) in dashboard.variables() {
+    for (name, metric, label) in boards.iter().flat_map(Dashboard::variables) {
         let values = prometheus.label_values(&metric, &label).await?;
         if values.is_empty() {
             return Err(format!("${name}: {metric} has no label {label}"));
@@ -151,6 +202,7 @@ async fn check(prometheus: &Prometheus) -> Result<(), String> {
             return Err(format!("{query} is {most}, not {least} or more"));
         }
     }
+    draw(prometheus).await?;
     // And the check can fail: a wrong name, wrong text, no number.
     for wrong in [
         "sum (rate(dex_exchange_total[10s]))",
@@ -192,5 +244,90 @@ async fn every_panel_is_filled_by_a_real_exchange() {
     let ((), checked, ()) = tokio::join!(drive.run(&stop), checked, asked);
     if let Err(error) = checked {
         panic!("{error}");
+    }
+}
+
+fn promtool(arguments: &[&str], folder: &Path) -> (bool, String) {
+    let output = Command::new("promtool")
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("promtool: {error}; run tools/install-debian prometheus"));
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&told).into_owned())
+}
+
+/// The alerts' names, in the order of the file.
+fn alerts(rules: &Path) -> Vec<String> {
+    let text = fs::read_to_string(rules.join("alerts.yml")).expect("there");
+    text.lines().filter_map(|line| line.trim().strip_prefix("- alert: ").map(str::to_owned)).collect()
+}
+
+/// Each alert fires under its series and is silent under the other ones, has a section in the runbook, and asks only
+/// for metrics that there are.
+#[test]
+fn each_alert_fires_and_is_silent_and_is_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules = root.join("grafana/rules");
+    let names = alerts(&rules);
+    assert!(names.len() >= 20, "only {} alerts", names.len());
+    let (well, told) = promtool(&["check", "rules", "recording.yml", "alerts.yml"], &rules);
+    assert!(well, "{told}");
+    let (well, told) = promtool(&["test", "rules", "tests.yml"], &rules);
+    assert!(well, "{told}");
+    let tests = fs::read_to_string(rules.join("tests.yml")).expect("there");
+    let runbook = fs::read_to_string(root.join("docs/runbook.md")).expect("there");
+    let text = fs::read_to_string(rules.join("alerts.yml")).expect("there");
+    for name in &names {
+        for end in ["fires", "silent"] {
+            assert_eq!(tests.matches(&format!("- name: {name} {end}\n")).count(), 1, "{name} {end}");
+        }
+        assert!(runbook.contains(&format!("\n## {name}\n")), "{name} has no section in the runbook");
+        let anchor = format!("runbook: docs/runbook.md#{}\n", name.to_lowercase());
+        assert!(text.contains(&anchor), "{name} does not name its section");
+    }
+    let sections = runbook.lines().filter(|line| line.starts_with("## ")).count();
+    assert_eq!(sections, names.len(), "the runbook has a section for what is no alert");
+    let recorded = fs::read_to_string(rules.join("recording.yml")).expect("there");
+    for file in [&text, &recorded] {
+        for expression in Expression::all(file) {
+            assert_eq!(expression.unknown(), Vec::<String>::new(), "{}", expression.0);
+        }
+    }
+    // And the check can fail: with another threshold, the tests of promtool do not pass.
+    let folder = tempfile::tempdir().expect("temp folder");
+    for file in ["recording.yml", "tests.yml"] {
+        fs::copy(rules.join(file), folder.path().join(file)).expect("copied");
+    }
+    fs::write(folder.path().join("alerts.yml"), text.replace("> 20000", "> 2000000")).expect("written");
+    let (well, told) = promtool(&["test", "rules", "tests.yml"], folder.path());
+    assert!(!well && told.contains("DexLagHigh"), "promtool lets a deaf alert through: {told}");
+}
+
+/// An expression of a rule.
+struct Expression(String);
+
+impl Expression {
+    fn all(file: &str) -> Vec<Expression> {
+        let lines: Vec<&str> = file.lines().collect();
+        let of = |(n, line): (usize, &&str)| {
+            let rest = line.trim().strip_prefix("expr: ")?;
+            Some(Expression(if rest == ">-" { lines[n + 1].trim().to_owned() } else { rest.to_owned() }))
+        };
+        lines.iter().enumerate().filter_map(of).collect()
+    }
+
+    /// Metrics in it that neither the code nor a recording rule makes.
+    fn unknown(&self) -> Vec<String> {
+        let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        let words = self.0.split(|c| !part(c)).filter(|word| word.starts_with("dex_"));
+        let known = |word: &str| {
+            names::ALL.iter().any(|metric| {
+                let rest = word.strip_prefix(metric.name);
+                rest.is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
+            })
+        };
+        words.filter(|word| !known(word)).map(str::to_owned).collect()
     }
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use dex::bridge::hat::data::Kept;
 use dex::bridge::hat::plug::Standing;
-use dex::bridge::hat::resolve::Fixed;
 use dex::bridge::hat::rsa::HatKey;
 use dex::bridge::hat::secret::Source;
 use dex::bridge::hat::{Account, Door, DoorOptions, Fault, HatError, Session};
+use dex::http::resolve::Fixed;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 

@@ -157,7 +157,7 @@ impl Exchange {
         let tail = Tail::default();
         let sealed: Vec<Arc<Sealed>> = (0..)
             .zip(entries)
-            .map(|(leaf, entry)| Arc::new(Sealed { leaf, partition: 0, entry, spool: None }))
+            .map(|(leaf, entry)| Arc::new(Sealed { leaf, committed: entry.at, partition: 0, entry, spool: None }))
             .collect();
         let _ = tail.push(&sealed);
         let registry = Registry::default();
@@ -184,8 +184,13 @@ impl Exchange {
                 basis: Vec::new(),
                 event: Event::Approved { key: None },
             };
-            let _ =
-                tail.push(&[Arc::new(Sealed { leaf: 100 + u64::from(n), partition: 0, entry: known, spool: None })]);
+            let _ = tail.push(&[Arc::new(Sealed {
+                leaf: 100 + u64::from(n),
+                committed: known.at,
+                partition: 0,
+                entry: known,
+                spool: None,
+            })]);
             registry.set(plug, registration);
         }
         let shared = Arc::new(Shared {
@@ -196,7 +201,9 @@ impl Exchange {
             bounds: Bounds::default(),
             registry,
             notices: Default::default(),
+            jobs: Default::default(),
             large: Default::default(),
+            board: dex::actors::board::Board::new(1),
             directory: Directory::default(),
             db: StateDb::open(folder.path().join("state.redb"), ORIGIN).expect("opens"),
             tail,
@@ -209,7 +216,7 @@ impl Exchange {
             health: Arc::new(Health::default()),
             clock: Arc::new(SystemClock),
             fault: None,
-            reported: Default::default(),
+            statistics: Default::default(),
             connections: Default::default(),
             fatal: dex::actors::fatal::Fatal::new().0,
             progress: Progress::new(3, 0, 3, vec![dex::actors::shared::Place::default()]),
@@ -412,10 +419,10 @@ async fn many_queries_at_once_are_all_answered() {
 }
 
 #[tokio::test]
-async fn statistics_are_broadcast_every_second() {
+async fn the_pulse_is_broadcast_every_second() {
     use futures_util::StreamExt;
     let it = Exchange::start().await;
-    let mut stats = it.client.subscribe("dex.v1.pub.stats").await.expect("subscribes");
+    let mut stats = it.client.subscribe("dex.v1.pub.pulse").await.expect("subscribes");
     for _ in 0..2 {
         let message = tokio::time::timeout(Duration::from_secs(5), stats.next()).await.expect("in time").expect("open");
         let stats: Value = serde_json::from_slice(&message.payload).expect("JSON");

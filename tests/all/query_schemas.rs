@@ -114,6 +114,7 @@ impl World {
         operator.send(order("plug:fitbit", &["decline"], why)).await.expect("declined");
         let jobs = json!({ "done": 3, "failed": 1, "lagSeconds": 60, "error": "the source is away" });
         own.send(order("plug:fitbit", &["report"], jobs)).await.expect("taken");
+        let planned = crate::jobs::of_each_kind(&own, &self.cast.hats[..3]).await;
         let bob = json!({ "publicKey": HAT_PUBLIC, "transport": "http", "bridge": "carrier" });
         operator.send(order("hat:bob.example.net", &["register"], bob)).await.expect("registered");
         let pinned = order("hat:h2.hubat.net", &["pin-key"], json!({ "publicKey": HAT_PUBLIC }));
@@ -137,6 +138,7 @@ impl World {
         let word = json!({ "class": "none", "description": "Posts", "fields": fields });
         let word = serde_json::from_value(word).expect("a word");
         operator.classify("facebook/feed", &word).await.expect("classified");
+        self.exchanges.extend(planned);
         let hat = &self.cast.hats[5];
         let old = hat.key().expect("it signs");
         let next = keys::generate();
@@ -279,7 +281,7 @@ impl World {
         let of_hats = || hats.iter().map(|hat| json!({ "hat": hat })).collect::<Vec<_>>();
         let proof = |party: &str| json!({ "party": party, "proof": true, "at": dex::client::ids::now() });
         match query {
-            "exchange.trace" => self.exchanges.iter().map(|it| json!({ "id": it })).collect(),
+            "exchange.trace" => self.exchanges.iter().map(|it| json!({ "id": it, "proof": true })).collect(),
             "exchange.explain" => {
                 let credit = schema::query(query).expect("described").example;
                 let mut formless = credit.clone();
@@ -297,6 +299,10 @@ impl World {
                 all
             }
             "trust.bundle" => vec![json!({}), json!({ "ifNoneMatch": digest })],
+            "plug.jobs" => {
+                let all = hats[..3].iter().map(|hat| json!({ "plug": "fitbit", "hat": hat }));
+                all.chain([json!({ "plug": "fitbit" })]).collect()
+            }
             "plug.show" => vec![json!({ "plug": "fitbit" })],
             "hat.show" => [of_hats(), vec![json!({ "hat": "bob.example.net" })]].concat(),
             "app.list" => vec![json!({}), json!({ "manifests": true }), json!({ "limit": 1 })],
@@ -307,6 +313,7 @@ impl World {
                 json!({ "offer": "steps", "limit": 1 }),
                 json!({ "offer": "hidden" }),
             ],
+            "catalogue.estimate" => vec![schema::query(query).expect("described").example],
             "catalogue.show" => ["facebook/feed", "x/y"].map(|endpoint| json!({ "endpoint": endpoint })).into(),
             "debit.show" => [
                 (0, "full"),

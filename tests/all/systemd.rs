@@ -59,6 +59,7 @@ impl Root {
         root.put("etc/systemd/system/dex.service.d/credentials.conf", drop_in.as_bytes(), 0o644);
         root.put("etc/dex/dex.toml", b"", 0o666);
         root.put("etc/dex/nats.seed", b"", 0o666);
+        root.put("etc/systemd/system/dex-worker@.service", read("systemd/dex-worker@.service").as_bytes(), 0o644);
         root
     }
 
@@ -74,11 +75,11 @@ impl Root {
     }
 
     /// What `systemd-analyze verify` has to say: nothing when the unit is right.
-    fn verify(&self) -> String {
+    fn verify(&self, unit: &str) -> String {
         let root = format!("--root={}", self.path());
-        let output = tool("systemd-analyze", &["verify", &root, "--man=no", "dex.service"]);
+        let output = tool("systemd-analyze", &["verify", &root, "--man=no", unit]);
         let said = said(&output);
-        assert_eq!(output.status.success(), said.is_empty() || !said.contains("dex.service"), "{said}");
+        assert_eq!(output.status.success(), said.is_empty() || !said.contains(unit), "{said}");
         said
     }
 }
@@ -86,7 +87,7 @@ impl Root {
 #[test]
 fn the_unit_is_right_and_a_wrong_one_is_found() {
     let (unit, drop_in) = (read("systemd/dex.service"), read("systemd/credentials.conf"));
-    assert_eq!(Root::stage(&unit, &drop_in).verify(), "");
+    assert_eq!(Root::stage(&unit, &drop_in).verify("dex.service"), "");
     for (right, wrong) in [
         ("WatchdogSec=60s", "WatchdogSecs=60s"),
         ("Type=notify", "Type=notified"),
@@ -114,6 +115,37 @@ fn the_unit_exposes_little() {
     assert!(output.status.success(), "{}", said(&output));
     root.put("etc/systemd/system/dex.service", b"[Service]\nExecStart=/usr/local/bin/dex serve\n", 0o644);
     assert!(!tool("systemd-analyze", &arguments).status.success(), "a bare unit exposes much");
+}
+
+/// The worker's unit is a template for each plug.
+#[test]
+fn the_worker_s_unit_is_right_and_exposes_little() {
+    const UNIT: &str = "dex-worker@fitbit.service";
+    let (daemon, drop_in) = (read("systemd/dex.service"), read("systemd/credentials.conf"));
+    let root = Root::stage(&daemon, &drop_in);
+    assert_eq!(root.verify(UNIT), "");
+    let arguments = ["security", "--offline=true", "--threshold=20", &format!("--root={}", root.path()), UNIT];
+    let output = tool("systemd-analyze", &arguments);
+    assert!(output.status.success(), "{}", said(&output));
+    let unit = read("systemd/dex-worker@.service");
+    let path = "etc/systemd/system/dex-worker@.service";
+    let wrong = unit.replace("Type=notify", "Type=notified");
+    assert_ne!(wrong, unit);
+    root.put(path, wrong.as_bytes(), 0o644);
+    assert_ne!(said(&tool("systemd-analyze", &["verify", &format!("--root={}", root.path()), "--man=no", UNIT])), "");
+    root.put(path, b"[Service]\nExecStart=/usr/local/bin/dex worker\n", 0o644);
+    assert!(!tool("systemd-analyze", &arguments).status.success(), "a bare unit exposes much");
+
+    // What it runs is what the program takes.
+    let line = key(&unit, "ExecStart").replace("%i", "fitbit").replace("%d", "/run/credentials/x");
+    let words: Vec<&str> = line.split(' ').skip(1).chain(["--help"]).collect();
+    let output = Command::new(env!("CARGO_BIN_EXE_dex")).args(&words).output().expect("runs");
+    assert!(output.status.success() && said(&output).contains("--state-dir"), "{}", said(&output));
+    let users = repository("systemd/dex-worker.sysusers.conf");
+    let output = tool("systemd-sysusers", &[&format!("--root={}", root.path()), users.to_str().expect("a path")]);
+    assert!(output.status.success(), "{}", said(&output));
+    let passwd = fs::read_to_string(root.0.path().join("etc/passwd")).expect("made");
+    assert!(passwd.starts_with(&format!("{}:", key(&unit, "User"))), "{passwd}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first. A layer may import itself and what stands before it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 17] = [
     "domain",
     "wire",
     "ledger",
@@ -17,16 +17,20 @@ const LAYERS: [&str; 15] = [
     "actors",
     "client",
     "http",
+    "connectors",
     "bridge",
+    "worker",
     "gateway",
     "simulation",
     "daemon",
     "cli",
 ];
 /// Layers that a stranger's program could replace: they see no more of us than the protocol.
-const OUTSIDERS: [(&str, &[&str]); 4] = [
+const OUTSIDERS: [(&str, &[&str]); 6] = [
     ("client", &["domain", "wire", "nats", "client"]),
+    ("connectors", &["domain", "http", "connectors"]),
     ("bridge", &["domain", "wire", "config", "telemetry", "nats", "client", "http", "bridge"]),
+    ("worker", &["domain", "wire", "config", "telemetry", "nats", "client", "http", "connectors", "worker"]),
     ("gateway", &["domain", "wire", "nats", "client", "bridge", "gateway", "http", "telemetry", "config"]),
     ("simulation", &["domain", "wire", "nats", "client", "simulation", "telemetry", "config"]),
 ];

@@ -12,7 +12,7 @@ use crate::domain::Id;
 
 use super::door::Door;
 use super::error::{Fault, HatError};
-use super::secret::Secret;
+use super::secret::{self, Secret};
 
 /// Longest pause that a HAT may ask for.
 const AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -118,10 +118,10 @@ impl Door {
         let url = self.url(hat, ask.path)?;
         let mut request = self.client.request(ask.method, url).header(ACCEPT, "application/json");
         if let Some(token) = ask.token {
-            request = request.header("X-Auth-Token", token.header()?);
+            request = request.header("X-Auth-Token", secret::header(token)?);
         }
         if let Some((name, password)) = ask.login {
-            request = request.header("username", name).header("password", password.header()?);
+            request = request.header("username", name).header("password", secret::header(password)?);
         }
         if let Some(known) = ask.known {
             request = request.header(IF_NONE_MATCH, known);

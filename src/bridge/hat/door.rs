@@ -6,9 +6,9 @@ use reqwest::Url;
 use reqwest::redirect::{Attempt, Policy};
 
 use crate::domain::Id;
+use crate::http::resolve::{Fixed, Guard, Open};
 
 use super::error::Fault;
-use super::resolve::{Fixed, Guard};
 
 /// Redirects followed in one request, all on the host that was asked.
 const REDIRECTS_MAX: usize = 3;
@@ -68,7 +68,8 @@ impl Door {
     /// # Errors
     /// What TLS needs of the system is not there.
     pub fn new(options: &DoorOptions) -> reqwest::Result<Door> {
-        let guard = Guard { fixed: options.fixed.clone().into(), private: options.private };
+        let open = if options.private { Open::All } else { Open::Public };
+        let guard = Guard { fixed: options.fixed.clone().into(), open };
         let redirects = Policy::custom(|attempt| {
             if attempt.previous().len() > REDIRECTS_MAX || !same_host(&attempt) {
                 attempt.error("not followed")

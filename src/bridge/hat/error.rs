@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::Id;
 
-use super::resolve::NotPublic;
+use crate::http::resolve::NotPublic;
 
 /// The kinds of fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

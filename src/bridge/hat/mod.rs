@@ -1,6 +1,5 @@
 //! A typed client of the HTTP API of one HAT: what it may ask, how long it waits, how much it reads.
 
-pub mod address;
 pub mod ask;
 pub mod data;
 pub mod debit;
@@ -8,7 +7,6 @@ pub mod door;
 pub mod error;
 pub mod plug;
 pub mod public;
-pub mod resolve;
 pub mod retry;
 pub mod rsa;
 pub mod secret;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::process::cpu;
 use crate::simulation::load::Load;
+use crate::telemetry::process::cpu;
 
 /// CPU per settled exchange, µs: what is in the middle, its broker, and the load.
 #[derive(Clone, Copy)]

@@ -10,7 +10,6 @@ use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 use super::clocks::{Clocks, Cpu};
-use super::process::memory_mib;
 use super::{BenchArgs, ORIGIN, PARTITIONS};
 use crate::cli::demo::child::{self, Exchange};
 use crate::cli::fail::Failure;
@@ -20,6 +19,7 @@ use crate::nats::streams::{self, InLimits, OutLimits};
 use crate::nats::{Connect, EmbeddedOptions, EmbeddedServer};
 use crate::simulation::load::{self, Books, Crowd, Load, Mode, Pace, outcomes, recipients, sender};
 use crate::store::bytes_free;
+use crate::telemetry::process::memory_mib;
 use crate::wire::Signer;
 
 const OPERATOR: &str = "bench";

@@ -9,6 +9,8 @@ use serde_json::Value;
 use super::BYTES_MAX;
 use crate::cli::fail::Failure;
 use crate::cli::parse;
+use crate::cli::paths::walk;
+use crate::cli::plug::manifest_text;
 use crate::domain::bundle::{Bundle, Program};
 use crate::domain::event::DebitTerms;
 use crate::domain::pii::{Catalogue, ClassSet, Dropped, Gate, Mask};
@@ -44,8 +46,7 @@ impl Known {
     fn catalogue(&self) -> Result<Catalogue, Failure> {
         let mut catalogue = Catalogue::default();
         if let (Some(manifest), Some(namespace)) = (&self.manifest, &self.namespace) {
-            let manifest: Value = serde_json::from_slice(&parse::body(manifest)?)
-                .map_err(|error| Failure::Usage(format!("--manifest is no JSON: {error}")))?;
+            let manifest = manifest_text::value(&parse::body(manifest)?)?;
             let manifest =
                 Manifest::read(&manifest).map_err(|fault| Failure::Finding(format!("refused at {fault}")))?;
             let (name, namespace) = ("plug".into(), namespace.as_str().into());
@@ -90,18 +91,6 @@ fn address(kind: Kind) -> Address {
 
 /// The paths of all single values in the data of records.
 fn paths(body: &[u8]) -> BTreeSet<String> {
-    fn walk(value: &Value, at: &str, found: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(members) => members.iter().for_each(|(name, value)| {
-                let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-                walk(value, &at, found);
-            }),
-            Value::Array(items) => items.iter().for_each(|item| walk(item, &format!("{at}[]"), found)),
-            _ => {
-                found.insert(at.to_owned());
-            }
-        }
-    }
     let mut found = BTreeSet::new();
     let records: Value = serde_json::from_slice(body).unwrap_or_default();
     let list = match &records {

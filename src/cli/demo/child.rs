@@ -255,7 +255,8 @@ fn ready(line: &str) -> Option<Said> {
     Some(Said { nats: text("nats")?, http: text("http")?, gateway: text("gateway"), tree_size })
 }
 
-fn tail(log: &Path) -> String {
+/// The end of a log.
+pub fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL)..].join("\n")

@@ -112,8 +112,9 @@ impl Sight {
         }
         if !show.terminal {
             show.write(&format!(
-                "t={seconds}s rate={rate:.0}/s settled={} rejected={} disputed={} expired={} recalled={} open={} outcome_ms={p50:.1}/{p99:.1} settle_ms={s50:.1}/{s99:.1} ledger={}\n",
-                counts.settled, counts.rejections(), counts.disputed, counts.expired, counts.recalled, counts.open, self.entries
+                "t={seconds}s rate={rate:.0}/s settled={} rejected={} disputed={} expired={} recalled={} acquired={} open={} outcome_ms={p50:.1}/{p99:.1} settle_ms={s50:.1}/{s99:.1} ledger={}\n",
+                counts.settled, counts.rejections(), counts.disputed, counts.expired, counts.recalled, counts.acquired.settled, counts.open + counts.acquired.open,
+                self.entries
             ));
             return;
         }
@@ -124,7 +125,15 @@ impl Sight {
             format!("  disputed   {:>9}     outcome   {p50:>7.1} ms {p99:>7.1} ms", counts.disputed),
             format!("  expired    {:>9}     settled   {s50:>7.1} ms {s99:>7.1} ms", counts.expired),
             format!("  recalled   {:>9}", counts.recalled),
-            format!("  open       {:>9}     ledger    {:>9} entries, {mib:.1} MiB", counts.open, self.entries),
+            format!(
+                "  acquired   {:>9}     by dex worker, {} records",
+                counts.acquired.settled, counts.acquired.records
+            ),
+            format!(
+                "  open       {:>9}     ledger    {:>9} entries, {mib:.1} MiB",
+                counts.open + counts.acquired.open,
+                self.entries
+            ),
             format!("  rejected   {:>9}", counts.rejections()),
         ];
         lines.extend(counts.rejected.iter().map(|(reason, n)| format!("    {:<20} {n:>7}", reason.as_str())));

@@ -37,7 +37,7 @@ pub fn audit(state: &Path, seen: &Testimony) -> Result<(Verdict, Vec<String>), F
     }
     let verdict = soak::check(seen, entries);
     let rebuilt = state.join("rebuilt.redb");
-    let (fresh, _) = snapshot::rebuild_to(&reader, &rebuilt, ORIGIN, PARTITIONS)?;
+    let (fresh, _) = snapshot::rebuild_to(&reader, &rebuilt, ORIGIN, PARTITIONS, |_| {})?;
     let live = StateDb::open(state.join("state.redb"), ORIGIN).map_err(finding)?;
     faults.extend(differences(&live, &fresh).map_err(finding)?);
     Ok((verdict, faults))

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::fail::Failure;
 use crate::cli::out;
+use crate::cli::progress::Progress;
 use crate::client::keys;
 use crate::domain::{Address, Id, Kind};
 use crate::simulation::soak::load::REPEAT_FOR;
@@ -43,6 +44,7 @@ pub async fn run(
     leg: Leg,
     folder: &Path,
     stop: &CancellationToken,
+    progress: &Progress,
 ) -> Result<Report, Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|error| Failure::Usage(format!("{} cannot be made: {error}", folder.display())))?;
@@ -78,7 +80,9 @@ pub async fn run(
         // A process that ended by itself ends the leg: there is nothing to kill any more.
         match one(&mut ground, &load, &round, u64::from(report.rounds)).await {
             Ok((ready, answered)) => {
-                show(as_json, args, leg, &report, &round, (ready, answered), load.witness.ended())?;
+                let ended = load.witness.ended();
+                progress.suspend(|| show(as_json, args, leg, &report, &round, (ready, answered), ended))?;
+                progress.step();
                 let took = answered.max(ready);
                 report.ready.push(took);
                 if took >= READY_WITHIN {

@@ -38,6 +38,10 @@ pub enum Topic {
     All,
     /// Content only.
     Deliveries,
+    /// Content under debits only.
+    Released,
+    /// Requests to give content back only.
+    Recalls,
     /// Outcomes only.
     Outcomes,
     /// Notices only.
@@ -52,6 +56,9 @@ impl Topic {
                 let own = subject::delivery(party, None);
                 vec![format!("{own}.>"), own]
             }
+            // One filter each: it stands in the subject of the request, so the broker can hold a party to its own.
+            Topic::Released => vec![format!("{}.>", subject::delivery(party, None))],
+            Topic::Recalls => vec![subject::recall(party)],
             Topic::Outcomes => vec![subject::outcome(party)],
             Topic::Notices => vec![subject::notice(party)],
         }
@@ -61,6 +68,8 @@ impl Topic {
         match self {
             Topic::All => "",
             Topic::Deliveries => "-deliveries",
+            Topic::Released => "-released",
+            Topic::Recalls => "-recalls",
             Topic::Outcomes => "-outcomes",
             Topic::Notices => "-notices",
         }
@@ -77,9 +86,11 @@ pub struct InboxOptions {
     pub of: Option<Address>,
     /// Of deliveries only those under this debit.
     pub debit: Option<Id>,
-    /// Durable: what was not answered comes again to the next inbox of this party and topic, for an hour.
+    /// Durable: what was not answered comes again to the next inbox of this party and topic, for as long as `keep`.
     /// Not durable: the consumer is this inbox's alone and goes with it.
     pub durable: bool,
+    /// The broker forgets a consumer that nobody has read for so long.
+    pub keep: Duration,
     /// Only what comes from now on. For a durable consumer that is there already, it goes on where it was.
     pub only_new: bool,
     /// Most messages in hand: handed out and not yet answered.
@@ -96,6 +107,7 @@ impl Default for InboxOptions {
             of: None,
             debit: None,
             durable: true,
+            keep: INACTIVE,
             only_new: false,
             in_hand: 4096,
             answer_within: Duration::from_secs(60),
@@ -210,7 +222,7 @@ impl Pump {
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.options.answer_within,
             max_ack_pending: self.options.in_hand,
-            inactive_threshold: INACTIVE,
+            inactive_threshold: self.options.keep,
             deliver_policy: self.start(),
             ..pull::Config::default()
         };

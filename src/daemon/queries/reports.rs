@@ -1,24 +1,29 @@
-//! `stats.reported`, `stats.catalogue`: what HATs report of themselves, summed over all; nothing that fewer than five
-//! HATs hold.
+//! `stats.reported`, `stats.catalogue`, `catalogue.estimate`: what HATs report of themselves and which data there is. Public
+//! figures are told in steps of several HATs.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::actors::shared::Shared;
+use crate::domain::bundle::Bundle;
+use crate::domain::statistics;
 use crate::domain::{Kind, RegistryView as _, Standing};
 
-use super::ask::{Answer, malformed, question};
+use super::ask::{Answer, malformed, question, question_within};
+use super::windows::off;
 
-/// A field that fewer HATs have reported is not told.
-pub const HATS_MIN: u32 = 5;
 /// Most endpoints on one page, and how many there are when nothing is said.
 const PAGE_MAX: usize = 1000;
 /// A page ends when it has so many bytes.
 const PAGE_BYTES: usize = 256 * 1024;
+/// Longest question that brings a bundle, bytes.
+const BUNDLE_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+struct Sums {
+    public: Option<bool>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,10 +32,21 @@ struct Question {
     limit: Option<usize>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Could {
+    bundle: Value,
+}
+
 /// Totals of what HATs have reported since the first report, and how many HATs and plugs are in force.
 pub fn reported(shared: &Shared, body: &[u8]) -> Answer {
-    let Nothing {} = question(body)?;
-    let totals = shared.reported.catalogue().totals.clone();
+    let Sums { public } = question(body)?;
+    let found = shared.statistics.look(|look| {
+        let sums = look.statistics().catalogue().sums();
+        let totals = if public == Some(true) { sums.shown.clone() } else { sums.totals.clone() };
+        (totals, look.stand().told())
+    });
+    let (totals, stand) = found.ok_or_else(off)?;
     Ok(json!({
         "at": shared.clock.now(),
         "kinds": totals.kinds,
@@ -40,10 +56,11 @@ pub fn reported(shared: &Shared, body: &[u8]) -> Answer {
         "valuesOut": totals.values_out,
         "hats": shared.registry.count(Kind::Hat, Standing::Active),
         "plugs": shared.registry.count(Kind::Plug, Standing::Active),
+        "asOf": stand,
     }))
 }
 
-/// `{items: [{endpoint, fields: [{path, count, class}]}], next?}`: `next` is the `after` of the next page.
+/// `{items: [{endpoint, class, seen, fields: […]}], k, asOf, next?}`: `next` is the `after` of the next page.
 pub fn catalogue(shared: &Shared, body: &[u8]) -> Answer {
     let Question { after, limit } = question(body)?;
     let limit = limit.unwrap_or(PAGE_MAX);
@@ -51,25 +68,28 @@ pub fn catalogue(shared: &Shared, body: &[u8]) -> Answer {
         return Err(malformed(format!("limit is not 1 to {PAGE_MAX}")));
     }
     let classes = shared.registry.catalogue();
-    let catalogue = shared.reported.catalogue();
-    let (mut items, mut bytes, mut last, mut more) = (Vec::new(), 0, None, false);
-    for (endpoint, fields) in catalogue.shown(after.as_deref(), HATS_MIN) {
-        if items.len() >= limit || bytes >= PAGE_BYTES {
-            more = true;
-            break;
+    let (copy, stand) = shared.statistics.copy().ok_or_else(off)?;
+    let (mut held, mut bytes) = (0, 0);
+    let (items, next) = statistics::catalogue_page(copy.catalogue(), &classes, after.as_deref(), |item| {
+        if held >= limit || bytes >= PAGE_BYTES {
+            return true;
         }
-        let known = classes.of(endpoint).fields;
-        let fields: Vec<Value> = fields
-            .map(|(path, seen)| json!({ "path": path, "count": seen.count, "class": known.at(path).class }))
-            .collect();
-        let item = json!({ "endpoint": endpoint, "fields": fields });
+        held += 1;
         bytes += item.to_string().len();
-        items.push(item);
-        last = Some(endpoint.clone());
-    }
-    let mut answer = json!({ "items": items });
-    if more {
-        answer["next"] = json!(last);
+        false
+    });
+    let mut answer = json!({ "items": items, "k": copy.catalogue().k(), "asOf": stand.told() });
+    if let Some(next) = next {
+        answer["next"] = json!(next);
     }
     Ok(answer)
+}
+
+/// How many HATs hold data for every property of a bundle, as a range.
+pub fn estimate(shared: &Shared, body: &[u8]) -> Answer {
+    let Could { bundle } = question_within(body, BUNDLE_BYTES_MAX)?;
+    let bundle = Bundle::read(&bundle).map_err(|fault| malformed(fault.to_string()))?;
+    let (copy, stand) = shared.statistics.copy().ok_or_else(off)?;
+    let catalogue = copy.catalogue();
+    Ok(statistics::estimated(&catalogue.estimate(&bundle), catalogue.k(), &stand))
 }

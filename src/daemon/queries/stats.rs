@@ -1,4 +1,4 @@
-//! `stats.summary` and the broadcast of the same once a second: counters since the daemon's start.
+//! `stats.summary`, and the pulse, a broadcast of the same counters once a second: since the daemon's start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,30 +8,35 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::actors::shared::Shared;
-use crate::domain::Status;
+use crate::domain::{Status, statistics};
 use crate::telemetry::{names, recorder};
 use crate::wire::subject;
 
 use super::ask::{Answer, question};
 
-/// How often statistics are broadcast.
+/// How often the pulse is broadcast.
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question {}
 
-/// Counters by status and reason: the very numbers of `/metrics`, which committed entries feed.
+/// Counters by status and reason: the very numbers of `/metrics`, which committed entries feed. With them, those of all
+/// that the ledger holds, where statistics are kept.
 pub fn summary(shared: &Shared, body: &[u8]) -> Answer {
     let Question {} = question(body)?;
-    Ok(now(shared))
+    let mut summary = now(shared);
+    if let Some(total) = shared.statistics.look(|look| statistics::total(look.statistics(), look.stand())) {
+        summary["total"] = total;
+    }
+    Ok(summary)
 }
 
-/// Broadcasts the summary until told to stop.
-pub async fn broadcast(shared: Arc<Shared>, client: async_nats::Client, stop: CancellationToken) {
+/// Broadcasts the counters until told to stop.
+pub async fn pulse(shared: Arc<Shared>, client: async_nats::Client, stop: CancellationToken) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let topic = subject::broadcast("stats");
+    let topic = subject::broadcast("pulse");
     loop {
         tokio::select! {
             _ = tick.tick() => {}
@@ -39,7 +44,7 @@ pub async fn broadcast(shared: Arc<Shared>, client: async_nats::Client, stop: Ca
         }
         let body = now(&shared).to_string();
         if let Err(error) = client.publish(topic.clone(), body.into()).await {
-            tracing::debug!(%error, "statistics were not broadcast");
+            tracing::debug!(%error, "the pulse was not broadcast");
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::{Closed, Opened};
+use crate::domain::job::JobStep;
 use crate::domain::{Event, Reason, Status};
 use crate::store::Sealed;
 use crate::wire::outgoing::authority_text;
@@ -13,7 +14,10 @@ pub fn status(event: &Event) -> Option<(Status, Option<Reason>)> {
         Event::Opened(_) | Event::Released(_) | Event::Fetched(_) | Event::Fanned { .. } => (Status::Accepted, None),
         Event::Fetching(_) => (Status::Pending, None),
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
-        Event::Rejected { reason } | Event::Dropped { reason, .. } => (Status::Rejected, Some(*reason)),
+        Event::OfferPulled { .. } => (Status::Accepted, None),
+        Event::Rejected { reason } | Event::Dropped { reason, .. } | Event::PullRefused { reason, .. } => {
+            (Status::Rejected, Some(*reason))
+        }
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
         Event::Expired(_) => (Status::Expired, Some(Reason::DeadlinePassed)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
@@ -83,7 +87,7 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
         | Event::Recalled(closed) => {
             closed_details(&mut say, closed);
         }
-        Event::Fanned { digest, count, parts } => {
+        Event::Fanned { digest, count, parts, .. } => {
             say("digestIn", json!(digest));
             say("countIn", json!(count));
             say("parts", json!(parts));
@@ -98,11 +102,43 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
             say("repeated", json!(added.repeated));
             say("unreadable", json!(added.unreadable));
         }
+        Event::Job(event) => {
+            say("plug", json!(event.plug));
+            say("endpoint", json!(event.endpoint));
+            say("job", json!(event.job));
+            job_details(&mut say, &event.step);
+        }
+        Event::JobsHeld { until, why } => {
+            say("until", json!(until));
+            say("why", json!(why));
+        }
         Event::LateReceipt { delivery, verdict } => {
             say("delivery", json!(delivery));
             say("verdict", json!(verdict));
         }
         _ => {}
+    }
+}
+
+fn job_details(say: &mut impl FnMut(&str, Value), step: &JobStep) {
+    match step {
+        JobStep::Planned { attempt, ends, .. } => {
+            say("attempt", json!(attempt));
+            say("endsAt", json!(ends));
+        }
+        // What a continuation says is between the plug and its source.
+        JobStep::Progressed { records, .. } => say("records", json!(records)),
+        JobStep::Done { records, next, .. } => {
+            say("records", json!(records));
+            say("nextAt", json!(next));
+        }
+        JobStep::Failed { failure, next } | JobStep::Dead { failure, next } => {
+            say("error", json!(failure.error));
+            say("records", json!(failure.records));
+            say("nextAt", json!(next));
+        }
+        JobStep::Lapsed { next } => say("nextAt", json!(next)),
+        JobStep::Over => {}
     }
 }
 
@@ -122,6 +158,9 @@ fn opened_details(say: &mut impl FnMut(&str, Value), opened: &Opened) {
     if !opened.dropped.is_empty() {
         say("dropped", json!(opened.dropped));
     }
+    if let Some(job) = opened.job {
+        say("job", json!(job));
+    }
     if let Some(parent) = opened.parent {
         say("parent", json!(parent));
     }
@@ -137,6 +176,18 @@ fn closed_details(say: &mut impl FnMut(&str, Value), closed: &Closed) {
     say("digestOut", json!(closed.digest_out));
     say("countOut", json!(closed.count));
     say("openedAt", json!(closed.opened_at));
+}
+
+fn step_of(step: &JobStep) -> &'static str {
+    match step {
+        JobStep::Planned { .. } => "job-planned",
+        JobStep::Progressed { .. } => "job-progressed",
+        JobStep::Done { .. } => "job-done",
+        JobStep::Failed { .. } => "job-failed",
+        JobStep::Dead { .. } => "job-dead",
+        JobStep::Lapsed { .. } => "job-lapsed",
+        JobStep::Over => "job-over",
+    }
 }
 
 /// The event's name.
@@ -172,6 +223,12 @@ pub fn name(event: &Event) -> &'static str {
         Event::PlugAskedAgain { .. } => "plug-asked-again",
         Event::PlugReported { .. } => "plug-reported",
         Event::PlugStale { .. } => "plug-stale",
+        Event::Job(event) => step_of(&event.step),
+        Event::JobsMoved(_) => "jobs-moved",
+        Event::JobsPaused { paused: true } => "jobs-paused",
+        Event::JobsPaused { paused: false } => "jobs-resumed",
+        Event::JobsHeld { .. } => "jobs-held",
+        Event::JobRefused { .. } => "job-refused",
         Event::PlugUnanswered { .. } => "plug-unanswered",
         Event::PlugConnected { .. } => "plug-connected",
         Event::PlugDisconnected { .. } => "plug-disconnected",
@@ -202,6 +259,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::OfferReserved { .. } => "offer-reserved",
         Event::OfferRefused { .. } => "offer-refused",
         Event::OfferConfirmed { .. } => "offer-confirmed",
+        Event::OfferPulled { .. } => "offer-pulled",
+        Event::PullRefused { .. } => "pull-refused",
         Event::RefusedUnauthenticated { .. } => "refused-unauthenticated",
         Event::PinChanged { .. } => "pin-changed",
         Event::Entrusted { .. } => "entrusted",

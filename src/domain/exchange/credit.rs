@@ -13,6 +13,7 @@ use crate::domain::pii::Dropped;
 use crate::domain::records::Records;
 use crate::domain::registration::Profile;
 use crate::domain::verdict::Reason;
+use uuid::Uuid;
 
 /// Whether an endpoint lies in a namespace: its first part is the namespace's name.
 fn lies_in(endpoint: &str, namespace: &str) -> bool {
@@ -61,6 +62,23 @@ fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
+/// That the records are of the job that is open.
+fn bound(hat: &Hat, case: &Case<'_>, plug: &Id, job: Uuid, records: &Records) -> Result<(), Reason> {
+    permit(case.from().kind == Kind::Plug)?;
+    let (track, current) = hat.jobs.with(plug, job).ok_or(Reason::WrongState)?;
+    if case.at() >= current.ends {
+        return Err(Reason::WrongState);
+    }
+    let Some(Profile::Plug { namespace, .. }) = &case.sender.profile else {
+        return Err(Reason::NotPermitted);
+    };
+    let of_it = |endpoint: &str| {
+        let rest = endpoint.strip_prefix(namespace.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        rest == Some(track.endpoint.as_str())
+    };
+    if records.items.iter().all(|record| of_it(&record.endpoint)) { Ok(()) } else { Err(Reason::OutsideNamespace) }
+}
+
 /// Decides `hat.<hat>.credit.<by>`.
 pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
@@ -71,6 +89,9 @@ pub(crate) fn credit(hat: &Hat, case: &Case<'_>, by: &Id, records: &Records) -> 
     let writer = Writer::of(hat, from, by, case.sender.profile.as_ref())?;
     if !records.items.iter().all(|r| writer.may_write(&r.endpoint)) {
         return Err(Reason::OutsideNamespace);
+    }
+    if let Some(job) = case.command.job {
+        bound(hat, case, by, job, records)?;
     }
     hat.quota(case, 1)?;
     let deadline = check::deadline(case)?;

@@ -1,5 +1,6 @@
 //! Plugs on a HAT: they may ask; they are connected and disconnected by its owner.
 
+use super::jobs;
 use super::state::Hat;
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
@@ -42,7 +43,9 @@ pub(super) fn connect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Draft
     }
     let basis = admit(hat, case, party, &hat.plugs)?;
     let asked = hat.connecting.get(plug).map(|asked| asked.id);
-    Ok(vec![Draft::caused(Event::PlugConnected { plug: plug.clone(), asked }).on(basis)])
+    let mut drafts = vec![Draft::caused(Event::PlugConnected { plug: plug.clone(), asked }).on(basis)];
+    drafts.extend(jobs::begin(hat, case.ctx, plug, case.at()));
+    Ok(drafts)
 }
 
 /// The plug asks; the owner has time to answer.
@@ -75,5 +78,8 @@ pub(super) fn disconnect(hat: &Hat, case: &Case<'_>, plug: &Id) -> Result<Vec<Dr
         let asked = asked.ok_or(Reason::NotConnected)?;
         return Ok(vec![Draft::caused(Event::PlugUnanswered { plug, asked, declined: true })]);
     }
-    Ok(vec![Draft::caused(Event::PlugDisconnected { plug })])
+    let over = jobs::over(hat.jobs.of(&plug));
+    let mut drafts = vec![Draft::caused(Event::PlugDisconnected { plug })];
+    drafts.extend(over);
+    Ok(drafts)
 }

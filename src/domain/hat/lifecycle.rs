@@ -1,5 +1,6 @@
 //! A HAT's registration: vouched for by a platform, suspended, resumed, retired; its keys.
 
+use super::jobs;
 use super::state::Hat;
 use crate::domain::bytes::Key;
 use crate::domain::entity::Draft;
@@ -131,7 +132,9 @@ pub(super) fn entrust(
 
 /// Decides `hat.<hat>.suspend`.
 pub(super) fn suspend(hat: &Hat, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
-    party::suspend(&hat.registration, case, is_guardian(hat, case))
+    let mut drafts = party::suspend(&hat.registration, case, is_guardian(hat, case))?;
+    drafts.extend(jobs::over(hat.jobs.iter()));
+    Ok(drafts)
 }
 
 /// Decides `hat.<hat>.resume`.
@@ -146,7 +149,9 @@ pub(super) fn retire(hat: &Hat, case: &Case<'_>) -> Result<Vec<Draft>, Reason> {
     if !case.is_self() {
         case.sender_approved()?;
     }
-    Ok(vec![Draft::caused(Event::Retired)])
+    let mut drafts = vec![Draft::caused(Event::Retired)];
+    drafts.extend(jobs::over(hat.jobs.iter()));
+    Ok(drafts)
 }
 
 /// Decides `hat.<hat>.rotate-key`.

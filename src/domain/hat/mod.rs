@@ -5,6 +5,7 @@ pub mod apps;
 pub mod claim;
 pub mod connect;
 pub mod debits;
+mod jobs;
 pub mod lifecycle;
 pub mod report;
 pub mod state;
@@ -16,8 +17,7 @@ use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
-use super::exchange::{credit, deadline, fan_out, large, pull, recall, receipt, release};
-use super::plug;
+use super::exchange::{credit, deadline, fan_out, large, pull, pull_unnamed, recall, receipt, release};
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -33,8 +33,10 @@ impl Hat {
             Action::Release { debit, records } => release::release(self, case, debit, records),
             Action::CreditObject { by, object } => large::begin::credit(self, case, by, object),
             Action::ReleaseObject { debit, object } => large::begin::release(self, case, debit, object),
+            Action::DataObject { object } => large::begin::data(self, case, object),
             Action::Data { records } => fan_out::fan_out(self, case, records),
             Action::Pull { debit, ask } => pull::pull(self, case, debit, ask),
+            Action::PullAsked { offer, pull } => pull_unnamed::asked(self, case, offer, pull),
             Action::Receipt(said) => receipt::receipt(self, case, said),
             Action::Recall { exchange } => recall::recall(self, case, *exchange),
             Action::Register { key, profile } => lifecycle::register(self, case, *key, profile),
@@ -49,6 +51,7 @@ impl Hat {
             Action::PlugDisconnect { plug } => connect::disconnect(self, case, plug),
             Action::AppSetup { app, version } => apps::set_up(self, case, app, version.as_ref()),
             Action::AppDisable { app } => apps::disable(self, case, app),
+            Action::Job { plug, word } => jobs::word(self, case, plug, word),
             Action::Report(said) => report::report(self, case, said),
             Action::DebitPropose { debit, terms } => debits::propose(self, case, debit, terms),
             Action::DebitAmend { debit, terms } => debits::amend(self, case, debit, terms),
@@ -72,10 +75,10 @@ impl Hat {
             | Action::NoticeTold { .. }
             | Action::PlugReport(_)
             | Action::PlugSchedule(_)
-            | Action::Job { .. }
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
+            | Action::OfferPull { .. }
             | Action::OfferPay
             | Action::OfferReserve { .. }
             | Action::OfferConfirm(_)
@@ -115,7 +118,6 @@ impl Entity for Hat {
     }
 
     fn wake(&self) -> Option<Timestamp> {
-        let turns = self.debits.values().filter_map(|debit| debit.next_turn());
-        turns.chain(self.connecting.values().map(plug::Asked::next)).min()
+        self.next_turn().into_iter().chain(self.next_job()).min()
     }
 }

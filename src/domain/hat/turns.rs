@@ -1,6 +1,7 @@
 //! What the clock alone does: periods of data debits roll over, debits end, owners are asked again what plugs wish, and
 //! wishes lapse.
 
+use super::jobs;
 use super::state::Hat;
 use crate::domain::debit::Debit;
 use crate::domain::entity::{Context, Decision, Draft};
@@ -51,6 +52,19 @@ fn ask_again(hat: &Hat, ctx: &Context<'_>, plug: &Id, asked: &Asked, now: Timest
     })
 }
 
+impl Hat {
+    /// When a debit or a plug's wish has something to do by the clock.
+    pub(super) fn next_turn(&self) -> Option<Timestamp> {
+        let turns = self.debits.values().filter_map(|debit| debit.next_turn());
+        turns.chain(self.connecting.values().map(Asked::next)).min()
+    }
+
+    /// When a job has.
+    pub(super) fn next_job(&self) -> Option<Timestamp> {
+        self.jobs.due().filter(|_| self.registration.active().is_ok())
+    }
+}
+
 /// Decides the local command. Whether a debit is in force is a matter of the terms and the message's
 /// time: these entries tell it, they do not make it so.
 pub(super) fn wake(hat: &Hat, ctx: &Context<'_>, now: Timestamp) -> Decision {
@@ -65,5 +79,11 @@ pub(super) fn wake(hat: &Hat, ctx: &Context<'_>, now: Timestamp) -> Decision {
     }
     let waiting = hat.connecting.iter().filter(|(_, asked)| asked.next() <= now);
     drafts.extend(waiting.map(|(plug, asked)| ask_again(hat, ctx, plug, asked, now)));
-    if drafts.is_empty() { Decision::Nothing } else { Decision::Record(drafts) }
+    let jobs = jobs::wake(hat, ctx, now);
+    drafts.extend(jobs.drafts);
+    match jobs.wait {
+        _ if !drafts.is_empty() => Decision::Record(drafts),
+        Some(wait) => Decision::Wait(hat.next_turn().map_or(wait, |turn| turn.min(wait))),
+        None => Decision::Nothing,
+    }
 }

@@ -2,13 +2,19 @@
 //! (`domain::hat::jobs`), workers and clients speak it.
 
 mod body;
+pub mod event;
+pub mod hold;
 pub mod ids;
 pub mod limits;
 pub mod schedule;
+mod track;
 mod word;
 
 pub use body::JobBody;
+pub use event::{HoldReason, JobEvent, JobFailure, JobStep, JobsMoved};
+pub use hold::{Hold, Refusals};
 pub use limits::JobLimits;
+pub use track::{Current, TRACKS_MAX, Track, Tracks};
 pub use word::{JobError, JobStatus, JobWord, PlugSchedule};
 
 /// Longest continuation, bytes.

@@ -112,6 +112,21 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The endpoint of this name below the plug's namespace.
+    pub fn endpoint(&self, name: &str) -> Option<&EndpointOf> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// The endpoints that are read at intervals.
+    pub fn scheduled(&self) -> impl Iterator<Item = (&EndpointOf, u32)> {
+        self.endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.refresh_seconds?)))
+    }
+
+    /// Whether any endpoint is read at intervals.
+    pub fn has_jobs(&self) -> bool {
+        self.scheduled().next().is_some()
+    }
+
     fn check(&self) -> Result<(), ManifestFault> {
         length("manifest.description", &self.description, 4096)?;
         page("manifest.url", &self.url)?;

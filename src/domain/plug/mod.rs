@@ -7,18 +7,21 @@ mod manifest;
 
 pub use connection::{Asked, CONNECTING_FOR, CONNECTING_MAX, Connection, ConnectionState};
 pub use health::{Health, JobReport};
-pub use manifest::{ENDPOINTS_MAX, EndpointOf, Manifest, ManifestFault};
+pub use manifest::{ENDPOINTS_MAX, EndpointOf, MANIFEST_BYTES_MAX, Manifest, ManifestFault};
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::command::{Action, Command};
-use crate::domain::entity::{Context, Decision, Entity, Known};
+use crate::domain::entity::{Context, Decision, Draft, Entity, Known};
 use crate::domain::entry::Entry;
+use crate::domain::event::Event;
 use crate::domain::exchange::check;
+use crate::domain::job::{Refusals, hold};
 use crate::domain::notice::Notices;
 use crate::domain::party;
 use crate::domain::registration::{Profile, Registration};
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reason;
 
 /// The state: one registration, and what the plug has reported.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct Plug {
     /// How its jobs do.
     #[serde(default, skip_serializing_if = "Health::is_empty")]
     pub health: Health,
+    /// HATs whose jobs were told to come later.
+    #[serde(default, skip_serializing_if = "Refusals::is_empty")]
+    pub refusals: Refusals,
 }
 
 impl Plug {
@@ -40,6 +46,15 @@ impl Plug {
     pub fn fresh_for_seconds(&self) -> Option<u32> {
         let manifest = self.registration.profile.as_ref().and_then(Profile::plug_manifest);
         manifest.and_then(|manifest| manifest.fresh_for_seconds)
+    }
+
+    /// Decides `plug.<plug>.report`, and what follows for its jobs.
+    fn reported(&self, case: &check::Case<'_>, report: &JobReport) -> Result<Vec<Draft>, Reason> {
+        let mut drafts = self.health.report(case, report, self.fresh_for_seconds())?;
+        if let Some(Event::PlugReported { health, .. }) = drafts.first().map(|draft| &draft.event) {
+            drafts.extend(hold::after_report(&self.registration, *health, case.at()));
+        }
+        Ok(drafts)
     }
 
     /// How it does at `at`.
@@ -54,7 +69,13 @@ impl Entity for Plug {
             (Action::Wake, None) => return self.health.turn(command.stored_at, self.fresh_for_seconds()),
             (Action::PlugReport(report), Some(cause)) => {
                 return match check::authenticate(&self.registration, ctx, command, cause, known) {
-                    Ok(case) => Decision::of(self.health.report(&case, report, self.fresh_for_seconds())),
+                    Ok(case) => Decision::of(self.reported(&case, report)),
+                    Err(decision) => decision,
+                };
+            }
+            (Action::PlugSchedule(said), Some(cause)) => {
+                return match check::authenticate(&self.registration, ctx, command, cause, known) {
+                    Ok(case) => Decision::of(hold::schedule(&self.registration, &self.refusals, &case, said)),
                     Err(decision) => decision,
                 };
             }
@@ -69,6 +90,11 @@ impl Entity for Plug {
         self.registration.apply(entry);
         self.notices.apply(entry);
         self.health.apply(entry);
+        match &entry.event {
+            Event::JobRefused { hat, seconds } => self.refusals.add(hat, entry.at, *seconds),
+            Event::JobsHeld { .. } => self.refusals.clear(),
+            _ => {}
+        }
     }
 
     fn n(&self) -> u64 {

@@ -32,7 +32,8 @@ proptest! {
                 let explained = explain(&entity, state.n(), &command, decision.clone());
                 let own = command.cause.as_ref().is_none_or(|cause| cause.from.kind == Kind::Dex);
                 match (&decision, &explained.verdict) {
-                    (Decision::Repeat, Verdict::Repeat) | (Decision::Nothing, Verdict::Nothing) => {}
+                    (Decision::Repeat, Verdict::Repeat)
+                    | (Decision::Nothing | Decision::Wait(_), Verdict::Nothing) => {}
                     (Decision::Anonymous(reason), Verdict::Anonymous(told)) => {
                         prop_assert_eq!(reason, told);
                         prop_assert_eq!(explained.failed, Some(Rule::Sender));

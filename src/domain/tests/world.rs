@@ -392,10 +392,15 @@ impl World {
         };
         let due: Vec<Address> =
             self.entities.iter().filter(|(_, state)| due(state)).map(|(entity, _)| entity.clone()).collect();
+        let mut done = false;
         for entity in &due {
-            assert_ne!(self.local(entity, Action::Wake), Decision::Nothing, "{entity} wakes for nothing");
+            match self.local(entity, Action::Wake) {
+                Decision::Nothing => panic!("{entity} wakes for nothing"),
+                Decision::Wait(until) => assert!(until > now, "{entity} waits for what is over"),
+                _ => done = true,
+            }
         }
-        !due.is_empty()
+        done
     }
 
     pub fn send(&mut self, to: Address, action: Action) -> Decision {
@@ -454,6 +459,9 @@ fn sent(action: &str, body: &serde_json::Value) -> Action {
     let offer = |token: &str| Id::from_token(token).expect("a token");
     match action.split_once('.') {
         None if action == "reserve" => Action::OfferReserve { of: hat_claim(), by: of(&body["by"]) },
+        None if action == "schedule" => {
+            Action::PlugSchedule(serde_json::from_value(body.clone()).expect("as the wire has it"))
+        }
         None if action == "confirm" => Action::OfferConfirm(hat_claim()),
         None if action == "lapse" => {
             Action::OfferLapse { of: hat_claim(), completed: of(&body["completed"]).expect("said") }
@@ -464,6 +472,9 @@ fn sent(action: &str, body: &serde_json::Value) -> Action {
             claim,
             until: of(&body["until"]),
         },
+        Some(("pull-asked", token)) => {
+            Action::PullAsked { offer: offer(token), pull: Box::new(of(body).expect("a pull")) }
+        }
         Some(("claim-refused", token)) => Action::ClaimRefused { offer: offer(token), claim },
         Some(("claim-released", token)) => Action::ClaimReleased { offer: offer(token), claim },
         Some(("claim-lapsed", token)) => Action::ClaimLapsed { offer: offer(token), claim },

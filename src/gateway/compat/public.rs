@@ -48,7 +48,7 @@ impl Public {
 }
 
 async fn ask(link: &Link) -> Result<Figures, Fault> {
-    let sums = link.ask("stats.reported", &Value::Null).await?;
+    let sums = link.ask("stats.reported", &json!({ "public": true })).await?;
     let endpoints: Result<Vec<Endpoint>, _> =
         all(link, "stats.catalogue", json!({})).await?.into_iter().map(serde_json::from_value).collect();
     let endpoints = endpoints.map_err(|error| Fault::internal("the catalogue", &error))?;

@@ -1,6 +1,7 @@
 //! What became of an exchange: for the HAT it is about, for who sent it, and for admins.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .about("Exchanges", "Every step of an exchange, with its leaves: digests and counts, never content")
             .access(Access::Token)
             .path_param("id", "Id of the exchange, its message or its delivery")
+            .query("proof", false, "With the entries of the steps and their proofs", json!({ "type": "boolean" }))
             .answer(200, "Its steps", json!({ "type": "object" }))
             .empty(304, "Unchanged"),
     ]
@@ -32,14 +34,22 @@ fn may_see(caller: &Caller, trace: &Value) -> bool {
     !steps.is_empty() && (own || sent)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    #[serde(default)]
+    proof: bool,
+}
+
 async fn trace(
     gateway: web::Data<Gateway>,
     request: HttpRequest,
     caller: Caller,
     id: web::Path<String>,
+    wanted: web::Query<Wanted>,
 ) -> Result<HttpResponse, Fault> {
     let id: Uuid = id.parse().map_err(|_| Fault::malformed("id: it is no UUID"))?;
-    let trace = gateway.link.ask("exchange.trace", &json!({ "id": id })).await?;
+    let trace = gateway.link.ask("exchange.trace", &json!({ "id": id, "proof": wanted.proof })).await?;
     if !may_see(&caller, &trace) {
         // As if it were not there: an id does not tell whether it exists.
         let origin = gateway.link.origin();

@@ -1,5 +1,8 @@
-//! The exchange's own REST, under `/api/v1/` and `/api/trust/`.
+//! The exchange's own REST, under `/api/v1/`, `/api/trust/` and `/api/stats/`.
 
+mod about;
+mod actors;
+mod dead;
 mod debits;
 mod deliveries;
 mod exchanges;
@@ -10,6 +13,7 @@ mod notices;
 mod orgs;
 mod parties;
 mod plugs;
+mod stats;
 mod trust;
 
 use super::endpoint::Endpoint;
@@ -28,6 +32,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         exchanges::endpoints(),
         notices::endpoints(),
         ledger::endpoints(),
+        about::endpoints(),
+        actors::endpoints(),
+        dead::endpoints(),
+        stats::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

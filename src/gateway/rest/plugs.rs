@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::login::read;
 use crate::domain::plug::Manifest;
 use crate::domain::{Address, Id, Kind};
-use crate::gateway::Gateway;
 use crate::gateway::caller::Caller;
 use crate::gateway::endpoint::{Access, Endpoint};
 use crate::gateway::fault::Fault;
 use crate::gateway::link::Speaker;
 use crate::gateway::once::Request;
 use crate::gateway::role::Role;
+use crate::gateway::{Gateway, etag};
 use crate::wire::form;
 
 const TAG: &str = "Parties";
@@ -41,6 +41,15 @@ pub fn endpoints() -> Vec<Endpoint> {
     };
     let why = json!({ "type": "string", "minLength": 1, "maxLength": WHY_BYTES_MAX });
     vec![
+        Endpoint::get("/api/v1/plugs/{plug}", show)
+            .about(
+                TAG,
+                "One plug: standing, manifest, keys; to its owner and who sees plugs also its history and how it does",
+            )
+            .access(Access::Optional)
+            .path_param("plug", "Its id")
+            .answer(200, "The plug", json!({ "type": "object" }))
+            .empty(304, "Unchanged"),
         acts(register, Access::Role(Role::CreateDataPlugs)),
         managed("approve", |path| Endpoint::post(path, approve), "Approves what waits of a plug"),
         managed("decline", |path| Endpoint::post(path, decline), "Declines what waits of a plug").body(json!({
@@ -49,6 +58,29 @@ pub fn endpoints() -> Vec<Endpoint> {
         managed("suspend", |path| Endpoint::post(path, suspend), "Takes a plug out of force for now"),
         managed("resume", |path| Endpoint::post(path, resume), "Puts a plug back in force"),
     ]
+}
+
+/// What everybody is told of a plug: as in the trust bundle and the list of plugs, and its manifest.
+const PUBLIC: [&str; 8] = ["party", "standing", "approved", "profile", "keys", "basis", "versions", "at"];
+
+async fn show(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    caller: Caller,
+    plug: web::Path<Id>,
+) -> Result<HttpResponse, Fault> {
+    let party = Address::new(Kind::Plug, plug.into_inner());
+    let mut told = gateway.link.ask("plug.show", &json!({ "plug": party.id })).await?;
+    let sees_all = match &caller {
+        Caller::Account(account) => {
+            account.sees(&party) || [Role::ViewDataPlugs, Role::ManageDataPlugs].iter().any(|role| account.has(role))
+        }
+        _ => false,
+    };
+    if !sees_all && let Value::Object(fields) = &mut told {
+        fields.retain(|name, _| PUBLIC.contains(&name.as_str()));
+    }
+    Ok(etag::answer(&request, &told))
 }
 
 #[derive(Deserialize)]

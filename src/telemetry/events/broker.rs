@@ -96,7 +96,7 @@ pub struct Healed {
 
 impl Healed {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 5] = ["connection", "delivery", "request", "outcome", "message"];
+    pub const WHAT: [&'static str; 6] = ["connection", "delivery", "request", "outcome", "message", "job"];
 
     /// Logs and counts.
     pub fn emit(self) {
@@ -113,7 +113,7 @@ pub struct StreamMadeAgain {
 
 impl StreamMadeAgain {
     /// Every stream, so that each appears at zero.
-    pub const STREAMS: [&'static str; 2] = ["DEX_IN", "DEX_OUT"];
+    pub const STREAMS: [&'static str; 3] = ["DEX_IN", "DEX_OUT", "DEX_JOBS"];
 
     /// Logs and counts.
     pub fn emit(self) {
@@ -132,7 +132,8 @@ pub struct EffectFailed<'a> {
 
 impl EffectFailed<'_> {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 8] = [
+    pub const WHAT: [&'static str; 9] = [
+        "job",
         "delivery",
         "re-delivery",
         "healing",

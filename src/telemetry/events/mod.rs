@@ -7,6 +7,7 @@ mod broker;
 mod large;
 mod ledger;
 mod trace;
+mod worker;
 
 pub use actors::{ActorExit, EntityQuarantined, Passivated};
 pub use bridge::{BridgeFault, Carried, DebitTold, Onboarded, Pulled, RecordsPosted};
@@ -17,3 +18,4 @@ pub use broker::{
 pub use large::{LargeBytes, LargeMoved};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
 pub use trace::TracedMessage;
+pub use worker::{JobEnded, PageFetched, RecordsCredited, SourceFault, TokenRefreshed};

@@ -1,7 +1,9 @@
 //! What each query answers: schemas of objects that may gain fields. Beside them the pieces that they are made of.
 
+mod actors;
 mod debit;
 mod exchange;
+mod job;
 mod ledger;
 mod notice;
 mod offer;
@@ -10,13 +12,15 @@ mod stats;
 
 use serde_json::{Value, json};
 
+pub(super) use actors::actors;
 pub(super) use debit::{debit_list, debit_show};
 pub(super) use exchange::{explain, trace};
+pub(super) use job::plug_jobs;
 pub(super) use ledger::{bundle, checkpoint, dead, health, proof};
 pub(super) use notice::{notice_list, notice_show};
 pub(super) use offer::{claim_standing, offer_claims, offer_list, offer_show};
 pub(super) use party::{hat_show, party_list, plug_show, verify};
-pub(super) use stats::{catalogue, classes, reported, summary};
+pub(super) use stats::{catalogue, classes, estimate, reported, series, summary, window};
 
 use super::shape::{address, id};
 
@@ -57,6 +61,11 @@ fn open(mut schema: Value) -> Value {
         _ => {}
     }
     schema
+}
+
+/// An entry with what proves it to anybody: bytes and salt in Base64, the path of its leaf.
+fn statement() -> Value {
+    answer(json!({"leaf": count(), "entry": string(), "salt": string(), "path": array(digest())}), json!({}))
 }
 
 fn array(items: Value) -> Value {

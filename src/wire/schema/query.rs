@@ -22,7 +22,7 @@ pub struct QuerySchema {
 }
 
 /// Every query of the protocol.
-pub const QUERIES: [(&str, &str); 27] = [
+pub const QUERIES: [(&str, &str); 32] = [
     ("health", "who the exchange is, its keys, whether it is ready"),
     ("exchange.trace", "every step of one exchange"),
     ("exchange.explain", "why a message would be accepted or refused now"),
@@ -30,6 +30,7 @@ pub const QUERIES: [(&str, &str); 27] = [
     ("trust.bundle", "the signed list of who may take part"),
     ("hat.show", "a HAT: standing, connections, debits"),
     ("plug.show", "a plug: manifest, history, connections, health"),
+    ("plug.jobs", "the jobs of a plug, and how those of one HAT stand"),
     ("platform.list", "platforms, by pages"),
     ("hat.list", "HATs, by pages"),
     ("plug.list", "plugs, by pages"),
@@ -46,10 +47,14 @@ pub const QUERIES: [(&str, &str); 27] = [
     ("dead.list", "what could not be worked on, by pages"),
     ("stats.summary", "counts since the daemon's start"),
     ("stats.reported", "sums of what HATs have reported"),
+    ("stats.window", "what happened within a rolling window"),
+    ("stats.series", "a rolling window, slot by slot"),
     ("stats.catalogue", "fields that enough HATs have reported, by pages"),
     ("catalogue.show", "of what class the fields of an endpoint are"),
+    ("catalogue.estimate", "how many HATs could satisfy a bundle, as a range"),
     ("notice.list", "notices that stand, by pages"),
     ("notice.show", "a notice, and how far it was told"),
+    ("actors.show", "the actors by partition and kind, and what waits before them"),
 ];
 
 /// Every query, described, in the order of [`QUERIES`].
@@ -75,7 +80,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
     let hat = || json!({"hat": "bob.hubat.net"});
     Some(match name {
         "health" => (question::nothing(), answer::health(), json!({})),
-        "exchange.trace" => (question::uuid("id"), answer::trace(), json!({"id": CLAIM})),
+        "exchange.trace" => (question::trace(), answer::trace(), json!({"id": CLAIM, "proof": true})),
         "exchange.explain" => (question::explain(), answer::explain(), question::explain_example()),
         "trust.verify" => (
             question::verify(),
@@ -88,6 +93,7 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
         }
         "hat.show" => (question::ids(&["hat"]), answer::hat_show(), hat()),
         "plug.show" => (question::ids(&["plug"]), answer::plug_show(), json!({"plug": "facebook"})),
+        "plug.jobs" => (question::jobs(), answer::plug_jobs(), json!({"plug": "facebook", "hat": "bob.hubat.net"})),
         "platform.list" => list(Kind::Platform),
         "hat.list" => list(Kind::Hat),
         "plug.list" => list(Kind::Plug),
@@ -107,10 +113,14 @@ fn shapes(name: &str) -> Option<(Value, Value, Value)> {
         "ledger.proof" => (question::proof(), answer::proof(), json!({"leaf": 0})),
         "dead.list" => (question::dead(), answer::dead(), json!({"limit": 100})),
         "stats.summary" => (question::nothing(), answer::summary(), json!({})),
-        "stats.reported" => (question::nothing(), answer::reported(), json!({})),
+        "stats.reported" => (question::reported(), answer::reported(), json!({"public": true})),
+        "stats.window" => (question::window(), answer::window(), json!({"window": "1h"})),
+        "stats.series" => (question::window(), answer::series(), json!({"window": "24h"})),
         "stats.catalogue" => (question::catalogue(), answer::catalogue(), json!({"limit": 100})),
+        "catalogue.estimate" => (question::estimate(), answer::estimate(), question::estimate_example()),
         "catalogue.show" => (question::endpoint(), answer::classes(), json!({"endpoint": "facebook/feed"})),
         "notice.list" => (question::notices(), answer::notice_list(), hat()),
+        "actors.show" => (question::nothing(), answer::actors(), json!({})),
         "notice.show" => (question::uuid("notice"), answer::notice_show(), json!({"notice": CLAIM})),
         _ => return None,
     })

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{DIGEST, or_null};
 use super::shape::{id, object, time};
 use crate::domain::Kind;
+use crate::domain::statistics::Window;
 
 /// Most parties, claims or rows on one page.
 const PAGE_MAX: usize = 1000;
@@ -28,6 +29,11 @@ pub(super) fn ids(names: &[&str]) -> Value {
     object(names, names.iter().map(|name| ((*name).to_owned(), id())).collect::<serde_json::Map<_, _>>().into())
 }
 
+/// Jobs of a plug, and of one HAT.
+pub(super) fn jobs() -> Value {
+    object(&["plug"], json!({"plug": id(), "hat": or_null(id())}))
+}
+
 pub(super) fn verify() -> Value {
     object(
         &["party"],
@@ -35,6 +41,16 @@ pub(super) fn verify() -> Value {
             "party": party(),
             "at": or_null(time()),
             "proof": {"type": "boolean", "description": "with the entries that say so, and their proofs"},
+        }),
+    )
+}
+
+pub(super) fn trace() -> Value {
+    object(
+        &["id"],
+        json!({
+            "id": uuid_of_any(),
+            "proof": {"type": "boolean", "description": "with the entries that the steps are told from, and their proofs"},
         }),
     )
 }
@@ -93,6 +109,24 @@ pub(super) fn dead() -> Value {
 
 pub(super) fn catalogue() -> Value {
     object(&[], page(json!({"type": "string"}), PAGE_MAX))
+}
+
+pub(super) fn reported() -> Value {
+    object(&[], json!({"public": or_null(json!({"type": "boolean", "description": "in steps of several HATs"}))}))
+}
+
+/// A rolling window, `5m` when none is named.
+pub(super) fn window() -> Value {
+    object(&[], json!({"window": or_null(json!({"type": "string", "enum": Window::ALL}))}))
+}
+
+pub(super) fn estimate() -> Value {
+    object(&["bundle"], json!({"bundle": super::bundle::bundle()}))
+}
+
+pub(super) fn estimate_example() -> Value {
+    let query = |endpoint: &str| json!({"endpoints": [{"endpoint": endpoint}]});
+    json!({"bundle": {"name": "steps", "bundle": {"steps": query("fitbit/activity"), "posts": query("facebook/feed")}}})
 }
 
 pub(super) fn endpoint() -> Value {

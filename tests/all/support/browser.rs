@@ -13,6 +13,26 @@ use tempfile::TempDir;
 /// How long anything may take.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// Lightness of a colour between 0 and 1, and by it the contrast of two (WCAG 2).
+pub const CONTRAST: &str = "((of) => {
+  const parts = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((n) => n / 255);
+  const light = (text) => {
+    const [r, g, b] = parts(text).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if (!/, 0\\)$/.test(color) && color !== 'transparent') return color;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return Math.min(...[...document.querySelectorAll(of)].filter((it) => it.offsetParent).map((it) => {
+    const [a, b] = [light(getComputedStyle(it).color), light(behind(it))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  }));
+})";
+
 /// A browser with one page. Dropping it ends it.
 pub struct Browser {
     child: Child,
@@ -97,7 +117,10 @@ impl Browser {
             Some("Log.entryAdded") if params["entry"]["level"] != "verbose" => {
                 self.complaints.push(format!("log: {}", params["entry"]))
             }
-            Some("Network.loadingFailed") => self.complaints.push(format!("not loaded: {params}")),
+            // What the page itself gave up, such as a stream that it no longer needs, was not lost.
+            Some("Network.loadingFailed") if params["canceled"] != true => {
+                self.complaints.push(format!("not loaded: {params}"))
+            }
             _ => {}
         }
     }
@@ -138,11 +161,22 @@ impl Browser {
         );
     }
 
-    /// Presses and releases a key: `Tab`, `Enter`, or a character.
+    /// Runs a script before anything else on every page that is opened from now on.
+    pub fn before(&mut self, script: &str) {
+        self.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+    }
+
+    /// Forgets complaints with this text, which the test has asked for.
+    pub fn forgive(&mut self, text: &str) {
+        self.complaints.retain(|complaint| !complaint.contains(text));
+    }
+
+    /// Presses and releases a key: `Tab`, `Enter`, `Escape`, or a character.
     pub fn press(&mut self, key: &str) {
         let (text, code) = match key {
             "Enter" => ("\r".to_owned(), 13),
             "Tab" => (String::new(), 9),
+            "Escape" => (String::new(), 27),
             " " => (" ".to_owned(), 32),
             plain => (plain.to_owned(), 0),
         };

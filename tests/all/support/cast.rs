@@ -51,7 +51,8 @@ pub fn full_bundle() -> Value {
     } } })
 }
 
-/// A plug whose id is its namespace, with a manifest that keeps it fresh for so many seconds, approved.
+/// A plug whose id is its namespace, with a manifest that keeps it fresh for so many seconds, approved. It reads when it is
+/// wanted only, so that HATs do nothing by themselves.
 #[allow(dead_code)]
 pub async fn manifest_plug(operator: &Client, name: &str, fresh_for_seconds: u32) -> Client {
     let signer = keys::generate();
@@ -60,6 +61,9 @@ pub async fn manifest_plug(operator: &Client, name: &str, fresh_for_seconds: u32
     let text = include_str!("../../../src/domain/plug/facebook.json");
     let mut manifest: Value = serde_json::from_str(text).expect("JSON");
     manifest["freshForSeconds"] = json!(fresh_for_seconds);
+    for endpoint in manifest["endpoints"].as_array_mut().expect("a list") {
+        endpoint.as_object_mut().expect("an object").remove("refreshSeconds");
+    }
     let body = json!({ "key": key, "name": name, "namespace": name, "manifest": manifest });
     plug.send(Order::new(plug.party(), &["register"], body.to_string())).await.expect("registered");
     operator.approve(plug.party(), &key).await.expect("approved");

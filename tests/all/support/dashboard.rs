@@ -7,7 +7,8 @@ use dex::telemetry::names::{self, Metric, Shape};
 use serde_json::Value;
 
 /// Ids of units in use, out of Grafana's `getCategories()`: another one would be shown as a bare suffix.
-const UNITS: [&str; 10] = ["short", "s", "bytes", "Bps", "ops", "reqps", "mps", "eps", "recps", "rowsps"];
+const UNITS: [&str; 12] =
+    ["short", "s", "d", "bytes", "Bps", "ops", "reqps", "mps", "eps", "recps", "rowsps", "percentunit"];
 /// Width of Grafana's grid.
 const WIDTH: u64 = 24;
 /// The data source that people choose.
@@ -26,11 +27,19 @@ pub struct Query {
     pub expr: String,
 }
 
-/// The repository's dashboard.
-pub fn dashboard() -> Dashboard {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/dashboards/dex.json");
+/// Names of the repository's dashboards.
+pub const BOARDS: [&str; 3] = ["ecosystem", "exchange", "internals"];
+
+/// One of the repository's dashboards.
+pub fn dashboard(name: &str) -> Dashboard {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("grafana/dashboards/{name}.json"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     Dashboard(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+}
+
+/// All of them.
+pub fn dashboards() -> Vec<Dashboard> {
+    BOARDS.map(dashboard).into()
 }
 
 impl Query {
@@ -102,6 +111,11 @@ impl Dashboard {
         self.0["panels"].as_array().map_or(&[], Vec::as_slice)
     }
 
+    /// Its id in addresses.
+    pub fn uid(&self) -> &str {
+        self.0["uid"].as_str().unwrap_or_default()
+    }
+
     /// All queries of all panels.
     pub fn queries(&self) -> Vec<Query> {
         let of = |panel: &Value| -> Vec<Query> {
@@ -149,6 +163,11 @@ impl Dashboard {
 
     fn head_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
+        let linked: BTreeSet<&str> =
+            self.0["links"].as_array().into_iter().flatten().filter_map(|link| link["url"].as_str()).collect();
+        if linked.len() != BOARDS.len() - 1 || linked.contains(format!("/d/{}", self.uid()).as_str()) {
+            faults.push("it does not link to the other dashboards".to_owned());
+        }
         for key in ["uid", "title", "description"] {
             if self.0[key].as_str().is_none_or(str::is_empty) {
                 faults.push(format!("the dashboard has no {key}"));
@@ -205,6 +224,12 @@ fn panel_faults(title: &str, panel: &Value) -> Vec<String> {
     let unit = panel["fieldConfig"]["defaults"]["unit"].as_str().unwrap_or_default();
     if !UNITS.contains(&unit) {
         faults.push(format!("{title}: {unit:?} is no unit in use"));
+    }
+    let steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"].as_array().map_or(&[][..], Vec::as_slice);
+    let values: Vec<f64> = steps.iter().skip(1).filter_map(|step| step["value"].as_f64()).collect();
+    let ordered = values.windows(2).all(|pair| pair[0] < pair[1]);
+    if steps.first().is_none_or(|first| !first["value"].is_null()) || values.len() + 1 != steps.len() || !ordered {
+        faults.push(format!("{title}: its thresholds are missing or in no order"));
     }
     let targets = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
     if targets.is_empty() {

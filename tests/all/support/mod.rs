@@ -1,6 +1,7 @@
 //! What several integration tests share.
 
 pub mod browser;
+pub mod canary;
 pub mod cast;
 pub mod contract;
 pub mod dashboard;
@@ -16,4 +17,6 @@ pub mod postgres;
 pub mod prometheus;
 pub mod schema;
 pub mod shape;
+pub mod source;
 pub mod web;
+pub mod worker;

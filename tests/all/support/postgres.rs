@@ -11,11 +11,55 @@ pub struct Postgres {
     /// Where its programs are.
     pub programs: PathBuf,
     server: std::process::Child,
+    port: u16,
 }
 
 impl Postgres {
     /// Starts one, empty.
     pub fn start() -> Self {
+        Self::with(5432, |_| Vec::new())
+    }
+
+    /// Starts one that listens on a port of 127.0.0.1 too, there over TLS alone: with the port, and the certificate of who
+    /// signed its own.
+    pub fn encrypted() -> (Self, u16, PathBuf) {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("free").port();
+        let postgres = Self::with(port, |data| {
+            let file = |name: &str| data.join(name).to_str().expect("a plain path").to_owned();
+            let openssl = |arguments: &[&str]| {
+                let made = Command::new("openssl").args(arguments).output().expect("openssl runs");
+                assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
+            };
+            let (ca, ca_key, key, asked) = (file("ca.crt"), file("ca.key"), file("server.key"), file("server.csr"));
+            let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+            let root = ["req", "-x509", "-days", "2", "-subj", "/CN=test root", "-keyout", &ca_key, "-out", &ca];
+            openssl(&[&root[..], &curve].concat());
+            openssl(&[&["req", "-subj", "/CN=127.0.0.1", "-keyout", &key, "-out", &asked][..], &curve].concat());
+            std::fs::write(file("names"), "subjectAltName=IP:127.0.0.1").expect("written");
+            let signed =
+                ["x509", "-req", "-days", "2", "-in", &asked, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial"];
+            openssl(&[&signed[..], &["-extfile", &file("names"), "-out", &file("server.crt")]].concat());
+            let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+            std::fs::write(file("pg_hba.conf"), rules).expect("written");
+            for name in ["server.key", "server.crt"] {
+                own(&data.join(name));
+            }
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(file("server.key"), mode).expect("as it must be");
+            vec![
+                "-c".into(),
+                "ssl=on".into(),
+                "-c".into(),
+                "listen_addresses=127.0.0.1".into(),
+                format!("--port={port}"),
+            ]
+        });
+        let root = postgres.folder.path().join("data/ca.crt");
+        (postgres, port, root)
+    }
+
+    /// Starts one; `prepare` changes its data folder and gives further arguments.
+    fn with(port: u16, prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("dex-pg").tempdir_in("/tmp").expect("as it must be");
         let path = folder.path();
@@ -27,9 +71,9 @@ impl Postgres {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut server = as_user(&programs.join("postgres"));
         server.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "timezone=UTC"]);
-        server.args(["-c", "max_parallel_workers_per_gather=0", "-k"]);
+        server.args(["-c", "max_parallel_workers_per_gather=0"]).args(prepare(&data)).arg("-k");
         let server = server.arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("as it must be");
-        let postgres = Postgres { folder, programs, server };
+        let postgres = Postgres { folder, programs, server, port };
         let ready = (0..200).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(50));
             postgres.psql("select 1", &mut Vec::new())
@@ -42,7 +86,11 @@ impl Postgres {
     pub fn psql(&self, sql: &str, out: &mut Vec<u8>) -> bool {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "judge", "-d", "postgres", "-h"]);
-        psql.arg(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        psql.arg(self.folder.path())
+            .args(["-p", &self.port.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = psql.spawn().expect("as it must be");
         let mut input = child.stdin.take().expect("as it must be");
         let sql = sql.to_owned();

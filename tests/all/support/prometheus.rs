@@ -71,6 +71,11 @@ impl Prometheus {
         }
     }
 
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     async fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = get(&format!("http://{}{path}", self.address)).await.map_err(|error| error.to_string())?;
         let text = answer.text().await.map_err(|error| error.to_string())?;

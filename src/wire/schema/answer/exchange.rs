@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, array, count, counts, digest, entry, flag, or_null, party_address, string, time, uuid};
+use super::{answer, array, count, counts, digest, entry, flag, or_null, party_address, statement, string, time, uuid};
 use crate::domain::{Reason, Status};
 
 fn status() -> Value {
@@ -17,7 +17,10 @@ fn reason() -> Value {
 pub fn trace() -> Value {
     answer(
         json!({"exchange": uuid(), "steps": array(step()), "treeSize": count()}),
-        json!({"status": status(), "reason": reason(), "truncated": flag()}),
+        json!({
+            "status": status(), "reason": reason(), "truncated": flag(), "statements": array(statement()),
+            "checkpoint": string(),
+        }),
     )
 }
 
@@ -34,6 +37,8 @@ fn step() -> Value {
             "delivery": uuid(), "deadline": time(), "openedAt": time(), "digestIn": digest(), "digestOut": digest(),
             "countIn": count(), "countOut": count(), "bytesIn": count(), "bytesOut": count(), "dropped": dropped(),
             "parts": array(part), "verdict": {"enum": ["accepted", "refused", "returned"]},
+            "plug": string(), "endpoint": string(), "job": uuid(), "attempt": count(), "endsAt": time(),
+            "records": count(), "nextAt": or_null(time()), "error": string(), "until": time(), "why": string(),
             "kinds": counts(), "repeated": count(), "unreadable": count(),
         }),
     )

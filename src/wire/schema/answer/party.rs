@@ -3,21 +3,21 @@
 use serde_json::{Value, json};
 
 use super::debit;
-use super::{answer, array, connected, count, digest, entry, flag, key, or_null, page, party_address, string, time};
+use super::{
+    answer, array, connected, count, digest, entry, flag, key, or_null, page, party_address, statement, string, time,
+};
 use crate::domain::Kind;
 use crate::wire::schema::shape::{self, id};
 
 /// `trust.verify`.
 pub fn verify() -> Value {
     let revoked = answer(json!({"key": key(), "since": time(), "at": time(), "leaf": count()}), json!({}));
-    let statement =
-        answer(json!({"leaf": count(), "entry": string(), "salt": string(), "path": array(digest())}), json!({}));
     let more = json!({
         "platform": or_null(id()),
         "plugs": array(connected()),
         "apps": array(connected()),
         "revokedLater": array(revoked),
-        "statements": array(statement),
+        "statements": array(statement()),
         "treeSize": count(),
         "checkpoint": string(),
     });

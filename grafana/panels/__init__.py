@@ -1,0 +1,1 @@
+"""The panels of the dashboards; grafana/build.py writes Grafana's JSON from them."""

@@ -1,0 +1,144 @@
+//! Rounds over several pages, and asking only for what is new.
+
+use serde_json::{Value, json};
+
+use super::server::{Reader, Server, json as answer, json_with};
+use crate::connectors::{FetchError, SourceRecord};
+use crate::domain::time::SECOND;
+use crate::http::secret::Secret;
+
+fn items(from: u64, count: u64) -> Value {
+    (from..from + count).map(|n| json!({"id": n, "t": 1_772_000_000 + n})).collect()
+}
+
+fn ids(records: &[SourceRecord]) -> Vec<u64> {
+    records.iter().map(|record| record.id.parse().expect("a number")).collect()
+}
+
+#[tokio::test]
+async fn every_way_of_paging_reads_every_record_once() {
+    let server = Server::start(|asked| {
+        let number = |name: &str| asked.param(name).and_then(|text| text.parse::<u64>().ok());
+        match asked.path.split('?').next().expect("a path") {
+            "/link" => {
+                let at = number("from").unwrap_or(0);
+                let link = format!("link: </link?from={}>; rel=\"next\"\r\n", at + 10);
+                json_with(&items(at, 10), if at < 20 { &link } else { "" })
+            }
+            "/cursor" => {
+                let at: u64 = asked.param("after").map_or(0, |text| text[1..].parse().expect("a cursor"));
+                let next = if at < 20 { json!(format!("c{}", at + 10)) } else { Value::Null };
+                answer(&json!({"data": {"items": items(at, 10)}, "meta": {"next": next}}))
+            }
+            "/page" => {
+                let at = (number("page").expect("a page") - 1) * 10;
+                answer(&items(at, if at < 30 { 10 } else { 0 }))
+            }
+            _ => {
+                let (at, size) = (number("skip").unwrap_or(0), number("take").expect("a size"));
+                answer(&json!({"items": items(at, size.min(30 - at)), "total": 30}))
+            }
+        }
+    })
+    .await;
+    for (path, more) in [
+        ("/link", json!({"paging": {"kind": "link"}})),
+        (
+            "/cursor",
+            json!({"paging": {"kind": "cursor", "path": "meta.next", "param": "after"}, "records": "data.items"}),
+        ),
+        ("/page", json!({"paging": {"kind": "page", "param": "page"}})),
+        (
+            "/offset",
+            json!({"records": "items",
+                   "paging": {"kind": "offset", "param": "skip", "sizeParam": "take", "size": 7, "total": "total"}}),
+        ),
+    ] {
+        let mut more = more;
+        more["id"] = json!("id");
+        let mut reader = Reader::json(&server.url(path), &more);
+        let all = reader.round().await.expect("a round");
+        assert_eq!(ids(&all), (0..30).collect::<Vec<_>>(), "{path}");
+        // The next round begins at the beginning again.
+        assert_eq!(reader.page().await.expect("a page").records[0].id, "0", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_round_that_is_bounded_goes_on_in_the_next() {
+    let server = Server::start(|asked| {
+        let at: u64 = asked.param("p").expect("a page").parse().expect("a number");
+        answer(&items(at * 10, if at < 5 { 10 } else { 3 }))
+    })
+    .await;
+    let more = json!({"id": "id", "maxPages": 2, "paging": {"kind": "page", "param": "p", "start": 0, "size": 10}});
+    let mut reader = Reader::json(&server.url("/"), &more);
+    let mut all = Vec::new();
+    for expected in [20, 20, 13] {
+        let round = reader.round().await.expect("a round");
+        assert_eq!(round.len(), expected);
+        all.extend(round);
+    }
+    assert_eq!(ids(&all), (0..53).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn only_what_is_newer_is_asked_for() {
+    let server = Server::start(|asked| {
+        let since: u64 = asked.param("since").map_or(0, |text| text.parse().expect("seconds"));
+        let all: Vec<Value> = (0..50).map(|n| json!({"id": n, "t": 1_772_000_000 + n * 10})).collect();
+        let newer = all.into_iter().filter(|item| item["t"].as_u64().expect("a time") > since);
+        let from: usize = asked.param("page").expect("a page").parse::<usize>().expect("a number") - 1;
+        let page: Vec<Value> = newer.skip(from * 20).take(20).collect();
+        answer(&Value::Array(page))
+    })
+    .await;
+    let more = json!({
+        "id": "id", "timestamp": {"path": "t", "format": "unix"},
+        "since": {"param": "since", "format": "unix", "overlapSeconds": 15, "firstSeconds": 86_400},
+        "paging": {"kind": "page", "param": "page", "size": 20}
+    });
+    let mut reader = Reader::json(&server.url("/"), &more);
+    reader.now = crate::domain::Timestamp(1_772_086_400 * SECOND);
+    assert_eq!(reader.round().await.expect("a round").len(), 49, "a day back is just after the first record");
+    assert_eq!(ids(&reader.round().await.expect("a round")), [48, 49], "what overlaps comes again");
+    let asked = server.asked();
+    assert_eq!(asked[0].param("since").as_deref(), Some("1772000000"));
+    assert_eq!(asked.last().expect("one").param("since").as_deref(), Some("1772000475"));
+    assert!(
+        asked[..3].iter().all(|asked| asked.param("since").as_deref() == Some("1772000000")),
+        "one round, one since"
+    );
+}
+
+#[tokio::test]
+async fn a_request_is_what_the_settings_say() {
+    let server = Server::start(|asked| match asked.method.as_str() {
+        "POST" => answer(&json!({"rows": [{"echo": String::from_utf8_lossy(&asked.body)}]})),
+        _ => answer(&json!({"one": 1})),
+    })
+    .await;
+    let more = json!({
+        "method": "POST", "body": {"query": "user {{x}} {user}", "n": 5}, "records": "rows",
+        "headers": {"x-user": "u-{user}"}, "query": {"q": "a {user}"}, "auth": {"kind": "bearer"}
+    });
+    let mut reader = Reader::json(&server.url("/u/{user}"), &more);
+    assert_eq!(reader.connector.vars().into_iter().collect::<Vec<_>>(), ["user"]);
+    assert_eq!(
+        reader.page().await.err(),
+        Some(FetchError::Refused("variable \"user\" is not given for this account".into()))
+    );
+    reader.account.vars.insert("user".into(), "b&b".into());
+    assert_eq!(reader.page().await.err(), Some(FetchError::Unauthorized));
+    assert!(server.asked().is_empty());
+    reader.account.bearer = Some(Secret::new("t0k"));
+    let page = reader.page().await.expect("a page");
+    assert_eq!(page.records[0].data["echo"], json!({"query": "user {x}} b&b", "n": 5}).to_string());
+    let asked = &server.asked()[0];
+    assert_eq!((asked.header("x-user"), asked.header("authorization")), (Some("u-b&b"), Some("Bearer t0k")));
+    assert_eq!((asked.path.split('?').next(), asked.param("q").as_deref()), (Some("/u/b%26b"), Some("a b&b")));
+    assert!(!reader.continuation.expect("one").contains("t0k"));
+    // One object is one record.
+    let mut one = Reader::json(&server.url("/"), &json!({}));
+    assert_eq!(one.round().await.expect("a round")[0].data, json!({"one": 1}));
+}

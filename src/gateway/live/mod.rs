@@ -1,0 +1,190 @@
+//! `/api/live`: figures as they change, once a second, as server-sent events.
+//!
+//! Everybody shares one sample a second. A stream holds a mark of the newest frame and nothing else, so that who reads
+//! slowly skips frames instead of filling memory.
+
+mod frame;
+mod stream;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use super::fault::Fault;
+use crate::client::ids;
+use crate::telemetry::live;
+use frame::{Frame, Sample};
+
+pub use stream::endpoints;
+
+/// How often a frame is made.
+const EVERY: Duration = Duration::from_secs(1);
+/// Frames that are kept: what a page sees of the past when it is opened.
+const PAST: usize = 180;
+/// Over how many samples latencies are told.
+const LATENCY_OVER: usize = 10;
+/// Most streams at a time, and of one address.
+const STREAMS_MAX: usize = 256;
+const STREAMS_PER_ADDRESS: usize = 16;
+/// When to try again, seconds.
+const RETRY_SECONDS: u64 = 10;
+
+/// Makes frames known to who listens.
+pub struct Hub {
+    newest: watch::Sender<Option<Arc<Frame>>>,
+    past: Mutex<VecDeque<Arc<Frame>>>,
+    seats: Mutex<Seats>,
+    closing: CancellationToken,
+}
+
+#[derive(Default)]
+struct Seats {
+    taken: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Hub {
+            newest: watch::Sender::new(None),
+            past: Mutex::default(),
+            seats: Mutex::default(),
+            closing: CancellationToken::new(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// Ends all streams, and lets no further ones begin.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// The frames that are kept, the oldest first.
+    fn past(&self) -> Vec<Arc<Frame>> {
+        lock(&self.past).iter().cloned().collect()
+    }
+
+    fn publish(&self, frame: Arc<Frame>) {
+        let mut past = lock(&self.past);
+        if past.len() == PAST {
+            past.pop_front();
+        }
+        past.push_back(Arc::clone(&frame));
+        drop(past);
+        self.newest.send_replace(Some(frame));
+    }
+
+    /// Takes a place for one stream.
+    ///
+    /// # Errors
+    /// 429 when the address has too many streams, 503 when all together are too many.
+    fn sit(&self, address: IpAddr) -> Result<(), Fault> {
+        let mut seats = lock(&self.seats);
+        if seats.taken >= STREAMS_MAX {
+            let full = format!("{STREAMS_MAX} pages are watching already: ask without a stream, or later");
+            return Err(Fault::new(crate::domain::Reason::OverQuota, full).status(503).retry_after(RETRY_SECONDS));
+        }
+        let own = seats.by_address.entry(address).or_insert(0);
+        if *own >= STREAMS_PER_ADDRESS {
+            let full = format!("{STREAMS_PER_ADDRESS} streams of one address are open already");
+            return Err(Fault::too_many(full, RETRY_SECONDS));
+        }
+        *own += 1;
+        seats.taken += 1;
+        Ok(())
+    }
+
+    fn rise(&self, address: IpAddr) {
+        let mut seats = lock(&self.seats);
+        seats.taken = seats.taken.saturating_sub(1);
+        if let Some(own) = seats.by_address.get_mut(&address) {
+            *own -= 1;
+            if *own == 0 {
+                seats.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// Makes a frame a second until told to stop, whether anybody listens or not: it costs microseconds, and who comes later
+/// sees the minutes before.
+pub async fn sample(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut samples: VecDeque<Sample> = VecDeque::with_capacity(LATENCY_OVER + 1);
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let now = Sample { at: Instant::now(), figures: live().read() };
+        if let (Some(last), Some(first)) = (samples.back(), samples.front()) {
+            number += 1;
+            gateway.live.publish(Arc::new(Frame::new(number, ids::now(), last, first, &now)));
+        }
+        if samples.len() > LATENCY_OVER {
+            samples.pop_front();
+        }
+        samples.push_back(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_counted_by_address_and_given_back() {
+        let hub = Hub::default();
+        let here = IpAddr::from([127, 0, 0, 1]);
+        for _ in 0..STREAMS_PER_ADDRESS {
+            hub.sit(here).expect("room");
+        }
+        assert_eq!(hub.sit(here).expect_err("full").problem.status, 429);
+        hub.rise(here);
+        hub.sit(here).expect("room again");
+        for n in 0..u8::MAX {
+            let _ = hub.sit(IpAddr::from([10, 0, 0, n]));
+        }
+        let full = hub.sit(IpAddr::from([10, 0, 1, 1])).expect_err("full");
+        assert_eq!((full.problem.status, full.retry_after), (503, Some(RETRY_SECONDS)));
+        for _ in 0..STREAMS_PER_ADDRESS {
+            hub.rise(here);
+        }
+        assert!(!lock(&hub.seats).by_address.contains_key(&here), "nothing is kept of who has gone");
+    }
+
+    #[test]
+    fn who_reads_slowly_skips_frames() {
+        let hub = Hub::default();
+        let sample = Sample { at: Instant::now(), figures: live().read() };
+        let mut slow = hub.newest.subscribe();
+        for number in 1..=5 {
+            hub.publish(Arc::new(Frame::new(number, ids::now(), &sample, &sample, &sample)));
+        }
+        assert_eq!(slow.borrow_and_update().as_ref().map(|frame| frame.number), Some(5));
+        assert!(!slow.has_changed().expect("the hub is there"), "nothing waits behind it");
+    }
+
+    #[test]
+    fn the_past_is_bounded() {
+        let hub = Hub::default();
+        let sample = Sample { at: Instant::now(), figures: live().read() };
+        for number in 0..PAST as u64 + 5 {
+            hub.publish(Arc::new(Frame::new(number, ids::now(), &sample, &sample, &sample)));
+        }
+        let past = hub.past();
+        assert_eq!((past.len(), past[0].number), (PAST, 5));
+    }
+}
