@@ -173,8 +173,9 @@ class Inbox:
             except nats.js.errors.NotFoundError:
                 pass
         config = ConsumerConfig(
-            durable_name=durable if self._durable else None, ack_policy=AckPolicy.EXPLICIT, ack_wait=self._answer_within,
-            inactive_threshold=_INACTIVE, deliver_policy=DeliverPolicy.ALL,
+            # By its name too: then the filter stands in the request's subject, where the broker's permissions see it.
+            name=durable if self._durable else None, durable_name=durable if self._durable else None,
+            ack_policy=AckPolicy.EXPLICIT, ack_wait=self._answer_within, inactive_threshold=_INACTIVE, deliver_policy=DeliverPolicy.ALL,
         )
         if len(filters) == 1:
             config.filter_subject = filters[0]
