@@ -17,9 +17,10 @@ use crate::support::gateway::Gateway;
 
 /// An exchange that reserves little of the disk.
 fn small(more: &str) -> Exchange {
-    let streams = "[streams]\nin_max_bytes = 67108864\nout_max_bytes = 134217728\n[large]\nenabled = false\n";
-    Exchange::start_with(&format!("{streams}{more}"))
+    Exchange::start_with(&format!("{SMALL}{more}"))
 }
+
+const SMALL: &str = "[streams]\nin_max_bytes = 67108864\nout_max_bytes = 134217728\n[large]\nenabled = false\n";
 
 /// Credits that are settled, one that is disputed, some that are refused.
 async fn traffic(cast: &Cast, rounds: usize) {
@@ -233,7 +234,7 @@ async fn the_broadcast_is_signed_and_can_be_made_again() {
 
 #[tokio::test]
 async fn windows_are_told_over_rest_to_who_may_see_them_and_the_catalogue_to_all() {
-    let gateway = Gateway::start();
+    let gateway = Gateway::tuned(SMALL);
     let cast = Cast::new(gateway.exchange.client().await, 5).await;
     for number in 0..5 {
         cast.plug.send(Order::credit(&cast.hat(number), &cast.plug.party().id, RECORD)).await.expect("accepted");
