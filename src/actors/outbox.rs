@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::dispatch::{Publish, Repeat};
 use super::heal::Healing;
+use super::large::fetch_job;
 use super::parked::Waiting;
 use super::prefix::Prefix;
 use super::shared::Shared;
@@ -41,6 +42,16 @@ pub(super) struct Item {
     pub(super) next: Timestamp,
     /// For whose sake it waits, when it does: it is in `waiting` then and not in `due`.
     pub(super) parked: Option<Address>,
+    /// It was asked back while it waited: it does not leave any more.
+    pub(super) recalled: bool,
+    /// Open since before this start: whether it was asked back only its HAT knows.
+    pub(super) restored: bool,
+}
+
+impl Item {
+    fn new(leaf: u64, spool: Option<SpoolRef>, next: Timestamp) -> Self {
+        Item { leaf, spool, attempts: 0, next, parked: None, recalled: false, restored: false }
+    }
 }
 
 /// Leaves that count as dispatched once `ticket` is acknowledged.
@@ -99,12 +110,13 @@ impl Outbox {
         for (delivery, leaf, spool) in open {
             outbox.keep(delivery, leaf, spool);
         }
+        outbox.items.values_mut().for_each(|item| item.restored = true);
         outbox
     }
 
     fn keep(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = self.shared.clock.now().plus(nanos(self.shared.bounds.redelivery_first));
-        if let Some(old) = self.items.insert(delivery, Item { leaf, spool, attempts: 0, next, parked: None }) {
+        if let Some(old) = self.items.insert(delivery, Item::new(leaf, spool, next)) {
             self.forget(&old, delivery);
         }
         self.due.insert((next, delivery));
@@ -152,7 +164,7 @@ impl Outbox {
     /// Keeps the place of a content that is held back.
     fn hold(&mut self, delivery: Uuid, leaf: u64, spool: Option<SpoolRef>) {
         let next = Timestamp(i64::MAX);
-        self.items.entry(delivery).or_insert(Item { leaf, spool, attempts: 0, next, parked: None }).leaf = leaf;
+        self.items.entry(delivery).or_insert(Item::new(leaf, spool, next)).leaf = leaf;
     }
 
     async fn effects(&mut self, sealed: &Arc<Sealed>, content: Option<Bytes>, publish: &Publish, told: &mut Vec<Told>) {
@@ -176,7 +188,7 @@ impl Outbox {
         }
         for effect in effects_of(&sealed.entry) {
             match effect {
-                Effect::Fetch(fetching) => self.shared.large.fetch(sealed.leaf, &fetching),
+                Effect::Fetch(fetching) => fetch_job(&self.shared, sealed.leaf, &fetching),
                 Effect::Deliver(opened) if opened.large.is_some() => {
                     self.keep(opened.delivery, sealed.leaf, None);
                     if self.may_leave(&opened) {
@@ -219,6 +231,7 @@ impl Outbox {
                 Effect::RecallRequest { to, delivery, without_pii, .. } => {
                     // After the delivery itself, which may be of the same commit.
                     self.leave().await;
+                    self.recalled(&delivery);
                     self.recall_request(sealed, &to, delivery, without_pii).await;
                 }
                 Effect::Connection { to, said } => self.connection(sealed, &to, &said).await,
@@ -477,10 +490,11 @@ fn reply_of(cause: &Cause) -> Option<&str> {
 }
 
 /// Whether who sent the message may hold the entry itself, which names the HAT: not the client that is not to know it.
-/// Of what came by a lane and was refused it is not known whose it was.
+/// Of what came by a lane and was refused it is not known whose it was; what is asked by way of an offer names it.
 fn may_hold(entry: &Entry) -> bool {
     let by_lane = entry.cause.as_ref().is_some_and(|cause| subject::is_lane(&cause.subject));
     match &entry.event {
+        Event::OfferPulled { .. } => false,
         _ if !by_lane => true,
         event => event.closed().is_some_and(|closed| !closed.without_pii),
     }

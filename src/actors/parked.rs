@@ -9,7 +9,8 @@ use super::outbox::Outbox;
 use super::registry::Registry;
 use crate::domain::event::{Direction, Opened};
 use crate::domain::registration::KeyRecord;
-use crate::domain::{Address, Entry, Id, Kind, Registration, RegistryView, Timestamp, Transport};
+use crate::domain::{Address, Entry, Hat, Id, Kind, Registration, RegistryView, Timestamp, Transport};
+use crate::store::load;
 use crate::telemetry::events::Parked;
 
 /// Open exchanges by the recipient for whose sake they wait. Bounded by the open exchanges.
@@ -72,6 +73,9 @@ impl Outbox {
     /// Whether the exchange's delivery or request may leave now; if not, it waits from here on. An answer to a request would
     /// be of no use to a client that is not in force itself.
     pub(super) fn may_leave(&mut self, opened: &Opened) -> bool {
+        if self.items.get(&opened.delivery).is_some_and(|item| item.recalled) {
+            return false;
+        }
         let now = self.shared.clock.now();
         let able = |party: &Address| may_receive(&self.shared.registry, party, now);
         let asks = opened.direction == Direction::Pull;
@@ -90,6 +94,25 @@ impl Outbox {
             Parked {}.emit();
         }
         false
+    }
+
+    /// An exchange is asked back: what waits of it does not leave any more, whoever is in force again.
+    pub(super) fn recalled(&mut self, delivery: &Uuid) {
+        if let Some(item) = self.items.get_mut(delivery) {
+            item.recalled = item.parked.is_some();
+        }
+    }
+
+    /// Whether a delivery that waited was asked back meanwhile. Of what was open before this start its HAT tells.
+    pub(super) fn was_recalled(&self, delivery: &Uuid) -> bool {
+        let Some(item) = self.items.get(delivery) else { return false };
+        if item.recalled || !item.restored {
+            return item.recalled;
+        }
+        let Some(sealed) = self.shared.entry(item.leaf) else { return false };
+        let hat: Result<Hat, _> = load(&self.shared.db, &self.shared.tail, &sealed.entry.entity);
+        // One that cannot be read is told of where it decides; what it may have asked back leaves.
+        hat.is_ok_and(|hat| hat.open.get(delivery).is_some_and(|open| open.recalled))
     }
 
     /// A committed entry may have put somebody in force for whose sake something waits: it is due at once, and looked at
@@ -112,6 +135,12 @@ impl Outbox {
                 continue;
             }
             for delivery in self.waiting.take(&party) {
+                if self.was_recalled(&delivery) {
+                    if let Some(item) = self.items.get_mut(&delivery) {
+                        (item.parked, item.recalled) = (None, true);
+                    }
+                    continue;
+                }
                 if let Some(item) = self.items.get_mut(&delivery) {
                     (item.parked, item.next) = (None, now);
                     self.due.insert((now, delivery));

@@ -86,8 +86,8 @@ impl MessageArgs {
         // No broker takes more (`limits.body_bytes` goes no further); it would say so in its own words.
         if body.len() > BODY_BYTES_MAX {
             return Err(Failure::Usage(format!(
-                "the body has {} bytes, and a message takes {BODY_BYTES_MAX} at most: larger records go as a credit or \
-                 release with --body @FILE, for `data` as a release to each debit",
+                "the body has {} bytes, and a message takes {BODY_BYTES_MAX} at most: larger records go as a credit, \
+                 release or data with --body @FILE",
                 body.len()
             )));
         }
@@ -102,7 +102,7 @@ impl MessageArgs {
         let Some(file) = self.body.strip_prefix('@').map(PathBuf::from) else { return Ok(None) };
         let large = std::fs::metadata(&file).is_ok_and(|facts| facts.len() > BODY_BYTES_USUAL);
         let subject = self.subject()?;
-        let fits = subject::parse(&subject).is_ok_and(|of| matches!(of.verb, "credit" | "release"));
+        let fits = subject::parse(&subject).is_ok_and(|of| matches!(of.verb, "credit" | "release" | "data"));
         Ok((large && fits).then_some(file))
     }
 

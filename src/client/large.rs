@@ -101,6 +101,11 @@ impl Order {
     pub fn release_object(hat: &Id, debit: &Id, object: &Object) -> Self {
         Order::new(&hat_address(hat), &["release", debit.as_str()], body_of(object))
     }
+
+    /// `hat.<hat>.data` whose records are an uploaded object's content.
+    pub fn data_object(hat: &Id, object: &Object) -> Self {
+        Order::new(&hat_address(hat), &["data"], body_of(object))
+    }
 }
 
 impl Client {
@@ -149,6 +154,19 @@ impl Client {
     ) -> Result<OutcomeOut, ClientError> {
         let object = self.upload(content).await?;
         self.send_fetched(Order::release_object(&self.party().id, debit, &object), within).await
+    }
+
+    /// The same for records out of this client's HAT to every debit that selects any: its outcome names the parts.
+    ///
+    /// # Errors
+    /// As [`Client::credit_large`].
+    pub async fn data_large(
+        &self,
+        content: impl AsyncRead + Unpin,
+        within: Duration,
+    ) -> Result<OutcomeOut, ClientError> {
+        let object = self.upload(content).await?;
+        self.send_fetched(Order::data_object(&self.party().id, &object), within).await
     }
 
     /// Sends a message that names an object, and waits until the exchange has fetched it: `accepted`, held back with a

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::bytes::{Digest, Key, Signature};
 use super::event::{DebitTerms, HatClaim, OfferTerms, Verdict};
-use super::exchange::large::{Facts, Object};
+use super::exchange::large::{Found, Object};
+use super::exchange::pull_unnamed::UnnamedPull;
 use super::id::{Address, Id, MessageId};
 use super::job::{JobWord, PlugSchedule};
 use super::notice::{Notice, Told};
@@ -121,8 +122,14 @@ pub enum Action {
     ReleaseObject { debit: Id, object: Object },
     /// `hat.<hat>.data`: records out of the HAT to every active debit that selects any.
     Data { records: Records },
+    /// `hat.<hat>.data` whose records are an object's content.
+    DataObject { object: Object },
     /// `hat.<hat>.pull.<debit>`: the client asks the HAT for a release.
     Pull { debit: Id, ask: PullAsk },
+    /// `offer.<offer>.pull.<debit>`: the owner asks for data by the id under which it knows a debit.
+    OfferPull { debit: Id, ask: PullAsk },
+    /// `hat.<hat>.pull-asked.<offer>`, from the exchange: the owner of an offer asks for data.
+    PullAsked { offer: Id, pull: Box<UnnamedPull> },
     /// `hat.<hat>.receipt` or `lane.<lane>.receipt`.
     Receipt(Receipt),
     /// `hat.<hat>.recall.<exchange>`.
@@ -211,7 +218,7 @@ pub enum Action {
     /// Local: the deadline of an open exchange has passed.
     Deadline { delivery: Uuid },
     /// Local: the content of an exchange has been fetched, or why it could not be.
-    Fetched { delivery: Uuid, found: Result<Facts, Reason> },
+    Fetched { delivery: Uuid, found: Result<Found, Reason> },
     /// Local: so many more HATs were told of a notice.
     NoticeTold { notice: Uuid, told: Told },
     /// Local: the time has come that the entity's [`wake`](super::entity::Entity::wake) named.

@@ -80,7 +80,9 @@ fn first_status(event: &Event) -> Option<(Status, Option<Reason>)> {
     Some(match event {
         Event::Opened(_) | Event::Fanned { .. } => (Status::Accepted, None),
         // Asked of somebody else; the answer follows.
-        Event::RecallRequested { .. } | Event::Claimed { .. } | Event::PlugAsked { .. } => (Status::Accepted, None),
+        Event::RecallRequested { .. } | Event::Claimed { .. } | Event::PlugAsked { .. } | Event::OfferPulled { .. } => {
+            (Status::Accepted, None)
+        }
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
         Event::Fetching(_) => (Status::Pending, None),
         // Waits for another operator.
@@ -125,7 +127,8 @@ fn first_outcome(entry: &Entry) -> Option<Effect> {
             outcome.dropped = opened.dropped;
         }
         Event::Fetching(fetching) => {
-            outcome.delivery = Some(fetching.delivery);
+            // One that goes to all debits has none of its own.
+            outcome.delivery = fetching.debits.is_empty().then_some(fetching.delivery);
             outcome.digest_in = fetching.object.digest;
             outcome.count = fetching.object.count;
         }
@@ -167,9 +170,14 @@ fn finals(effects: &mut Vec<Effect>, closed: &Closed, status: Status, reason: Op
 }
 
 /// The final outcome of what `to` asked for, which somebody else answered.
-fn answered(entry: &Entry, to: Address, asked: MessageId, status: Status, reason: Option<Reason>) -> Effect {
-    // What was asked had no content; what answers it stands for its digest.
-    let digest_in = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
+fn answered(
+    entry: &Entry,
+    to: Address,
+    asked: MessageId,
+    digest_in: Digest,
+    status: Status,
+    reason: Option<Reason>,
+) -> Effect {
     Effect::Outcome {
         to,
         outcome: Outcome {
@@ -221,6 +229,26 @@ fn told(opened: &Opened, status: Status, reason: Option<Reason>, at: Timestamp) 
     }
 }
 
+/// The sender of a content that was fetched for all debits is told what it has become.
+fn parted(fetched: &Closed, count: u32, parts: &[Part], at: Timestamp) -> Effect {
+    Effect::Outcome {
+        to: fetched.from.clone(),
+        outcome: Outcome {
+            exchange: fetched.exchange,
+            status: Status::Accepted,
+            reason: None,
+            parts: parts.to_vec(),
+            delivery: None,
+            digest_in: fetched.digest_in,
+            digest_out: None,
+            count,
+            dropped: Dropped::default(),
+            at,
+        },
+        first: false,
+    }
+}
+
 /// A message to each of these HATs about its claim on the offer that decided.
 fn to_claimers<'e>(entry: &'e Entry, verb: &'e str, claims: &'e [HatClaim]) -> impl Iterator<Item = Effect> + 'e {
     let action = format!("{verb}.{}", entry.entity.id.to_token());
@@ -260,6 +288,11 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         Some(claim) => json!({ "hat": entry.entity.id.as_str(), "claim": claim }),
         None => json!({ "hat": entry.entity.id.as_str() }),
     };
+    // What was asked had no content; what answers it stands for its digest.
+    let answer = |to: Address, asked: MessageId, status: Status, reason: Option<Reason>| {
+        let digest = entry.cause.as_ref().map_or_else(|| Digest::of(&[]), |cause| cause.body);
+        answered(entry, to, asked, digest, status, reason)
+    };
     let over = |claim: MessageId, completed: bool| {
         let mut body = of(Some(claim));
         body["completed"] = json!(completed);
@@ -278,7 +311,11 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
             effects.push(leave(opened));
         }
         Event::Fetching(fetching) => effects.push(Effect::Fetch(fetching.clone())),
-        Event::Held { opened, reason } if entry.cause.is_none() && opened.large.is_some() => {
+        Event::Fanned { count, parts, fetched: Some(fetched), .. } => {
+            effects.push(parted(fetched, *count, parts, at));
+            effects.push(Effect::Close { delivery: fetched.delivery });
+        }
+        Event::Held { opened, reason, .. } if entry.cause.is_none() && opened.large.is_some() => {
             effects.push(told(opened, Status::Pending, Some(*reason), at));
         }
         Event::Dropped { closed, reason } => finals(&mut effects, closed, Status::Rejected, Some(*reason), at),
@@ -307,6 +344,13 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
                 body["by"] = json!(by);
             }
             effects.push(send(Kind::Offer, offer, "reserve".into(), body));
+        }
+        Event::OfferPulled { hat, pull } => {
+            let action = format!("pull-asked.{}", entry.entity.id.to_token());
+            effects.push(send(Kind::Hat, hat, action, json!(pull)));
+        }
+        Event::PullRefused { pull, by, digest, reason } => {
+            effects.push(answered(entry, by.clone(), *pull, *digest, Status::Rejected, Some(*reason)));
         }
         Event::DebitEnabled { offer: Some(offer), claim, .. } => {
             effects.push(send(Kind::Offer, offer, "confirm".into(), of(*claim)))
@@ -337,11 +381,11 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         Event::Job(event) => of_job(&mut effects, entry, event),
         Event::NoticeEnded { notice } => effects.push(Effect::Close { delivery: *notice }),
         Event::DebitProposed { claim: Some(claim), .. } => {
-            effects.push(answered(entry, entry.entity.clone(), *claim, Status::Settled, None))
+            effects.push(answer(entry.entity.clone(), *claim, Status::Settled, None))
         }
         Event::ClaimRefused { claim, .. } => {
             let reason = Some(Reason::OfferFull);
-            effects.push(answered(entry, entry.entity.clone(), *claim, Status::Rejected, reason));
+            effects.push(answer(entry.entity.clone(), *claim, Status::Rejected, reason));
         }
         Event::PlugAsked { plug, until, .. } | Event::PlugAskedAgain { plug, until, .. } => {
             let mut said = connection(entry, plug, ConnectionState::Connecting);
@@ -350,7 +394,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
         }
         Event::PlugConnected { plug, asked } => {
             let to = Address::new(Kind::Plug, plug.clone());
-            effects.extend(asked.map(|asked| answered(entry, to.clone(), asked, Status::Settled, None)));
+            effects.extend(asked.map(|asked| answer(to.clone(), asked, Status::Settled, None)));
             effects.push(Effect::Connection { to, said: connection(entry, plug, ConnectionState::Connected) });
         }
         Event::PlugDisconnected { plug } => {
@@ -363,7 +407,7 @@ pub fn effects_of(entry: &Entry) -> Vec<Effect> {
                 false => (Status::Expired, Reason::DeadlinePassed),
             };
             let to = Address::new(Kind::Plug, plug.clone());
-            effects.push(answered(entry, to, *asked, status, Some(reason)));
+            effects.push(answer(to, *asked, status, Some(reason)));
         }
         _ => {}
     }

@@ -9,9 +9,11 @@ use super::bytes::{Digest, Key};
 use super::command::Receipt;
 pub use super::debit_terms::DebitTerms;
 use super::exchange::large::{Fetching, Upload};
+use super::exchange::pull_unnamed::UnnamedPull;
 use super::id::{Address, Id, MessageId};
 use super::job::{HoldReason, JobEvent, JobsMoved};
 use super::notice::{NoticePosted, Told};
+pub use super::offer_terms::{HatClaim, OfferTerms};
 use super::pii::{ClassSet, Dropped, Word};
 use super::pin::Pin;
 use super::plug::JobReport;
@@ -43,6 +45,8 @@ pub enum Authority {
     App(Id),
     /// A data debit lets records out of the HAT.
     Debit(Id),
+    /// Every data debit that is in force: of a content that is fetched once for all of them, before it is parted.
+    Debits,
 }
 
 /// Which way content moves, seen from the HAT.
@@ -163,36 +167,6 @@ pub struct Part {
     pub dropped: Dropped,
 }
 
-/// The terms of an offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OfferTerms {
-    /// The org that makes the offer and receives the data.
-    pub owner: Address,
-    /// A short title.
-    pub title: SmolStr,
-    /// Claims are taken from then on.
-    pub starts: Timestamp,
-    /// Claims are taken until then.
-    pub expires: Timestamp,
-    /// Most claims.
-    pub max_claims: u32,
-    /// Confirmed claims from which on the offer is satisfied.
-    pub min_claims: u32,
-    /// The debit that is proposed to each claimer; its client is the owner.
-    pub debit: DebitTerms,
-}
-
-/// A HAT's claim on an offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HatClaim {
-    /// Whose.
-    pub hat: Id,
-    /// The claim's message; none for a place that was reserved before this was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<MessageId>,
-}
-
 /// What has happened to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // each variant's own text tells what its fields are
@@ -200,7 +174,13 @@ pub enum Event {
     /// An exchange was opened; its delivery (or request) is on its way.
     Opened(Box<Opened>),
     /// An exchange is held back: its debit's offer has not said that its minimum is reached.
-    Held { opened: Box<Opened>, reason: Reason },
+    Held {
+        opened: Box<Opened>,
+        reason: Reason,
+        /// Digest of what its debit let pass of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<Digest>,
+    },
     /// An exchange was opened whose content is to be fetched.
     Fetching(Box<Fetching>),
     /// The content of an exchange was fetched and is on disk; its delivery is on its way.
@@ -209,8 +189,15 @@ pub enum Event {
     Released(Box<Opened>),
     /// An exchange that was held is refused for good.
     Dropped { closed: Box<Closed>, reason: Reason },
-    /// A `data` message was fanned out into these parts; an [`Event::Opened`] for each follows.
-    Fanned { digest: Digest, count: u32, parts: Vec<Part> },
+    /// A `data` message was fanned out into these parts, for each of which there is an [`Event::Opened`].
+    Fanned {
+        digest: Digest,
+        count: u32,
+        parts: Vec<Part>,
+        /// The exchange under which its large content was fetched, which is over with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fetched: Option<Box<Closed>>,
+    },
     /// A message of an authenticated sender was refused.
     Rejected { reason: Reason },
     /// The recipient's receipt matched (or, for a pull, the release that answers it was opened).
@@ -417,6 +404,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claim: Option<MessageId>,
     },
+    /// The owner, who is not to know whose data it is given, asks this HAT for it.
+    OfferPulled { hat: Id, pull: Box<UnnamedPull> },
+    /// The HAT is not asked what the client wanted of it by way of an offer.
+    PullRefused { pull: MessageId, by: Address, digest: Digest, reason: Reason },
     /// The HAT's claim is confirmed.
     OfferConfirmed { hat: Id },
     /// A notice was posted; its body is in the spool until it ends.

@@ -61,6 +61,7 @@ impl Event {
     pub fn ends(&self) -> Option<Uuid> {
         match self {
             Event::NoticeEnded { notice } => Some(*notice),
+            Event::Fanned { fetched: Some(fetched), .. } => Some(fetched.delivery),
             _ => self.closed().map(|closed| closed.delivery),
         }
     }

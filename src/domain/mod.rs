@@ -27,6 +27,7 @@ pub mod limits;
 pub mod member;
 pub mod notice;
 pub mod offer;
+mod offer_terms;
 pub(crate) mod party;
 pub mod pii;
 pub mod pin;

@@ -158,9 +158,28 @@ pub async fn put_all(
 /// # Errors
 /// [`ObjectError::Unreachable`].
 pub async fn list(js: &jetstream::Context, bucket: &str, filter: &str) -> Result<Vec<String>, ObjectError> {
+    let mut found = Vec::new();
+    look(js, bucket, filter, |subject| found.push(subject.to_owned())).await?;
+    Ok(found)
+}
+
+/// Looks at each subject in the bucket that fits `filter`, a page of them in memory at a time.
+///
+/// # Errors
+/// [`ObjectError::Unreachable`].
+pub async fn look(
+    js: &jetstream::Context,
+    bucket: &str,
+    filter: &str,
+    mut each: impl FnMut(&str),
+) -> Result<(), ObjectError> {
     let stream = js.get_stream_no_info(stream_of(bucket)).await.map_err(|error| unreachable(&error))?;
-    let found = stream.info_with_subjects(filter).await.map_err(|error| unreachable(&error))?;
-    found.map_ok(|(subject, _)| subject).try_collect().await.map_err(|error| unreachable(&error))
+    let mut found = stream.info_with_subjects(filter).await.map_err(|error| unreachable(&error))?;
+    while let Some(next) = found.next().await {
+        let (subject, _) = next.map_err(|error| unreachable(&error))?;
+        each(&subject);
+    }
+    Ok(())
 }
 
 /// Removes the object at `place`; how many chunks it had.

@@ -143,6 +143,10 @@ pub fn index_keys(entry: &Entry) -> IndexKeys {
             }
             keys.add(IndexKey::delivery(*delivery));
         }
+        Event::Fanned { fetched: Some(fetched), .. } => {
+            keys.add(IndexKey::exchange(entity, &fetched.from, fetched.exchange));
+            keys.add(IndexKey::delivery(fetched.delivery));
+        }
         Event::LateReceipt { delivery, .. } => keys.add(IndexKey::delivery(*delivery)),
         _ => {}
     }

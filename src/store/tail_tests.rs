@@ -114,6 +114,9 @@ fn no_row_of_a_fetched_exchange_outlives_it() {
         delivery: opened.delivery,
         deadline: opened.deadline,
         object,
+        debits: Vec::new(),
+        pull: None,
+        without_pii: false,
     };
     opened.large = Some(Box::new(Upload { by: opened.from.clone(), object: object.id }));
     let events = [

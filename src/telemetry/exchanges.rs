@@ -98,7 +98,7 @@ impl ExchangeCounters {
             }
             Event::Expired(_) => bump(&self.status, Status::Expired, 1),
             Event::Recalled(_) => bump(&self.status, Status::Recalled, 1),
-            Event::Rejected { reason } | Event::Dropped { reason, .. } => {
+            Event::Rejected { reason } | Event::Dropped { reason, .. } | Event::PullRefused { reason, .. } => {
                 bump(&self.status, Status::Rejected, 1);
                 bump(&self.rejections, *reason, 1);
             }
@@ -115,7 +115,10 @@ impl ExchangeCounters {
             }
             Event::NoticeEnded { .. } => self.notices[4].increment(1),
             Event::Job(event) => self.jobs[event.step.place()].increment(1),
-            Event::Fanned { .. } | Event::RecallRequested { .. } | Event::LateReceipt { .. } => {}
+            Event::Fanned { .. }
+            | Event::RecallRequested { .. }
+            | Event::LateReceipt { .. }
+            | Event::OfferPulled { .. } => {}
             _ => self.registry.increment(1),
         }
     }

@@ -47,6 +47,7 @@ const HAT: &[ActionName] = &[
     ("claim-refused", Object::Id("offer")),
     ("claim-released", Object::Id("offer")),
     ("claim-lapsed", Object::Id("offer")),
+    ("pull-asked", Object::Id("offer")),
 ];
 
 const PLUG: &[ActionName] = &[
@@ -121,6 +122,7 @@ const OFFER: &[ActionName] = &[
     ("reserve", Object::None),
     ("confirm", Object::None),
     ("lapse", Object::None),
+    ("pull", Object::Id("debit")),
 ];
 
 const LANE: &[ActionName] = &[("receipt", Object::None)];

@@ -221,12 +221,12 @@ pub fn read(to: &Address, verb: &str, object: Option<&str>, body: &Bytes, limits
 fn of(to: &Address, verb: &str, object: Option<Id>, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     // Actions with an object come first: `object` is there exactly when the table says so.
     if let Some(object) = object {
-        return with_object(verb, object, body, limits);
+        return with_object(to.kind, verb, object, body, limits);
     }
     let register = |key, profile| Ok(Action::Register { key: Some(key), profile });
     match (to.kind, verb) {
         (_, "data") if object::is_reference(body) => {
-            Err(malformed("what goes to all debits fits into a body: release large content to each debit".into()))
+            Ok(Action::DataObject { object: object::read(body).map_err(malformed)? })
         }
         (_, "data") => Ok(Action::Data { records: records(body, limits)? }),
         (_, "receipt") => Ok(Action::Receipt(json::<Receipt>(body)?)),
@@ -321,7 +321,7 @@ fn app(to: &Address, verb: &str, body: &Bytes) -> Result<Action, Wrong> {
     Ok(Action::Register { key: Some(key), profile: Profile::App { name, version, namespaces, manifest } })
 }
 
-fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
+fn with_object(kind: Kind, verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<Action, Wrong> {
     if matches!(verb, "credit" | "release") && object::is_reference(body) {
         let named = object::read(body).map_err(malformed)?;
         return Ok(match verb {
@@ -333,8 +333,13 @@ fn with_object(verb: &str, object: Id, body: &Bytes, limits: &Limits) -> Result<
         "credit" => Ok(Action::Credit { by: object, records: records(body, limits)? }),
         "release" => Ok(Action::Release { debit: object, records: records(body, limits)? }),
         "pull" => {
-            Ok(Action::Pull { debit: object, ask: if body.is_empty() { PullAsk::default() } else { json(body)? } })
+            let ask = if body.is_empty() { PullAsk::default() } else { json(body)? };
+            Ok(match kind {
+                Kind::Offer => Action::OfferPull { debit: object, ask },
+                _ => Action::Pull { debit: object, ask },
+            })
         }
+        "pull-asked" => Ok(Action::PullAsked { offer: object, pull: Box::new(json(body)?) }),
         "recall" => {
             let exchange: MessageId = object.as_str().parse().map_err(|_| {
                 malformed("the subject's last token is not the id of an exchange (a lower-case UUID)".into())
@@ -417,7 +422,8 @@ fn check(action: &Action) -> Result<(), String> {
         Action::ClaimReserved { terms, .. } => form::debit(terms),
         Action::Classify { endpoint, word } => classes::check(endpoint, word),
         Action::OfferRegister { terms } => form::offer(terms),
-        Action::Pull { ask, .. } => bounded(ask),
+        Action::Pull { ask, .. } | Action::OfferPull { ask, .. } => bounded(ask),
+        Action::PullAsked { pull, .. } => bounded(&pull.ask),
         Action::Receipt(receipt) => match &receipt.reason {
             Some(reason) => form::text("reason", reason),
             None => Ok(()),

@@ -172,7 +172,7 @@ pub fn unsigned_delivery<'a>(
     let signer = signer.into();
     let debit = match &opened.authority {
         Authority::Debit(debit) => Some(debit),
-        Authority::Plug(_) | Authority::App(_) => None,
+        Authority::Plug(_) | Authority::App(_) | Authority::Debits => None,
     };
     let mut headers = exchange_headers(signer, origin, opened, shown);
     headers.push((header::COUNT, opened.count_out.to_string()));
@@ -295,12 +295,13 @@ pub fn reply_problem(reply: &str, problem: &Problem) -> Outgoing {
     }
 }
 
-/// `plug:<id>`, `app:<id>` or `debit:<id>`.
+/// `plug:<id>`, `app:<id>` or `debit:<id>`; `debits` of what is fetched for all of them.
 pub fn authority_text(authority: &Authority) -> String {
     match authority {
         Authority::Plug(id) => format!("{}:{id}", Kind::Plug),
         Authority::App(id) => format!("{}:{id}", Kind::App),
         Authority::Debit(id) => format!("debit:{id}"),
+        Authority::Debits => "debits".to_owned(),
     }
 }
 

@@ -113,6 +113,7 @@ fn shape(kind: Kind, verb: &str) -> Shape {
         (_, "schedule") => Shape::Schedule,
         (_, "report") => Shape::Report,
         (_, "claim-reserved") => Shape::Terms,
+        (_, "pull-asked") => Shape::PullAsked,
         _ => Shape::Nothing,
     }
 }
@@ -124,6 +125,7 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (_, "job") => "the plug that it names; status wanted also the HAT (or its bridge)",
         (_, "schedule") => "the plug itself or the operator",
         (_, "release" | "data" | "report") => "the HAT (or its bridge)",
+        (Kind::Offer, "pull") => "its owner, where it is not to know whose data it is given",
         (_, "pull" | "debit-propose" | "debit-amend") => "the debit's client",
         (_, "receipt") => "the recipient of the delivery",
         (_, "recall") => "who sent that exchange",
@@ -136,7 +138,9 @@ fn who(kind: Kind, verb: &str) -> &'static str {
         (Kind::Offer, "register") => "the organisation that owns it",
         (Kind::Offer, "close") => "its owner or the operator",
         (Kind::Offer, "reserve" | "confirm" | "lapse")
-        | (_, "claim-reserved" | "claim-refused" | "claim-released" | "claim-lapsed") => "the exchange itself",
+        | (_, "claim-reserved" | "claim-refused" | "claim-released" | "claim-lapsed" | "pull-asked") => {
+            "the exchange itself"
+        }
         (_, "register") => "itself, signed with the key in the body",
         (Kind::Hat, "suspend" | "resume") => "the operator or its platform",
         (Kind::App, "version") => "itself, signed with the key in the body",

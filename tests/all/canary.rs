@@ -2,23 +2,21 @@
 //! each client sees it, disk, logs, metrics, answers to queries.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dex::client::{Client, Item, Order, keys};
+use dex::client::{Item, Order, keys};
 use dex::domain::command::Receipt;
-use dex::domain::event::{DebitTerms, OfferTerms, Verdict};
+use dex::domain::event::{DebitTerms, Verdict};
 use dex::domain::pii::{Class, ClassSet, Word};
 use dex::domain::{Digest, Id, Kind, Reason, Status};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use crate::support::canary::{Seen, delivered, holding, in_common, listen, look_through, offered, organisation, until};
 use crate::support::cast::{Cast, address, id, terms};
 use crate::support::exchange::Exchange;
 use crate::support::nats_server::TestServer;
 
-const HOUR: i64 = 3_600_000_000_000;
 /// Within which the exchanges of this test end by themselves, seconds.
 const SHORT: u64 = 20;
 /// A HAT that wants not to be known, by a word of its address and by its provider.
@@ -36,122 +34,6 @@ fn records(n: usize) -> String {
     let data = json!({ "name": NAME, "address": HAT, "ill": ILL, "town": RARE, "likes": n });
     json!([{ "endpoint": "facebook/feed", "recordId": RECORD_ID, "sourceUniqueId": UNIQUE_ID, "data": data }])
         .to_string()
-}
-
-/// A message as a client of the broker sees it.
-#[derive(Clone)]
-struct Seen {
-    subject: String,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Seen {
-    fn text(&self) -> String {
-        format!("{} {:?} {}", self.subject, self.headers, self.body)
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-    }
-}
-
-type Heard = Arc<Mutex<Vec<Seen>>>;
-
-/// Everything that the broker brings a party.
-async fn listen(nats: &async_nats::Client, party: &Client) -> Heard {
-    let (kind, token) = (party.party().kind, party.party().id.to_token());
-    let mut messages = nats.subscribe(format!("dex.v1.out.{kind}.{token}.>")).await.expect("subscribed");
-    let heard = Heard::default();
-    let kept = Arc::clone(&heard);
-    tokio::spawn(async move {
-        while let Some(message) = messages.next().await {
-            let headers = message.headers.unwrap_or_default();
-            let headers = headers
-                .iter()
-                .flat_map(|(name, values)| values.iter().map(move |value| (name.to_string(), value.to_string())));
-            kept.lock().expect("no test panics with it").push(Seen {
-                subject: message.subject.to_string(),
-                headers: headers.collect(),
-                body: String::from_utf8_lossy(&message.payload).into_owned(),
-            });
-        }
-    });
-    heard
-}
-
-async fn organisation(operator: &Client, name: &str) -> Client {
-    let key = keys::generate();
-    let public = key.public();
-    let party = address(&format!("org:{name}"));
-    let org = operator.speaking(party.clone(), key);
-    org.register_org(name).await.expect("registered");
-    operator.approve(&party, &public).await.expect("approved");
-    org
-}
-
-async fn until(client: &Client, query: &str, question: Value, good: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        match client.query(query, question.to_string()).await {
-            Ok(answer) if good(&answer) => return answer,
-            other => assert!(Instant::now() < deadline, "{query} {question}: {other:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// An offer of this organisation without personal data, taken up by the HAT.
-async fn offered(operator: &Client, org: &Client, hat: &Client, offer: &str) {
-    let now = dex::client::ids::now();
-    let debit = DebitTerms { without_pii: true, ..terms(org.party()) };
-    let terms = OfferTerms {
-        owner: org.party().clone(),
-        title: "Feeds of nobody".into(),
-        starts: now.plus(-HOUR),
-        expires: now.plus(HOUR),
-        max_claims: 5,
-        min_claims: 0,
-        debit,
-    };
-    org.offer_register(&id(offer), &terms).await.expect("registered");
-    operator.offer_approve(&id(offer)).await.expect("approved");
-    hat.claim(&id(offer)).await.expect("asked");
-    let of = || json!({ "hat": HAT, "debit": offer });
-    until(operator, "debit.show", of(), |shown| shown["standing"] == "proposed").await;
-    hat.debit_enable(&id(offer)).await.expect("enabled");
-    until(operator, "debit.show", of(), |shown| shown["standing"] == "active").await;
-}
-
-/// Files below a folder whose bytes hold one of these.
-fn holding(folder: &Path, marks: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(holding(&path, marks));
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        let holds = |mark: &&&str| bytes.windows(mark.len()).any(|window| window == mark.as_bytes());
-        found.extend(marks.iter().filter(holds).map(|mark| format!("{}: {mark}", path.display())));
-    }
-    found
-}
-
-/// What two clients saw in common, of headers that could link: all but those that are the exchange's own or counts.
-fn in_common(one: &[Seen], two: &[Seen]) -> Vec<String> {
-    let open = ["Dex-From", "Dex-Key", "Dex-Count", "Dex-Deadline", "Dex-Receipt-To", "Nats-TTL", "Content-Type"];
-    let values = |seen: &[Seen]| -> BTreeSet<String> {
-        let headers = seen.iter().flat_map(|seen| seen.headers.clone());
-        headers.filter(|(name, _)| !open.contains(&name.as_str())).map(|(_, value)| value).collect()
-    };
-    values(one).intersection(&values(two)).cloned().collect()
-}
-
-fn delivered(heard: &Heard) -> Vec<Seen> {
-    let heard = heard.lock().expect("no test panics with it");
-    heard.iter().filter(|seen| seen.subject.contains(".delivery")).cloned().collect()
 }
 
 #[tokio::test]
@@ -247,6 +129,12 @@ async fn nothing_marked_is_where_it_may_not_be() {
     let counted = page.lines().find_map(|line| line.strip_prefix("dex_fields_dropped_total{class=\"direct\"} "));
     assert_eq!(counted, Some("8"), "two by each of four releases without personal data");
     assert_eq!(CONTENT.iter().chain(&MARKS_OF_HAT).find(|mark| page.contains(**mark)), None, "in metrics");
+    // What a client may be given, a rare town, is not looked for: it is there where it was granted.
+    let mut marks: Vec<&str> = MARKS_OF_HAT.to_vec();
+    marks.extend([NAME, ILL, RECORD_ID, UNIQUE_ID]);
+    marks.extend(hidden.iter().map(String::as_str));
+    let seen = look_through(&broker, &[&blind, &dark], &marks, NAME);
+    assert!(seen >= 10, "{seen} messages of the two in the broker's files");
     exchange.kill();
     exchange.restart();
 
@@ -327,4 +215,8 @@ async fn nothing_marked_is_where_it_may_not_be() {
         let subject = format!("dex.v1.out.org.{token}.delivery.feeds-{token}");
         assert!(stream.get_last_raw_message_by_subject(&subject).await.is_err(), "over, and gone from DEX_OUT");
     }
+    let mut marks: Vec<&str> = MARKS_OF_HAT.to_vec();
+    marks.extend([NAME, ILL, RECORD_ID, UNIQUE_ID]);
+    marks.extend(hidden.iter().map(String::as_str));
+    look_through(&broker, &[&blind, &dark], &marks, "quokka");
 }

@@ -90,6 +90,17 @@ impl Worker {
         self.next(PATIENCE).await.expect("a job comes")
     }
 
+    /// The next job of this endpoint; what comes of others is done at once.
+    async fn of(&self, endpoint: &str) -> Given {
+        loop {
+            let given = self.must().await;
+            if given.body.endpoint == endpoint {
+                return given;
+            }
+            self.done(given, "done").await;
+        }
+    }
+
     /// Brings records of a job, as whoever fetched them would.
     async fn credit(&self, job: &JobBody, endpoint: &str) -> Result<Status, Reason> {
         let data = json!({ "steps": 1042 });
@@ -173,14 +184,8 @@ async fn a_job_is_given_to_a_worker_and_ends_as_it_says_also_over_kills() {
     assert_eq!(want(&cast.hats[0], "steps").await, Ok(Status::Settled));
     exchange.kill();
     exchange.restart();
-    let given = loop {
-        let given = worker.must().await;
-        // The first round of the other endpoint comes within a minute.
-        if given.body.endpoint == "steps" {
-            break given;
-        }
-        worker.done(given, "slept").await;
-    };
+    // The first round of the other endpoint comes within a minute.
+    let given = worker.of("steps").await;
     assert_eq!((&given.body.hat, given.body.attempt), (&cast.hat(0), 1));
     assert_eq!(want(&cast.hats[0], "steps").await, Err(Reason::AlreadyExists));
     assert_eq!(worker.credit(&given.body, "steps").await, Ok(Status::Accepted));
@@ -235,7 +240,7 @@ async fn a_job_is_given_to_a_worker_and_ends_as_it_says_also_over_kills() {
     assert_eq!((&jobs()["paused"], &jobs()["why"]), (&json!(false), &json!("asked")));
     does(&["plug", "hold-jobs", "fitbit", "0s"]);
     does(&["hat", "refresh", &hat, "fitbit", "steps", "--as", "plug:fitbit"]);
-    let given = worker.must().await;
+    let given = worker.of("steps").await;
     assert_eq!(given.body.hat.as_str(), hat);
     worker.done(given, "day 1").await;
 }
@@ -269,6 +274,8 @@ async fn a_worker_that_dies_leaves_its_job_to_another_and_a_lost_stream_is_made_
         let told = shown(&plug, hat, "steps").await;
         wanted.push(told["job"].as_str().expect("a job").parse::<Uuid>().expect("a UUID"));
     }
+    // They are in the stream by then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     first.js.delete_stream(DEX_JOBS).await.expect("deleted");
     let mut given = Vec::new();
     while given.len() < 2 {
@@ -281,11 +288,18 @@ async fn a_worker_that_dies_leaves_its_job_to_another_and_a_lost_stream_is_made_
     given.sort_unstable();
     wanted.sort_unstable();
     assert_eq!(given, wanted);
-    let metrics = exchange.metrics().await;
+    let begun = Instant::now();
+    let metrics = loop {
+        let metrics = exchange.metrics().await;
+        if metrics.lines().any(|line| line == "dex_jobs_open 0") {
+            break metrics;
+        }
+        assert!(begun.elapsed() < PATIENCE, "none is open any more");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     let healed = metrics.lines().find(|line| line.starts_with("dex_healed_total{what=\"job\"}"));
     assert!(healed.is_some_and(|line| !line.ends_with(" 0")), "{healed:?}");
     assert!(metrics.contains("dex_jobs_total{what=\"done\"} 3"), "three were done");
-    assert!(metrics.lines().any(|line| line == "dex_jobs_open 0"));
 }
 
 /// The system's clock, moved on by so many nanoseconds.

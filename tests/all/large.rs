@@ -137,12 +137,12 @@ async fn what_is_wrong_is_refused_by_its_reason_and_leaves_nothing() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    // Neither goes to all debits nor answers a pull.
+    // To no debit, and as the answer to no pull: refused before anything is fetched.
     let reference = dex::wire::object::body_of(&object);
-    assert_eq!(refused(cast.hats[0].data(reference).await), Some(Reason::Malformed));
+    assert_eq!(refused(cast.hats[0].data(reference).await), Some(Reason::NothingSelected));
     cast.debit(0, "acme.feed").await;
     let answer = Order::release_object(&hat, &id("acme.feed"), &object).answers(cast.org.message_id());
-    assert_eq!(refused(cast.hats[0].send(answer).await), Some(Reason::Malformed));
+    assert_eq!(refused(cast.hats[0].send(answer).await), Some(Reason::NotFound));
     cleared(&link, &exchange.path("state")).await;
     let page = exchange.metrics().await;
     assert_eq!(counted(&page, "dex_large_moved_total", &["refused"]), 9);

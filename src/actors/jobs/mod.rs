@@ -130,13 +130,19 @@ impl Foreman {
             return false;
         }
         let full = handouts.len() >= AT_ONCE;
-        let mut failed = Vec::new();
-        let mut waiting = Vec::with_capacity(handouts.len());
-        let mut plugs = BTreeSet::new();
+        let (mut failed, mut waiting) = (Vec::new(), Vec::with_capacity(handouts.len()));
+        // Said once for all: a broker that is away is away for each of them.
+        let mut why: Option<String> = None;
+        let (mut stored, mut without) = (BTreeSet::new(), BTreeSet::new());
         for handout in handouts {
             let Some(body) = self.body(&handout) else { continue };
+            if without.contains(&handout.plug) {
+                failed.push(handout);
+                continue;
+            }
             if let Err(detail) = self.consumer(&handout.plug, body.lease_seconds).await {
-                EffectFailed { what: "job", detail: &detail }.emit();
+                why.get_or_insert(detail);
+                without.insert(handout.plug.clone());
                 failed.push(handout);
                 continue;
             }
@@ -145,32 +151,31 @@ impl Foreman {
                     waiting.push(async move { (tokio::time::timeout(PATIENCE, ack.into_future()).await, handout) })
                 }
                 Err(detail) => {
-                    EffectFailed { what: "job", detail: &detail }.emit();
+                    why.get_or_insert(detail);
                     failed.push(handout);
                 }
             }
         }
         for (ack, handout) in join_all(waiting).await {
-            match ack {
+            let refused = match ack {
                 Ok(Ok(ack)) => {
                     self.sequence = self.sequence.max(ack.sequence);
                     crate::telemetry::path().published(Published::Job);
-                    plugs.insert(handout.plug);
+                    stored.insert(handout.plug);
+                    continue;
                 }
-                Ok(Err(error)) => {
-                    EffectFailed { what: "job", detail: &error.to_string() }.emit();
-                    failed.push(handout);
-                }
-                Err(_) => {
-                    EffectFailed { what: "job", detail: "no acknowledgement in time" }.emit();
-                    failed.push(handout);
-                }
-            }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no acknowledgement in time".to_owned(),
+            };
+            why.get_or_insert(refused);
+            failed.push(handout);
         }
-        plugs.iter().for_each(|plug| self.board().stored(plug));
-        let troubled = !failed.is_empty();
+        stored.iter().for_each(|plug| self.board().stored(plug));
+        if let Some(detail) = &why {
+            EffectFailed { what: "job", detail }.emit();
+        }
         self.board().back(failed);
-        full && !troubled
+        full && why.is_none()
     }
 
     /// What workers are told, as the HAT has it now; none when the job is over.

@@ -1,9 +1,13 @@
 //! Removes what no open exchange needs any more: both objects and the file when one is final, and whatever an
 //! interruption has left.
 
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
 use super::desk::Turn;
 use super::{End, Mover, failed};
-use crate::domain::Event;
+use crate::domain::{Address, Event};
 use crate::nats::objects::{self, ObjectError};
 use crate::telemetry::events::LargeMoved;
 use crate::wire::object::{BUCKET_IN, BUCKET_OUT, party_of, place};
@@ -36,6 +40,12 @@ impl Mover {
             failed("clearing", &error);
             return End::Again;
         }
+        // What was written for debits that take no part after all.
+        for part in turn.parts.iter().filter(|part| !self.shared.large.holds(part)) {
+            if let Err(error) = self.files.remove(*part) {
+                failed("clearing", &error);
+            }
+        }
         LargeMoved { what: "cleared" }.emit();
         End::Done
     }
@@ -44,20 +54,19 @@ impl Mover {
     /// that no message named go by their age. True when all was looked at.
     pub(super) async fn sweep(&self) -> bool {
         let (js, desk) = (&self.link.jetstream, &self.shared.large);
-        // The first chunk of each: an object is stored from there on.
-        let first = format!("$O.{BUCKET_OUT}.C.*.*.*.0");
-        let listed = match objects::list(js, BUCKET_OUT, &first).await {
-            Ok(listed) => listed,
-            Err(error) => {
-                tracing::debug!(%error, "the bucket of deliveries could not be swept");
-                return false;
-            }
-        };
+        // All chunks are looked at: of an object that was left half removed, or that was cancelled while it was handed out,
+        // the first may be missing.
+        let mut unowned: BTreeSet<(Address, Uuid)> = BTreeSet::new();
+        let all = format!("$O.{BUCKET_OUT}.C.*.*.*.*");
+        let looked = objects::look(js, BUCKET_OUT, &all, |subject| {
+            unowned.extend(party_of(BUCKET_OUT, subject).filter(|(_, delivery)| !desk.holds(delivery)));
+        });
+        if let Err(error) = looked.await {
+            tracing::debug!(%error, "the bucket of deliveries could not be swept");
+            return false;
+        }
         let mut whole = true;
-        for (to, delivery) in listed.iter().filter_map(|subject| party_of(BUCKET_OUT, subject)) {
-            if desk.holds(&delivery) {
-                continue;
-            }
+        for (to, delivery) in unowned {
             match objects::purge(js, BUCKET_OUT, &place(BUCKET_OUT, &to, delivery)).await {
                 Ok(_) => LargeMoved { what: "swept" }.emit(),
                 Err(error) => {

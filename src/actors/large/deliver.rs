@@ -21,7 +21,7 @@ use crate::store::Sealed;
 use crate::telemetry::Published;
 use crate::telemetry::events::{LargeBytes, LargeMoved};
 use crate::wire::object::{BUCKET_IN, BUCKET_OUT, CHUNK_BYTES, body_of, place};
-use crate::wire::outgoing;
+use crate::wire::outgoing::{self, Shown};
 
 /// How long a chunk may take to be stored before the whole is tried again later.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -91,7 +91,9 @@ impl Mover {
             chunks,
         };
         let receipt_to = shared.receipt_to(&sealed.entry.entity, &opened.to);
-        let out = outgoing::delivery(shared.voice(), &shared.origin, opened, &receipt_to, body_of(&object));
+        let shown = Shown::to_recipient(opened, &shared.delivery_key);
+        let (voice, origin) = (shared.voice(), &shared.origin);
+        let out = outgoing::delivery_as(voice, origin, opened, &shown, &receipt_to, body_of(&object));
         let message = crate::nats::Outgoing {
             subject: out.subject.into(),
             headers: header_map(&out.headers),

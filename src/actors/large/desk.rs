@@ -14,6 +14,9 @@ use crate::domain::Address;
 use crate::domain::event::Opened;
 use crate::domain::exchange::large::Fetching;
 
+/// Most exchanges whose content is removed at a time.
+const CLEARS_MAX: usize = 4;
+
 /// A piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
@@ -32,8 +35,11 @@ struct Job {
     bytes: u64,
     /// Whether its content takes room in the folder, or is about to.
     stored: bool,
+    /// Deliveries that its content is parted into while it is fetched.
+    parts: Vec<Uuid>,
     duty: Option<Duty>,
     running: Option<CancellationToken>,
+    clearing: bool,
     not_before: Instant,
     tries: u32,
 }
@@ -47,6 +53,8 @@ pub struct Turn {
     pub leaf: u64,
     /// What.
     pub duty: Duty,
+    /// Deliveries that the content was parted into when it was fetched.
+    pub parts: Vec<Uuid>,
     /// Cancelled when the exchange ends meanwhile.
     pub cancel: CancellationToken,
 }
@@ -83,8 +91,10 @@ impl LargeDesk {
             from: from.clone(),
             bytes,
             stored,
+            parts: Vec::new(),
             duty: None,
             running: None,
+            clearing: false,
             not_before: now,
             tries: 0,
         });
@@ -98,9 +108,19 @@ impl LargeDesk {
         self.wake.notify_one();
     }
 
-    /// The content of this exchange is to be fetched.
-    pub fn fetch(&self, leaf: u64, fetching: &Fetching) {
-        self.set(fetching.delivery, leaf, &fetching.from, fetching.object.size, false, Some(Duty::Fetch));
+    /// The content of this exchange is to be fetched. What it is parted into may come to `most` bytes.
+    pub fn fetch(&self, leaf: u64, fetching: &Fetching, most: u64) {
+        let size = fetching.object.size;
+        let parts = fetching.debits.len().max(1) as u64;
+        let bytes = size.saturating_mul(parts).min(most).max(size);
+        self.set(fetching.delivery, leaf, &fetching.from, bytes, false, Some(Duty::Fetch));
+    }
+
+    /// The content of this exchange is parted into these deliveries while it is fetched: what is on disk of them is its own.
+    pub fn part(&self, delivery: &Uuid, parts: Vec<Uuid>) {
+        if let Some(job) = self.jobs().get_mut(delivery) {
+            job.parts = parts;
+        }
     }
 
     /// The content is here and is held back.
@@ -127,17 +147,19 @@ impl LargeDesk {
         self.wake.notify_one();
     }
 
-    /// The next piece of work: what is to be removed first, then the oldest exchange. At most `most` contents are moved at
-    /// a time, and half of them (one at least) of one sender; a content is fetched only into room among `room` bytes.
+    /// The next piece of work: what is to be removed first ([`CLEARS_MAX`] at a time), then the oldest exchange. At most
+    /// `most` contents are moved at a time, and half of them (one at least) of one sender; a content is fetched only into
+    /// room among `room` bytes.
     pub fn next(&self, most: usize, room: u64) -> Option<Turn> {
         let mut jobs = self.jobs();
         let now = Instant::now();
         let running = jobs.values().filter(|job| job.running.is_some());
-        let moving: Vec<Address> = running.map(|job| job.from.clone()).collect();
+        let (clearing, moved): (Vec<&Job>, Vec<&Job>) = running.partition(|job| job.clearing);
+        let clears = clearing.len() < CLEARS_MAX;
+        let moving: Vec<Address> = moved.iter().map(|job| job.from.clone()).collect();
         let stored: u64 = jobs.values().filter(|job| job.stored).map(|job| job.bytes).sum();
         let fits = |job: &Job| match job.duty {
-            None => false,
-            Some(Duty::Clear) => true,
+            None | Some(Duty::Clear) => false,
             Some(duty) => {
                 let own = moving.iter().filter(|from| **from == job.from).count();
                 let free = duty == Duty::Deliver || job.stored || stored.saturating_add(job.bytes) <= room;
@@ -145,15 +167,16 @@ impl LargeDesk {
             }
         };
         let due = |job: &Job| job.running.is_none() && job.not_before <= now;
-        let clear = |job: &Job| job.duty == Some(Duty::Clear);
+        let clear = |job: &Job| clears && job.duty == Some(Duty::Clear);
         let first = jobs.iter().find(|(_, job)| due(job) && clear(job));
         let found = first.or_else(|| jobs.iter().find(|(_, job)| due(job) && fits(job)));
         let delivery = *found?.0;
         let job = jobs.get_mut(&delivery)?;
         let (duty, cancel) = (job.duty.take()?, CancellationToken::new());
         job.running = Some(cancel.clone());
+        job.clearing = duty == Duty::Clear;
         job.stored |= duty == Duty::Fetch;
-        Some(Turn { delivery, leaf: job.leaf, duty, cancel })
+        Some(Turn { delivery, leaf: job.leaf, duty, parts: job.parts.clone(), cancel })
     }
 
     /// A piece of work is done.
@@ -172,7 +195,7 @@ impl LargeDesk {
     /// A piece of work is to be tried again, later each time, unless something else is to be done by now.
     pub fn again(&self, delivery: &Uuid, duty: Duty) {
         if let Some(job) = self.jobs().get_mut(delivery) {
-            job.running = None;
+            (job.running, job.clearing) = (None, false);
             if job.duty.is_none() {
                 job.tries = job.tries.saturating_add(1);
                 let pause = Duration::from_millis(250 << job.tries.min(6));
@@ -189,7 +212,9 @@ impl LargeDesk {
 
     /// Whether anything of this exchange is still to be kept.
     pub fn holds(&self, delivery: &Uuid) -> bool {
-        self.jobs().contains_key(delivery)
+        let jobs = self.jobs();
+        let part = |job: &Job| job.duty != Some(Duty::Clear) && !job.clearing && job.parts.contains(delivery);
+        jobs.contains_key(delivery) || jobs.values().any(part)
     }
 
     /// Every content that has left is to be handed out again where it lacks.
@@ -235,6 +260,9 @@ mod tests {
             delivery: Uuid::from_u128(number),
             deadline: Timestamp(0),
             object: Object { id: Uuid::nil(), size, digest: Digest([0; 32]), count: 1, chunks: 1 },
+            debits: Vec::new(),
+            pull: None,
+            without_pii: false,
         }
     }
 
@@ -242,7 +270,7 @@ mod tests {
     fn one_sender_takes_half_and_nothing_is_fetched_without_room() {
         let desk = LargeDesk::default();
         for (number, from) in [(1, "plug:a"), (2, "plug:a"), (3, "plug:b"), (4, "plug:c")] {
-            desk.fetch(7, &fetching(number, from, 40));
+            desk.fetch(7, &fetching(number, from, 40), 400);
         }
         let mut taken = Vec::new();
         while let Some(turn) = desk.next(4, 100) {
@@ -263,12 +291,12 @@ mod tests {
     #[test]
     fn an_end_cancels_what_is_under_way_and_nothing_replaces_it() {
         let desk = LargeDesk::default();
-        desk.fetch(7, &fetching(1, "plug:a", 40));
+        desk.fetch(7, &fetching(1, "plug:a", 40), 400);
         let turn = desk.next(2, 100).expect("to be fetched");
         assert!(desk.stands(&turn.delivery, 7) && !desk.stands(&turn.delivery, 8));
         desk.close(&turn.delivery);
         assert!(turn.cancel.is_cancelled() && !desk.stands(&turn.delivery, 7));
-        desk.fetch(9, &fetching(1, "plug:a", 40));
+        desk.fetch(9, &fetching(1, "plug:a", 40), 400);
         desk.done(&turn.delivery, turn.duty);
         assert_eq!(desk.next(2, 100).map(|turn| turn.duty), Some(Duty::Clear));
         desk.done(&turn.delivery, Duty::Clear);

@@ -3,20 +3,20 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::desk::Turn;
-use super::files::{Draft, Files};
+use super::reading::{Piece, Reader, sifted};
 use super::{End, Mover, failed};
 use crate::actors::entity::Ask;
 use crate::actors::work::Work;
 use crate::domain::event::Authority;
-use crate::domain::exchange::large::{Facts, Fetching, Sift, Stopped, Terms};
+use crate::domain::exchange::delivery_id::delivery_id;
+use crate::domain::exchange::large::{Answering, Fan, Fetching, Found, Sift, Stopped, Terms};
 use crate::domain::exchange::release::gate;
-use crate::domain::{Action, Address, Command, Event, Hat, Kind, Known, Reason, RegistryView, Timestamp};
+use crate::domain::{Action, Address, Command, Event, Hat, Id, Kind, Known, Reason, RegistryView, Timestamp};
 use crate::nats::objects::{self, ObjectError};
 use crate::store::load;
 use crate::telemetry::events::{LargeBytes, LargeMoved};
@@ -28,13 +28,6 @@ const AHEAD: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the entry about what was found may take; it is asked for again then.
 const LEDGERED_WITHIN: Duration = Duration::from_secs(10);
-
-/// What comes to the thread that sifts.
-enum Piece {
-    Bytes(Bytes),
-    /// That was all; without it what was written is thrown away.
-    End,
-}
 
 /// Why a try came to nothing and may be repeated.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +55,16 @@ impl Mover {
         if !hat.fetching.contains_key(&turn.delivery) {
             return End::Done;
         }
-        if !self.has_room(fetching.object.size) {
+        // Besides what is delivered, an answer is put in order on disk.
+        let times = fetching.debits.len().max(1) as u64 + if fetching.pull.is_some() { 2 } else { 0 };
+        let most = self.shared.limits.load().large_per_hat;
+        if !self.has_room(fetching.object.size.saturating_mul(times).min(most)) {
             return End::Again;
         }
         // The broker's clock, by which debits come in force, may be ahead of this one.
         let now = self.shared.clock.now().max(sealed.entry.at);
-        let found = match self.sift(&hat, fetching, now) {
-            Ok(sift) => match self.read(fetching, sift).await {
+        let found = match self.reader(&hat, fetching, now) {
+            Ok(reader) => match self.read(fetching, reader).await {
                 Ok(found) => found,
                 Err(error) => {
                     failed("fetch", &error);
@@ -88,35 +84,57 @@ impl Mover {
         crate::store::bytes_free(self.files.folder()).is_ok_and(|free| free > bytes.saturating_add(spare))
     }
 
-    fn sift(&self, hat: &Hat, fetching: &Fetching, now: Timestamp) -> Result<Sift, Reason> {
+    /// Under which terms the content goes to a debit's client now.
+    fn terms(&self, hat: &Hat, fetching: &Fetching, id: &Id, now: Timestamp) -> Result<Terms, Reason> {
+        let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
+        let (revision, enabled) = debit.in_force(now)?;
+        let client = self.shared.registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
+        Ok(Terms {
+            gate: gate(&self.shared.registry, &client, revision),
+            revision: revision.clone(),
+            enabled,
+            // What goes to all debits was evaluated for none of them.
+            evaluated: fetching.by.kind == Kind::Bridge && fetching.debits.is_empty(),
+            hat: fetching.from.clone(),
+            client: debit.client.clone(),
+            key: self.shared.delivery_key,
+        })
+    }
+
+    /// What the content is read with.
+    fn reader(&self, hat: &Hat, fetching: &Fetching, now: Timestamp) -> Result<Reader, Reason> {
         let limits = self.shared.limits.load();
+        let object = fetching.object;
         match &fetching.authority {
-            Authority::Plug(_) | Authority::App(_) => Ok(Sift::whole(fetching.object, &limits)),
+            Authority::Plug(_) | Authority::App(_) => Ok(Reader::One(Box::new(Sift::whole(object, &limits)))),
             Authority::Debit(id) => {
-                let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
-                let (revision, enabled) = debit.in_force(now)?;
-                let client = self.shared.registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
-                let terms = Terms {
-                    gate: gate(&self.shared.registry, &client, revision),
-                    revision: revision.clone(),
-                    enabled,
-                    evaluated: fetching.by.kind == Kind::Bridge,
-                    hat: fetching.from.clone(),
-                    client: debit.client.clone(),
+                let terms = self.terms(hat, fetching, id, now)?;
+                let Some(pull) = fetching.pull else {
+                    return Ok(Reader::One(Box::new(Sift::under(object, terms, &limits))));
                 };
-                if terms.gate.without_pii() {
-                    return Err(Reason::TooLarge);
-                }
-                Ok(Sift::under(fetching.object, terms, &limits))
+                let key = &self.shared.delivery_key;
+                let request = delivery_id(key, &fetching.from, &fetching.to, pull, Some(id));
+                let ask = hat.open.get(&request).map(|open| open.ask.clone()).ok_or(Reason::NotFound)?;
+                Ok(Reader::Answer(Box::new(Answering::new(object, terms, ask, &limits))))
+            }
+            Authority::Debits => {
+                // One that is over by now takes no part.
+                let terms = |id: &Id| Some((id.clone(), self.terms(hat, fetching, id, now).ok()?));
+                let debits = fetching.debits.iter().filter_map(terms);
+                let most = limits.large_per_hat.min(self.bounds.store_bytes);
+                Ok(Reader::Fan(Box::new(Fan::new(object, fetching.exchange, debits, most, &limits))))
             }
         }
     }
 
     /// Reads the whole object; what was found in it.
-    async fn read(&self, fetching: &Fetching, sift: Sift) -> Result<Result<Facts, Reason>, Abandoned> {
+    async fn read(&self, fetching: &Fetching, reader: Reader) -> Result<Result<Found, Reason>, Abandoned> {
         let (to_sift, pieces) = mpsc::channel(AHEAD);
         let (files, delivery) = (self.files.clone(), fetching.delivery);
-        let sifting = tokio::task::spawn_blocking(move || sifted(&files, delivery, sift, pieces));
+        if let Reader::Fan(fan) = &reader {
+            self.shared.large.part(&delivery, fan.deliveries());
+        }
+        let sifting = tokio::task::spawn_blocking(move || sifted(&files, delivery, reader, pieces));
         let place = place(BUCKET_IN, &fetching.by, fetching.object.id);
         let mut chunks =
             std::pin::pin!(objects::get_all(&self.link.client, BUCKET_IN, &place, fetching.object.chunks, PATIENCE));
@@ -154,7 +172,7 @@ impl Mover {
     }
 
     /// Has the HAT decide on what was found, and waits for its entry.
-    async fn tell(&self, turn: &Turn, entity: &Address, found: &Result<Facts, Reason>) {
+    async fn tell(&self, turn: &Turn, entity: &Address, found: &Result<Found, Reason>) {
         let shared = &self.shared;
         let partition = usize::from(shared.partition_of(entity));
         let Some(local) = self.locals.get(partition) else { return };
@@ -187,25 +205,4 @@ impl Mover {
             }
         }
     }
-}
-
-/// Sifts what comes into a file of this name; nothing when what comes breaks off.
-fn sifted(
-    files: &Files,
-    delivery: uuid::Uuid,
-    mut sift: Sift,
-    mut pieces: mpsc::Receiver<Piece>,
-) -> Result<Option<Facts>, Stopped> {
-    let mut draft: Draft = files.begin(delivery)?;
-    while let Some(piece) = pieces.blocking_recv() {
-        match piece {
-            Piece::Bytes(bytes) => sift.push(&bytes, &mut draft)?,
-            Piece::End => {
-                let facts = sift.finish(&mut draft)?;
-                draft.keep()?;
-                return Ok(Some(facts));
-            }
-        }
-    }
-    Ok(None)
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
+
+use crate::domain::bundle::Scratch;
 
 /// Ending of a file that is being written.
 const PART: &str = "part";
@@ -15,6 +18,19 @@ const BUFFER: usize = 256 * 1024;
 /// The folder.
 #[derive(Debug, Clone)]
 pub struct Files(PathBuf);
+
+/// A file that nobody finds any more: it is gone once it is closed, whatever happens.
+pub struct Nameless(File);
+
+impl Scratch for Nameless {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        self.0.read_exact_at(into, at)
+    }
+}
 
 /// A content that is being written.
 pub struct Draft {
@@ -51,6 +67,17 @@ impl Files {
         let whole = self.path(delivery);
         let part = whole.with_extension(PART);
         Ok(Draft { out: BufWriter::with_capacity(BUFFER, File::create(&part)?), part, whole, kept: false })
+    }
+
+    /// A file to put the records of a content in order in.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn scratch(&self, delivery: Uuid) -> io::Result<Nameless> {
+        let path = self.path(delivery).with_extension(PART);
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        fs::remove_file(&path)?;
+        Ok(Nameless(file))
     }
 
     /// A content that is here, with its bytes.

@@ -7,6 +7,7 @@ mod deliver;
 pub mod desk;
 mod fetch;
 mod files;
+mod reading;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use super::shared::Shared;
 use super::work::Work;
 use crate::domain::Event;
+use crate::domain::exchange::large::Fetching;
 use crate::ledger::SpoolRef;
 use crate::nats::{BatchPublisher, Link, StreamError, lookup, streams};
 use crate::telemetry::events::{EffectFailed, LargeMoved};
@@ -86,12 +88,17 @@ pub struct Mover {
     bounds: LargeBounds,
 }
 
+/// Puts a content that is to be fetched on the desk.
+pub(super) fn fetch_job(shared: &Shared, leaf: u64, fetching: &Fetching) {
+    shared.large.fetch(leaf, fetching, shared.limits.load().large_per_hat);
+}
+
 /// Puts the open exchanges with large content on the desk: those that have nothing in the spool.
 pub fn begin(shared: &Shared, open: &[(Uuid, u64, Option<SpoolRef>)]) {
     for (_, leaf, _) in open.iter().filter(|(_, _, spool)| spool.is_none()) {
         let Some(sealed) = shared.entry(*leaf) else { continue };
         match &sealed.entry.event {
-            Event::Fetching(fetching) => shared.large.fetch(*leaf, fetching),
+            Event::Fetching(fetching) => fetch_job(shared, *leaf, fetching),
             Event::Held { opened, .. } if opened.large.is_some() => shared.large.rest(*leaf, opened),
             event => {
                 if let Some(opened) = event.left().filter(|opened| opened.large.is_some()) {

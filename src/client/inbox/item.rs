@@ -57,6 +57,21 @@ impl Request {
         self.client.send(order).await
     }
 
+    /// Answers with records that are too large for a message: uploads them first, and waits until the exchange has fetched
+    /// them, at most `within`.
+    ///
+    /// # Errors
+    /// As [`Client::release_large`].
+    pub async fn release_large(
+        self,
+        content: impl tokio::io::AsyncRead + Unpin,
+        within: std::time::Duration,
+    ) -> Result<OutcomeOut, ClientError> {
+        let object = self.client.upload(content).await?;
+        let order = Order::release_object(&self.client.party().id, &self.ask.debit, &object).answers(self.ask.pull);
+        self.client.send_fetched(order, within).await
+    }
+
     /// The release that answers, not sent yet.
     pub fn order(&self, records: impl Into<bytes::Bytes>) -> Order {
         let hat: &Id = &self.client.party().id;

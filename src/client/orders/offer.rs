@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::client::error::ClientError;
 use crate::client::order::Order;
 use crate::client::orders::exchange::hat_address;
+use crate::domain::command::PullAsk;
 use crate::domain::event::OfferTerms;
 use crate::domain::{Address, Id, Kind};
 use crate::wire::OutcomeOut;
@@ -36,6 +37,12 @@ impl Order {
     /// `offer.<offer>.close`, by its owner or an operator.
     pub fn offer_close(offer: &Id) -> Self {
         Order::new(&offer_address(offer), &["close"], "")
+    }
+
+    /// `offer.<offer>.pull.<debit>`, by its owner where it is not to know whose data it is given: asks for a release under
+    /// the debit that it knows by this id.
+    pub fn pull_unnamed(offer: &Id, debit: &Id, ask: &PullAsk) -> Self {
+        Order::json(&offer_address(offer), &["pull", debit.as_str()], ask)
     }
 
     /// `hat.<hat>.claim.<offer>`, by the HAT.
@@ -88,6 +95,14 @@ impl Client {
     /// As [`Client::send`].
     pub async fn offer_close(&self, offer: &Id) -> Result<OutcomeOut, ClientError> {
         self.send(Order::offer_close(offer)).await
+    }
+
+    /// As the owner of an offer without personal data: asks for a release under the debit that it knows by this id.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn pull_unnamed(&self, offer: &Id, debit: &Id, ask: &PullAsk) -> Result<OutcomeOut, ClientError> {
+        self.send(Order::pull_unnamed(offer, debit, ask)).await
     }
 
     /// As a HAT: takes up an offer. When a place is held, its debit is proposed to this HAT.

@@ -14,7 +14,10 @@ pub fn status(event: &Event) -> Option<(Status, Option<Reason>)> {
         Event::Opened(_) | Event::Released(_) | Event::Fetched(_) | Event::Fanned { .. } => (Status::Accepted, None),
         Event::Fetching(_) => (Status::Pending, None),
         Event::Held { reason, .. } => (Status::Pending, Some(*reason)),
-        Event::Rejected { reason } | Event::Dropped { reason, .. } => (Status::Rejected, Some(*reason)),
+        Event::OfferPulled { .. } => (Status::Accepted, None),
+        Event::Rejected { reason } | Event::Dropped { reason, .. } | Event::PullRefused { reason, .. } => {
+            (Status::Rejected, Some(*reason))
+        }
         Event::Disputed { reason, .. } => (Status::Disputed, Some(*reason)),
         Event::Expired(_) => (Status::Expired, Some(Reason::DeadlinePassed)),
         Event::Recalled(_) => (Status::Recalled, Some(Reason::RecalledBySender)),
@@ -84,7 +87,7 @@ fn details(step: &mut Map<String, Value>, event: &Event) {
         | Event::Recalled(closed) => {
             closed_details(&mut say, closed);
         }
-        Event::Fanned { digest, count, parts } => {
+        Event::Fanned { digest, count, parts, .. } => {
             say("digestIn", json!(digest));
             say("countIn", json!(count));
             say("parts", json!(parts));
@@ -256,6 +259,8 @@ pub fn name(event: &Event) -> &'static str {
         Event::OfferReserved { .. } => "offer-reserved",
         Event::OfferRefused { .. } => "offer-refused",
         Event::OfferConfirmed { .. } => "offer-confirmed",
+        Event::OfferPulled { .. } => "offer-pulled",
+        Event::PullRefused { .. } => "pull-refused",
         Event::RefusedUnauthenticated { .. } => "refused-unauthenticated",
         Event::PinChanged { .. } => "pin-changed",
         Event::Entrusted { .. } => "entrusted",

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::actors::shared::Shared;
+use crate::domain::event::Direction;
 use crate::domain::{Entry, Event, Timestamp};
 use crate::store::Sealed;
 use crate::wire::subject;
@@ -88,7 +89,11 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
 fn hides(entry: &Entry) -> bool {
     let by_lane = || entry.cause.as_ref().is_some_and(|cause| subject::is_lane(&cause.subject));
     match &entry.event {
-        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => opened.without_pii,
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) | Event::Fetched(opened) => {
+            opened.without_pii
+        }
+        Event::Fetching(fetching) => fetching.without_pii,
+        Event::OfferPulled { .. } | Event::PullRefused { .. } => true,
         Event::RecallRequested { without_pii, .. } => *without_pii,
         Event::Rejected { .. } | Event::LateReceipt { .. } => by_lane(),
         event => event.closed().is_some_and(|closed| closed.without_pii),
@@ -97,8 +102,21 @@ fn hides(entry: &Entry) -> bool {
 
 /// Whether the id that is asked for is one that the sender of the exchange has given, and no other knows.
 fn told_to_sender(entry: &Entry, id: Uuid) -> bool {
+    // What the client asks by way of an offer leads to the HAT.
+    let asked = |without_pii: bool, direction: Direction| without_pii && direction == Direction::Pull;
+    let unnamed = match &entry.event {
+        Event::OfferPulled { .. } | Event::PullRefused { .. } => true,
+        Event::Opened(opened) => asked(opened.without_pii, opened.direction),
+        event => event.closed().is_some_and(|closed| asked(closed.without_pii, closed.direction)),
+    };
+    if unnamed {
+        return false;
+    }
     let exchange = match &entry.event {
-        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) => Some(opened.exchange),
+        Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) | Event::Fetched(opened) => {
+            Some(opened.exchange)
+        }
+        Event::Fetching(fetching) => Some(fetching.exchange),
         Event::RecallRequested { exchange, .. } => Some(*exchange),
         event => event.closed().map(|closed| closed.exchange),
     };
@@ -143,6 +161,9 @@ fn mentions(entry: &Entry, ids: &BTreeSet<Uuid>) -> bool {
         | Event::Recalled(closed) => ids.contains(&closed.exchange.0) || ids.contains(&closed.delivery),
         Event::RecallRequested { exchange, delivery, .. } => ids.contains(&exchange.0) || ids.contains(delivery),
         Event::LateReceipt { delivery, .. } => ids.contains(delivery),
+        Event::Fanned { fetched: Some(fetched), .. } => {
+            ids.contains(&fetched.exchange.0) || ids.contains(&fetched.delivery)
+        }
         _ => false,
     }
 }

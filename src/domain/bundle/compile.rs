@@ -7,6 +7,7 @@ use super::json::Json;
 use super::mapping::{Mapping, Target};
 use super::path::{self, Step};
 use super::program::{Members, Node, Out, PLACES_MAX, Plan, Program, Route, Shape, Test, Tested};
+use super::rank::Direction;
 use super::{Bundle, EndpointQuery, Ordering, PropertyQuery, words};
 
 /// The paths that are looked for in one pass over a record's data.
@@ -165,8 +166,10 @@ impl Program {
     pub fn compile(bundle: &Bundle) -> Self {
         let plans = bundle.bundle.iter().map(|(name, property)| Plan {
             name: name.clone(),
-            ordered: property.order_by.is_some(),
-            descending: property.ordering == Some(Ordering::Descending),
+            direction: Direction {
+                ordered: property.order_by.is_some(),
+                descending: property.ordering == Some(Ordering::Descending),
+            },
             limit: property.limit,
         });
         let of = |(n, property): (usize, &PropertyQuery)| -> Vec<Route> {

@@ -1,12 +1,13 @@
 //! Evaluates a bundle over many records at once, as a HAT answers a read of values: ordered, limited, with conditions.
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use smol_str::SmolStr;
 
 use super::json::Json;
-use super::program::{Bounded, Found, Kept, Layouts, Plan, Program, Route, Row, Taken, TooLarge};
+use super::program::{Bounded, Found, Kept, Layouts, Program, Route, Row, Taken, TooLarge};
+use super::rank::Rank;
 use crate::domain::exchange::tally;
 use crate::domain::records::{RecordView, Records};
 
@@ -24,31 +25,10 @@ struct Placed {
 
 /// A record that a query selects.
 struct Match<'a> {
-    /// What it is ordered by; `None` is last, whichever way.
-    key: Option<Json<'a>>,
-    /// Its place: records are given oldest first.
-    place: usize,
+    rank: Rank<'a>,
     record: RecordView<'a>,
     route: &'a Route,
     found: Found<'a>,
-}
-
-impl Match<'_> {
-    /// By the key, then by record, so that the order is the same each time; a record's queries stay in theirs.
-    fn order(&self, other: &Self, plan: &Plan) -> Ordering {
-        let turned = |order: Ordering| if plan.descending { order.reverse() } else { order };
-        let by_key = match (&self.key, &other.key) {
-            (Some(a), Some(b)) => turned(a.order(b)),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) if plan.ordered => Ordering::Equal,
-            (None, None) => turned(self.place.cmp(&other.place)),
-        };
-        by_key
-            .then_with(|| self.record.record_id.cmp(&other.record.record_id))
-            .then_with(|| self.place.cmp(&other.place))
-            .then_with(|| self.route.query.cmp(&other.route.query))
-    }
 }
 
 impl Program {
@@ -88,13 +68,15 @@ impl Program {
                     continue;
                 }
                 let key = route.order.and_then(|slot| found[slot]).and_then(|raw| Json::read(raw).ok());
-                by_property[route.property].push(Match { key, place, record, route, found });
+                let record_id = record.record_id.map(Cow::Borrowed);
+                let rank = Rank { key, place, record_id, query: route.query };
+                by_property[route.property].push(Match { rank, record, route, found });
             }
         }
         let mut values = BTreeMap::new();
         let mut left = bytes;
         for (plan, mut matches) in self.plans.iter().zip(by_property) {
-            matches.sort_by(|a, b| a.order(b, plan));
+            matches.sort_by(|a, b| a.rank.order(&b.rank, plan.direction));
             let take = match plan.limit {
                 Some(limit) => {
                     let limit = limit as usize;
@@ -104,13 +86,13 @@ impl Program {
             };
             let mut taken: Vec<Match<'_>> = matches.into_iter().skip(skip).take(take).collect();
             // A record that two queries select stands twice in a row and counts twice; it is given once, by the first.
-            taken.dedup_by(|later, first| later.place == first.place);
+            taken.dedup_by(|later, first| later.rank.place == first.rank.place);
             let mut rows = Vec::with_capacity(taken.len());
             for one in &taken {
                 let mut out = Vec::new();
                 one.route.write(&mut Bounded { out: &mut out, most: left }, &one.record, &one.found)?;
                 left -= out.len();
-                rows.push(Placed { place: one.place, row: String::from_utf8(out).unwrap_or_default() });
+                rows.push(Placed { place: one.rank.place, row: String::from_utf8(out).unwrap_or_default() });
             }
             values.insert(plan.name.clone(), rows);
         }

@@ -13,8 +13,10 @@ mod fault;
 mod filter;
 mod json;
 mod mapping;
+mod ordered;
 mod path;
 mod program;
+mod rank;
 mod read;
 mod stop_words;
 mod time_part;
@@ -31,6 +33,7 @@ pub use explain::{Explained, Fate};
 pub use fault::BundleFault;
 pub use filter::{Filter, Operator, Transformation};
 pub use mapping::{Mapping, Target};
+pub use ordered::{Ordered, Scratch, Unordered};
 pub use program::{Program, Row, Taken, TooLarge};
 pub use time_part::Part;
 

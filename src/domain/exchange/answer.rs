@@ -51,7 +51,7 @@ fn conditions_hold(
 }
 
 /// Without the records that say that they are too old. Of those that say nothing the HAT knows when they came.
-fn since<'r>(records: &'r Records, ask: &PullAsk) -> Option<Cow<'r, Records>> {
+pub(crate) fn since<'r>(records: &'r Records, ask: &PullAsk) -> Option<Cow<'r, Records>> {
     let Some(since) = ask.since else {
         return Some(Cow::Borrowed(records));
     };

@@ -55,7 +55,8 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
         hat.free(part.delivery)?;
         parts.push(Part { exchange, debit: id.clone(), dropped });
         let basis = under.basis(case, &part.endpoints);
-        opened.push(Draft { event: begin(part, debit.holds_back()), basis, content: Some(body), with_cause: false });
+        let event = begin(part, debit.holds_back(), Some(&under.gate));
+        opened.push(Draft { event, basis, content: Some(body), with_cause: false });
     }
     hat.quota(case, parts.len())?;
     hat.may_hold(case, opened.iter().filter(|draft| matches!(draft.event, Event::Held { .. })).count())?;
@@ -66,7 +67,7 @@ pub(crate) fn fan_out(hat: &Hat, case: &Case<'_>, records: &Records) -> Result<V
             (false, false) => Reason::NothingSelected,
         });
     }
-    let fanned = Event::Fanned { digest: case.cause.body, count: records.count(), parts };
+    let fanned = Event::Fanned { digest: case.cause.body, count: records.count(), parts, fetched: None };
     let mut drafts = Vec::with_capacity(1 + opened.len());
     drafts.push(Draft::caused(fanned).on(case.key_basis().into_iter().collect()));
     drafts.append(&mut opened);

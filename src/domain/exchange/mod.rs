@@ -9,6 +9,7 @@ pub mod fan_out;
 pub mod large;
 pub mod open;
 pub mod pull;
+pub mod pull_unnamed;
 pub mod recall;
 pub mod receipt;
 pub mod release;

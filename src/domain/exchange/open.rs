@@ -84,7 +84,7 @@ impl Open {
             recalled: false,
             ask: PullAsk::default(),
             large: true,
-            without_pii: false,
+            without_pii: fetching.without_pii,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The client of a data debit asks the HAT for a release.
 
+use uuid::Uuid;
+
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
 use super::release::begin;
@@ -9,8 +11,9 @@ use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Opened};
 use crate::domain::hat::Hat;
-use crate::domain::id::{Id, Kind};
+use crate::domain::id::{Address, Id, Kind, MessageId};
 use crate::domain::pii::Dropped;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reason;
 
 /// Most records that may be asked for.
@@ -44,6 +47,43 @@ pub fn bounded(ask: &PullAsk) -> Result<(), String> {
     Ok(())
 }
 
+/// The exchange by which the HAT `to` is asked, but for its id, its deadline and the digest of what came.
+pub(super) fn requested(
+    from: &Address,
+    to: &Address,
+    debit: &Id,
+    delivery: Uuid,
+    ask: &PullAsk,
+    body: &[u8],
+) -> Opened {
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    Opened {
+        exchange: MessageId(Uuid::nil()),
+        from: from.clone(),
+        parent: None,
+        direction: Direction::Pull,
+        authority: Authority::Debit(debit.clone()),
+        to: to.clone(),
+        delivery,
+        pull: None,
+        job: None,
+        since: ask.since,
+        skip: ask.skip,
+        limit: ask.limit,
+        deadline: Timestamp::default(),
+        digest_in: Digest::of(body),
+        digest_out: Digest::of(body),
+        count_in: 0,
+        count_out: 0,
+        bytes_in: bytes,
+        bytes_out: bytes,
+        endpoints: Vec::new(),
+        large: None,
+        dropped: Dropped::default(),
+        without_pii: false,
+    }
+}
+
 /// Decides `hat.<hat>.pull.<debit>`.
 pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result<Vec<Draft>, Reason> {
     let from = case.from();
@@ -72,32 +112,11 @@ pub(crate) fn pull(hat: &Hat, case: &Case<'_>, id: &Id, ask: &PullAsk) -> Result
         basis.extend(case.key_basis());
     }
     basis.push(Basis { entity: to.clone(), n: enabled });
-    let body = ask_body(ask);
-    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let opened = Opened {
         exchange: case.cause.id,
-        from: from.clone(),
-        parent: None,
-        direction: Direction::Pull,
-        authority: Authority::Debit(id.clone()),
-        to: to.clone(),
-        delivery,
-        pull: None,
-        job: None,
-        since: ask.since,
-        skip: ask.skip,
-        limit: ask.limit,
-        deadline,
         digest_in: case.cause.body,
-        digest_out: Digest::of(&body),
-        count_in: 0,
-        count_out: 0,
-        bytes_in: bytes,
-        bytes_out: bytes,
-        endpoints: Vec::new(),
-        large: None,
-        dropped: Dropped::default(),
-        without_pii: false,
+        deadline,
+        ..requested(from, to, id, delivery, ask, &ask_body(ask))
     };
-    Ok(vec![Draft::caused(begin(opened, held)).on(basis)])
+    Ok(vec![Draft::caused(begin(opened, held, None)).on(basis)])
 }

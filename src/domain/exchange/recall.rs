@@ -1,8 +1,9 @@
 //! The sender of an open exchange wants it back.
 
+use super::Open;
 use super::check::{Case, permit};
 use crate::domain::entity::Draft;
-use crate::domain::event::Event;
+use crate::domain::event::{Direction, Event};
 use crate::domain::hat::Hat;
 use crate::domain::id::MessageId;
 use crate::domain::verdict::Reason;
@@ -11,7 +12,9 @@ use crate::domain::verdict::Reason;
 /// recipient; one that is held back ends here. An exchange that is final is not held any more: `not-found`.
 pub(crate) fn recall(hat: &Hat, case: &Case<'_>, exchange: MessageId) -> Result<Vec<Draft>, Reason> {
     // Ids are unique per sender: another sender's exchange may carry the same one.
-    let mut held = hat.open.iter().filter(|(_, open)| open.exchange == exchange);
+    // Who has asked by way of an offer does not find the HAT by trying addresses: what it asked for ends by its deadline.
+    let unnamed = |open: &Open| open.without_pii && open.direction == Direction::Pull;
+    let mut held = hat.open.iter().filter(|(_, open)| open.exchange == exchange && !unnamed(open));
     let mut foreign = false;
     let found = held.find(|(_, open)| {
         let own = case.speaks_for(&open.from);

@@ -1,5 +1,6 @@
 //! A recipient says what came and what it did with it.
 
+use super::Open;
 use super::check::{Case, permit};
 use crate::domain::command::Receipt;
 use crate::domain::entity::Draft;
@@ -16,7 +17,9 @@ pub(crate) fn receipt(hat: &Hat, case: &Case<'_>, receipt: &Receipt) -> Result<V
     let late = || Ok(vec![Draft::caused(Event::LateReceipt { delivery, verdict: receipt.verdict })]);
     // Who is not to know whose data it was given does not find that out by trying addresses.
     let by_lane = case.command.addressed.kind == Kind::Lane;
-    let Some(open) = hat.open.get(&delivery).filter(|open| by_lane || !open.without_pii) else {
+    // What it asked for itself, by way of an offer, is the HAT's alone to answer.
+    let own = |open: &Open| open.direction == Direction::Pull && case.speaks_for(&open.to);
+    let Some(open) = hat.open.get(&delivery).filter(|open| by_lane || !open.without_pii || own(open)) else {
         case.heard_for(case.from())?;
         return late();
     };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use smol_str::SmolStr;
+use uuid::Uuid;
 
+use super::Open;
 use super::answer::answer;
 use super::check::{self, Case, permit};
 use super::delivery_id::delivery_id;
@@ -11,7 +13,7 @@ use crate::domain::bundle::{Taken, TooLarge};
 use crate::domain::bytes::Digest;
 use crate::domain::command::PullAsk;
 use crate::domain::debit::{Debit, Revision};
-use crate::domain::entity::{Draft, RegistryView};
+use crate::domain::entity::{Context, Draft, RegistryView};
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, Direction, Event, Opened};
 use crate::domain::hat::Hat;
@@ -40,13 +42,23 @@ pub(crate) struct Under<'a> {
 
 /// A deadline that does not tell which other deliveries were sent with this one: a whole minute, or a whole second when
 /// it is nearer than two minutes. One that is nearer than ten seconds stays as it is.
-fn blurred(deadline: Timestamp, at: Timestamp) -> Timestamp {
+pub(crate) fn blurred(deadline: Timestamp, at: Timestamp) -> Timestamp {
     let step = match deadline.since(at) / SECOND {
         ..10 => 1,
         10..120 => SECOND,
         _ => 60 * SECOND,
     };
     Timestamp(deadline.0 - deadline.0.rem_euclid(step))
+}
+
+/// The id of the delivery under this debit: one that tells neither whose it is nor when it was sent, where its client is
+/// not to know.
+pub(crate) fn delivery_of(mask: &Mask<'_>, without_pii: bool, exchange: MessageId, debit: &Id) -> Uuid {
+    let Mask { key, hat, client } = *mask;
+    match without_pii {
+        true => pseudonym::delivery(key, client, hat, exchange, debit),
+        false => delivery_id(key, client, hat, exchange, Some(debit)),
+    }
 }
 
 impl Under<'_> {
@@ -63,7 +75,7 @@ impl Under<'_> {
     }
 
     /// What ids of records are hidden with.
-    fn mask<'c>(&'c self, case: &'c Case<'_>) -> Mask<'c> {
+    pub fn mask<'c>(&'c self, case: &'c Case<'_>) -> Mask<'c> {
         Mask { key: case.ctx.delivery_key, hat: case.ctx.entity, client: self.client }
     }
 
@@ -82,13 +94,9 @@ impl Under<'_> {
         deadline: Timestamp,
     ) -> (Opened, bytes::Bytes) {
         let from = case.ctx.entity;
-        let key = case.ctx.delivery_key;
         let without_pii = self.gate.without_pii();
-        let (delivery, deadline) = if without_pii {
-            (pseudonym::delivery(key, self.client, from, exchange, self.debit), blurred(deadline, case.at()))
-        } else {
-            (delivery_id(key, self.client, from, exchange, Some(self.debit)), deadline)
-        };
+        let delivery = delivery_of(&self.mask(case), without_pii, exchange, self.debit);
+        let deadline = if without_pii { blurred(deadline, case.at()) } else { deadline };
         // Everything selected as it is: the body goes on as it came, and so does its digest.
         let whole = selected.body == records.body;
         let opened = Opened {
@@ -189,9 +197,30 @@ fn take(
 }
 
 /// The exchange begins: on its way, or held back until the offer of its debit has reached its minimum.
-pub(crate) fn begin(opened: Opened, held: bool) -> Event {
+/// `gate`: what let its content pass, if it has any; it is judged once more when it leaves.
+pub(crate) fn begin(opened: Opened, held: bool, gate: Option<&Gate>) -> Event {
     let opened = Box::new(opened);
-    if held { Event::Held { opened, reason: Reason::OfferBelowMinimum } } else { Event::Opened(opened) }
+    if !held {
+        return Event::Opened(opened);
+    }
+    let gate = gate.map(|gate| gate.fingerprint(opened.endpoints.iter().map(|(endpoint, _)| endpoint)));
+    Event::Held { opened, reason: Reason::OfferBelowMinimum, gate }
+}
+
+/// The open request that a release with this `Dex-Pull` answers.
+pub(crate) fn answered<'h>(
+    hat: &'h Hat,
+    ctx: &Context<'_>,
+    at: Timestamp,
+    client: &Address,
+    pull: MessageId,
+    debit: &Id,
+) -> Result<(Uuid, &'h Open), Reason> {
+    let request = delivery_id(ctx.delivery_key, ctx.entity, client, pull, Some(debit));
+    // Open exchanges of other directions never have this id: it names recipient and sender.
+    let open = hat.open.get(&request).filter(|open| at < open.deadline);
+    let open = open.filter(|_| !hat.held.contains_key(&request));
+    Ok((request, open.ok_or(Reason::NotFound)?))
 }
 
 /// Decides `hat.<hat>.release.<debit>`.
@@ -201,17 +230,8 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     let debit = hat.debits.get(id).ok_or(Reason::DebitNotFound)?;
     let held = debit.holds_back();
     let (under, revision) = under(case, id, debit)?;
-    let answered = match case.command.pull {
-        Some(pull) => {
-            let (to, from) = (case.ctx.entity, under.client);
-            let request = delivery_id(case.ctx.delivery_key, to, from, pull, Some(id));
-            // Open exchanges of other directions never have this id: it names recipient and sender.
-            let open = hat.open.get(&request).filter(|open| case.at() < open.deadline);
-            let open = open.filter(|_| !hat.held.contains_key(&request));
-            Some((request, open.ok_or(Reason::NotFound)?))
-        }
-        None => None,
-    };
+    let request = |pull| answered(hat, case.ctx, case.at(), under.client, pull, id);
+    let answered = case.command.pull.map(request).transpose()?;
     // A pull that is answered makes room for its answer.
     hat.quota(case, usize::from(answered.is_none()))?;
     let passed = take(case, &under, revision, records, answered.map(|(_, open)| &open.ask));
@@ -223,7 +243,7 @@ pub(crate) fn release(hat: &Hat, case: &Case<'_>, id: &Id, records: &Records) ->
     hat.may_hold(case, usize::from(held))?;
     let basis = under.basis(case, &opened.endpoints);
     let mut drafts = Vec::with_capacity(2);
-    drafts.push(Draft { event: begin(opened, held), basis, content: Some(body), with_cause: true });
+    drafts.push(Draft { event: begin(opened, held, Some(&under.gate)), basis, content: Some(body), with_cause: true });
     drafts.extend(answered.map(|(request, open)| Draft::further(Event::Settled(open.close(request)))));
     Ok(drafts)
 }

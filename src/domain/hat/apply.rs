@@ -36,13 +36,19 @@ impl Hat {
                 self.fetching.remove(&opened.delivery);
                 self.opened(opened, entry.at);
             }
-            Event::Held { opened, .. } => {
+            Event::Held { opened, gate, .. } => {
                 self.fetching.remove(&opened.delivery);
                 self.opened(opened, entry.at);
                 self.held.insert(opened.delivery, opened.clone());
+                self.held_gates.extend(gate.map(|gate| (opened.delivery, gate)));
+            }
+            Event::Fanned { fetched: Some(fetched), .. } => {
+                self.open.remove(&fetched.delivery);
+                self.fetching.remove(&fetched.delivery);
             }
             Event::Released(opened) => {
                 self.held.remove(&opened.delivery);
+                self.held_gates.remove(&opened.delivery);
             }
             Event::Settled(closed)
             | Event::Disputed { closed, .. }
@@ -51,6 +57,7 @@ impl Hat {
             | Event::Recalled(closed) => {
                 self.open.remove(&closed.delivery);
                 self.held.remove(&closed.delivery);
+                self.held_gates.remove(&closed.delivery);
                 self.fetching.remove(&closed.delivery);
             }
             Event::RecallRequested { delivery, .. } => {
@@ -167,7 +174,12 @@ impl Hat {
         {
             let bridged = cause.from.kind == Kind::Bridge && self.registration.bridge() == Some(&cause.from.id);
             let own = bridged || cause.from == entry.entity;
-            self.minute.count(if own { &entry.entity } else { &cause.from }, own, entry.at);
+            let from = match &entry.event {
+                // Asked by way of an offer.
+                Event::Opened(opened) if cause.from.kind == Kind::Dex => &opened.from,
+                _ => &cause.from,
+            };
+            self.minute.count(if own { &entry.entity } else { from }, own, entry.at);
         }
     }
 

@@ -5,7 +5,8 @@ use crate::domain::debit::well_formed;
 use crate::domain::entity::Draft;
 use crate::domain::entry::Basis;
 use crate::domain::event::{Authority, DebitTerms, Event, Opened};
-use crate::domain::exchange::check::{self, Case, permit};
+use crate::domain::exchange::check::{Case, permit};
+use crate::domain::exchange::release::gate;
 use crate::domain::id::{Id, Kind, MessageId};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reason;
@@ -118,15 +119,26 @@ pub(super) fn released(hat: &Hat, case: &Case<'_>, offer: &Id, said: Option<Mess
         }
         let still = || {
             hat.registration.active()?;
-            let standing = check::active(case.ctx, &debit.client)?;
-            let (_, enabled) = debit.in_force(case.at())?;
+            let client = case.ctx.registry.registration(&debit.client).ok_or(Reason::UnknownParty)?;
+            let standing = client.active()?;
+            let (revision, enabled) = debit.in_force(case.at())?;
             // Selected by terms that the owner has replaced since, or under an acceptance taken back since.
             let since = debit.enabled.map(|enabled| enabled.since.unwrap_or(enabled.at));
             if since.is_some_and(|since| since > open.opened_at) {
                 return Err(Reason::DebitNotActive);
             }
             let own = Basis { entity: case.ctx.entity.clone(), n: enabled };
-            Ok(vec![own, Basis { entity: debit.client.clone(), n: standing }])
+            let mut basis = vec![own, Basis { entity: debit.client.clone(), n: standing }];
+            if let Some(held_by) = hat.held_gates.get(&opened.delivery) {
+                let endpoints = || opened.endpoints.iter().map(|(endpoint, _)| endpoint);
+                let gate = gate(case.ctx.registry, &client, revision);
+                // What was selected may hold what its client may not have any more.
+                if gate.fingerprint(endpoints()) != *held_by {
+                    return Err(Reason::PiiNotGranted);
+                }
+                basis.extend(gate.basis(endpoints()));
+            }
+            Ok(basis)
         };
         drafts.extend(match still() {
             Ok(basis) => Some(Draft::further(Event::Released(Box::new(opened.clone()))).on(basis)),

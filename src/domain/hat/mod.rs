@@ -17,7 +17,7 @@ use super::command::{Action, Command};
 use super::entity::{Context, Decision, Draft, Entity, Known};
 use super::entry::Entry;
 use super::exchange::check::{self, Case};
-use super::exchange::{credit, deadline, fan_out, large, pull, recall, receipt, release};
+use super::exchange::{credit, deadline, fan_out, large, pull, pull_unnamed, recall, receipt, release};
 use super::time::Timestamp;
 use super::verdict::Reason;
 
@@ -33,8 +33,10 @@ impl Hat {
             Action::Release { debit, records } => release::release(self, case, debit, records),
             Action::CreditObject { by, object } => large::begin::credit(self, case, by, object),
             Action::ReleaseObject { debit, object } => large::begin::release(self, case, debit, object),
+            Action::DataObject { object } => large::begin::data(self, case, object),
             Action::Data { records } => fan_out::fan_out(self, case, records),
             Action::Pull { debit, ask } => pull::pull(self, case, debit, ask),
+            Action::PullAsked { offer, pull } => pull_unnamed::asked(self, case, offer, pull),
             Action::Receipt(said) => receipt::receipt(self, case, said),
             Action::Recall { exchange } => recall::recall(self, case, *exchange),
             Action::Register { key, profile } => lifecycle::register(self, case, *key, profile),
@@ -76,6 +78,7 @@ impl Hat {
             | Action::OfferRegister { .. }
             | Action::OfferReject
             | Action::OfferClose
+            | Action::OfferPull { .. }
             | Action::OfferPay
             | Action::OfferReserve { .. }
             | Action::OfferConfirm(_)

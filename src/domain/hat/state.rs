@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::app::Accepted;
+use crate::domain::bytes::Digest;
 use crate::domain::debit::Debit;
 use crate::domain::event::Opened;
 use crate::domain::exchange::Open;
@@ -103,6 +104,9 @@ pub struct Hat {
     /// What of the open exchanges is held back, whole, by the id of the delivery.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<Uuid, Box<Opened>>,
+    /// Digest of what their debits let pass of those that are held back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_gates: BTreeMap<Uuid, Digest>,
     /// Whose content of the open exchanges is being fetched, by the id of the delivery.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fetching: BTreeMap<Uuid, Box<Fetching>>,
@@ -150,6 +154,12 @@ impl Hat {
     /// Whether nothing of this open exchange has left yet.
     pub(crate) fn waits(&self, delivery: &Uuid) -> bool {
         self.held.contains_key(delivery) || self.fetching.contains_key(delivery)
+    }
+
+    /// Bytes of large content in its open exchanges.
+    pub(crate) fn large_open(&self) -> u64 {
+        let large = self.open.values().filter(|open| open.large);
+        large.map(|open| u64::from(open.bytes)).fold(0, u64::saturating_add)
     }
 
     /// That no open exchange has this delivery id.

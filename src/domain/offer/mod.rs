@@ -3,6 +3,7 @@
 
 mod clock;
 pub mod lifecycle;
+mod names;
 pub mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +111,9 @@ pub struct Offer {
     /// When it was registered; none for one that was before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered: Option<Timestamp>,
+    /// Under which ids its owner knows those who take part, where it is not to know who they are.
+    #[serde(skip)]
+    pub names: names::Names,
 }
 
 impl Offer {
@@ -125,6 +129,7 @@ impl Offer {
             Action::OfferPay => lifecycle::pay(self, case),
             Action::OfferReject => lifecycle::reject(self, case),
             Action::OfferClose => lifecycle::close(self, case),
+            Action::OfferPull { debit, ask } => names::pull(self, case, debit, ask),
             Action::OfferReserve { of, by } => places::reserve(self, case, of, by.as_ref()),
             Action::OfferConfirm(of) => places::confirm(self, case, of),
             Action::OfferLapse { of, completed } => places::lapse(self, case, of, *completed),
@@ -212,6 +217,7 @@ impl Entity for Offer {
                 self.lapses.extend(until.map(|until| (until, hat.clone())));
                 let standing = ClaimStanding::Reserved;
                 let record = ClaimRecord { standing, at: entry.at, claim: *claim, until: *until };
+                self.names.more();
                 self.claims.insert(hat.clone(), record);
             }
             Event::OfferConfirmed { hat } => {

@@ -33,7 +33,7 @@ impl Class {
         }
     }
 
-    const fn bit(self) -> u8 {
+    pub(super) const fn bit(self) -> u8 {
         match self {
             Class::None => 1,
             Class::Quasi => 2,
@@ -56,6 +56,10 @@ impl ClassSet {
     /// What does not say who it is by itself: `none` and `quasi`.
     pub(crate) const fn without_identity() -> ClassSet {
         ClassSet(Class::None.bit() | Class::Quasi.bit())
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        self.0
     }
 
     /// The set of these classes, and of `none`.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
 
 use super::catalogue::{Catalogue, EndpointClasses};
 use super::class::{Class, ClassSet, Dropped};
-use super::node::{Node, Whole};
+use super::node::{Node, Whole, named};
 use crate::domain::bundle::{Bundle, Compiled, EndpointQuery, PropertyQuery};
+use crate::domain::bytes::Digest;
 use crate::domain::entry::Basis;
 use crate::domain::event::DebitTerms;
 use crate::domain::verdict::Reason;
@@ -118,6 +120,27 @@ impl Gate {
             && self.without_pii == other.without_pii
             && self.endpoints == other.endpoints
             && self.linked == other.linked
+    }
+
+    /// A digest of what passes of these endpoints' records, an empty name standing for any. It is in ledgers: what goes into
+    /// it, and how, stays as it is.
+    pub fn fingerprint<'a>(&self, endpoints: impl Iterator<Item = &'a SmolStr>) -> Digest {
+        let wanted: Vec<&str> = endpoints.map(SmolStr::as_str).collect();
+        let mut hash = Sha256::new();
+        hash.update(b"dex-v1 gate");
+        hash.update([self.grant.granted.map_or(u8::MAX, ClassSet::bits), self.grant.allowed.bits()]);
+        hash.update([u8::from(self.without_pii)]);
+        let here = |endpoint: &SmolStr| wanted.contains(&"") || wanted.contains(&endpoint.as_str());
+        let nodes = self.endpoints.iter().filter(|(endpoint, _)| here(endpoint)).map(|it| (b'e', it));
+        for (kind, (endpoint, node)) in nodes.chain(self.linked.iter().map(|it| (b'l', it))) {
+            hash.update([kind]);
+            named(&mut hash, endpoint);
+            node.hash(&mut hash);
+        }
+        if let Some((bundle, _)) = &self.cut {
+            hash.update(serde_json::to_vec(bundle).unwrap_or_default());
+        }
+        Digest(hash.finalize().into())
     }
 
     /// Why nothing of a content leaves, of which these fields were left out.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
 use smol_str::SmolStr;
 
 use super::class::Class;
@@ -39,7 +40,30 @@ pub(super) struct Node {
 /// What counts where nothing was expected.
 pub(super) const UNEXPECTED: Rule = Rule { passes: false, class: Class::Direct };
 
+/// Hashes a name with its length before it.
+pub(super) fn named(hash: &mut Sha256, name: &str) {
+    hash.update(u64::try_from(name.len()).unwrap_or(u64::MAX).to_be_bytes());
+    hash.update(name);
+}
+
 impl Node {
+    /// Hashes what passes here and below.
+    pub fn hash(&self, hash: &mut Sha256) {
+        let rule = self.rule.map_or([2, 0], |rule| [u8::from(rule.passes), rule.class.bit()]);
+        let whole = match self.whole {
+            Whole::Open => [0, 0],
+            Whole::Shut(class) => [1, class.bit()],
+            Whole::Mixed => [2, 0],
+        };
+        hash.update(rule);
+        hash.update(whole);
+        hash.update(u64::try_from(self.below.len()).unwrap_or(u64::MAX).to_be_bytes());
+        for (name, node) in &self.below {
+            named(hash, name);
+            node.hash(hash);
+        }
+    }
+
     /// What a query delivers as it is.
     pub fn unmapped(fields: &Fields, grant: &Grant) -> Node {
         of_fields(fields, grant, true)

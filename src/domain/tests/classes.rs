@@ -18,19 +18,19 @@ const DEX: &str = "dex:dex.test";
 const ACME: &str = "org:acme";
 const OFFER: &str = "offer:o";
 
-fn classify(w: &mut World, endpoint: &str, word: Value) -> Decision {
+pub(super) fn classify(w: &mut World, endpoint: &str, word: Value) -> Decision {
     let word: Word = serde_json::from_value(word).expect("a word");
     w.tell(DEX, ROOT, Action::Classify { endpoint: endpoint.into(), word: Box::new(word) })
 }
 
 /// Posts with a name (direct), a day (quasi) and a number of likes (none).
-fn known(w: &mut World) {
+pub(super) fn known(w: &mut World) {
     let fields = json!({ "name": { "class": "direct" }, "day": { "class": "quasi" }, "likes": { "class": "none" } });
     let told = classify(w, "facebook/feed", json!({ "fields": fields, "description": "posts" }));
     assert!(matches!(told, Decision::Record(_)), "{told:?}");
 }
 
-fn post() -> Records {
+pub(super) fn post() -> Records {
     let data = json!({ "name": "Bob", "day": 3, "likes": 1 });
     let body = json!([{ "endpoint": "facebook/feed", "recordId": "r1", "sourceUniqueId": "fb-1", "data": data }]);
     Records::parse(body.to_string().into(), 10).expect("records")
@@ -181,7 +181,7 @@ fn what_operators_say_is_bounded() {
 }
 
 /// An offer without personal data that both HATs have taken up.
-fn anonymous() -> World {
+pub(super) fn anonymous() -> World {
     let mut w = World::new();
     known(&mut w);
     let debit = DebitTerms { without_pii: true, ..terms(ACME, &["facebook/feed"]) };

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::world::*;
 use crate::domain::event::{Authority, DebitTerms};
-use crate::domain::exchange::large::{Facts, Object, Selected, Sift, Splitter, Stopped, Terms};
+use crate::domain::exchange::large::{Facts, Found, Object, Selected, Sift, Splitter, Stopped, Terms};
 use crate::domain::exchange::release::gate;
 use crate::domain::exchange::tally;
 use crate::domain::pii::{Catalogue, Class, ClassSet, Classified, Dropped, Gate};
@@ -221,6 +221,7 @@ fn under_d1(w: &World) -> Terms {
         evaluated: false,
         hat: a(BOB),
         client: debit.client.clone(),
+        key: [7; 32],
     }
 }
 
@@ -243,7 +244,7 @@ fn delivery(w: &World) -> Uuid {
 }
 
 fn found(w: &mut World, found: Result<Facts, Reason>) -> Event {
-    let delivery = delivery(w);
+    let (delivery, found) = (delivery(w), found.map(Found::One));
     match w.local(&a(BOB), Action::Fetched { delivery, found }) {
         Decision::Record(mut drafts) => drafts.remove(0).event,
         other => panic!("{other:?}"),
@@ -340,7 +341,7 @@ fn it_can_be_recalled_and_expires_while_it_is_fetched() {
     let delivery = delivery(&w);
     w.now = w.hat(BOB).open[&delivery].deadline;
     let good = facts(&w);
-    assert_eq!(w.local(&a(BOB), Action::Fetched { delivery, found: Ok(good) }), Decision::Nothing);
+    assert_eq!(w.local(&a(BOB), Action::Fetched { delivery, found: Ok(Found::One(good)) }), Decision::Nothing);
     w.local(&a(BOB), Action::Deadline { delivery });
     assert_eq!(last(&w), (a("plug:facebook"), Status::Expired, Some(Reason::DeadlinePassed)));
     assert!(w.hat(BOB).fetching.is_empty());
@@ -360,7 +361,7 @@ fn rights_and_bounds_are_judged_before_anything_is_fetched() {
     assert_eq!(w.refuses(BOB, BOB, debit), Reason::DebitNotFound);
     let mut answer = w.message(&a(BOB), &a(BOB), release());
     answer.pull = Some(w.fresh());
-    assert_eq!(reason(&w.run(&a(BOB), answer)), Reason::Malformed);
+    assert_eq!(reason(&w.run(&a(BOB), answer)), Reason::NotFound, "of no pull");
     w.limits.large_per_hat = 3 << 20;
     for _ in 0..3 {
         w.must(BOB, "plug:facebook", by(of(1 << 20, 1, 8)));

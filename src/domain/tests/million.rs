@@ -283,6 +283,7 @@ fn moved(decision: &Decision) -> BTreeSet<(Address, String, bool)> {
     let of = |opened: &Opened, held: bool| {
         let right = match &opened.authority {
             Authority::Plug(id) | Authority::App(id) | Authority::Debit(id) => id.to_string(),
+            Authority::Debits => panic!("nothing is delivered under all debits at once"),
         };
         (opened.to.clone(), right, held)
     };

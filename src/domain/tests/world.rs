@@ -472,6 +472,9 @@ fn sent(action: &str, body: &serde_json::Value) -> Action {
             claim,
             until: of(&body["until"]),
         },
+        Some(("pull-asked", token)) => {
+            Action::PullAsked { offer: offer(token), pull: Box::new(of(body).expect("a pull")) }
+        }
         Some(("claim-refused", token)) => Action::ClaimRefused { offer: offer(token), claim },
         Some(("claim-released", token)) => Action::ClaimReleased { offer: offer(token), claim },
         Some(("claim-lapsed", token)) => Action::ClaimLapsed { offer: offer(token), claim },

@@ -78,6 +78,8 @@ pub enum Shape {
     Claim,
     /// Terms of a debit, in a field.
     Terms,
+    /// What the owner of an offer asks a HAT for.
+    PullAsked,
 }
 
 pub(super) fn object(required: &[&str], properties: Value) -> Value {
@@ -157,6 +159,10 @@ pub(super) fn time() -> Value {
 
 pub(super) fn id() -> Value {
     json!({"type": "string", "pattern": "^[a-z0-9-][a-z0-9.-]{0,126}[a-z0-9-]$|^[a-z0-9-]$"})
+}
+
+fn digest() -> Value {
+    json!({"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the body"})
 }
 
 pub(super) fn uuid() -> Value {
@@ -271,7 +277,7 @@ impl Shape {
                 &["delivery", "digest", "count", "verdict"],
                 json!({
                     "delivery": {"type": "string", "format": "uuid"},
-                    "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the body"},
+                    "digest": digest(),
                     "count": {"type": "integer", "minimum": 0, "description": "records"},
                     "verdict": {"enum": ["accepted", "refused", "returned"]},
                     "reason": text(256),
@@ -385,6 +391,12 @@ impl Shape {
             ),
             Shape::Claim => object(&[], json!({"claim": uuid()})),
             Shape::Terms => object(&["terms"], json!({"terms": debit(), "claim": uuid(), "until": time()})),
+            Shape::PullAsked => object(
+                &["pull", "by", "digest", "deadline"],
+                json!({
+                    "pull": uuid(), "by": address("org"), "digest": digest(), "deadline": time(), "ask": Shape::Pull.schema(),
+                }),
+            ),
         })
     }
 
@@ -460,6 +472,9 @@ impl Shape {
             Shape::Reserve => json!({"hat": "bob.hubat.net", "claim": CLAIM, "by": "org:acme"}),
             Shape::Over => json!({"hat": "bob.hubat.net", "claim": CLAIM, "completed": true}),
             Shape::Claim => json!({"claim": CLAIM}),
+            Shape::PullAsked => json!({
+                "pull": CLAIM, "by": "org:acme", "digest": "00".repeat(32), "deadline": "2026-02-01T00:00:00Z",
+            }),
             Shape::Terms => json!({"terms": debit_example(), "claim": CLAIM, "until": "2026-02-01T00:00:00Z"}),
         })
     }

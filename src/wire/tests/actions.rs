@@ -63,6 +63,10 @@ fn body_of(kind: Kind, verb: &str) -> String {
         (_, "debit-propose" | "debit-amend") => debit().to_string(),
         (_, "debit-disable") => r#"{"atPeriodEnd":true}"#.into(),
         (_, "lapse") => r#"{"hat":"bob.hubat.net","completed":true}"#.into(),
+        (_, "pull-asked") => {
+            let (digest, deadline) = ("00".repeat(32), "2026-01-01T00:00:00Z");
+            json!({"pull": EXCHANGE, "by": "org:acme", "digest": digest, "deadline": deadline}).to_string()
+        }
         (_, "claim-reserved") => json!({"terms": debit()}).to_string(),
         (Kind::Plug, "report") => r#"{"done":1,"failed":0,"lagSeconds":60}"#.into(),
         (_, "job") => r#"{"status":"wanted","endpoint":"activity"}"#.into(),

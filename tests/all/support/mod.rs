@@ -1,6 +1,7 @@
 //! What several integration tests share.
 
 pub mod browser;
+pub mod canary;
 pub mod cast;
 pub mod contract;
 pub mod dashboard;

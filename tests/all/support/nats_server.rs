@@ -75,6 +75,11 @@ impl TestServer {
         self.launch();
     }
 
+    /// Where the server keeps a stream.
+    pub fn stored(&self, stream: &str) -> PathBuf {
+        self.stream("store", stream)
+    }
+
     fn stream(&self, place: &str, stream: &str) -> PathBuf {
         self.folder.path().join(place).join("jetstream/$G/streams").join(stream)
     }

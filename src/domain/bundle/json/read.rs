@@ -19,6 +19,21 @@ impl<'a> Json<'a> {
         value(&mut Scan::new(raw), DEPTH_MAX)
     }
 
+    /// With its texts for its own.
+    pub fn into_owned(self) -> Json<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        match self {
+            Json::Null => Json::Null,
+            Json::String(text) => Json::String(own(text)),
+            Json::Number(text) => Json::Number(own(text)),
+            Json::Bool(value) => Json::Bool(value),
+            Json::Array(items) => Json::Array(items.into_iter().map(Json::into_owned).collect()),
+            Json::Object(members) => {
+                Json::Object(members.into_iter().map(|(key, value)| (own(key), value.into_owned())).collect())
+            }
+        }
+    }
+
     /// A value of a bundle.
     pub fn of(value: &Value) -> Json<'static> {
         match value {

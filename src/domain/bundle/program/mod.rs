@@ -10,6 +10,8 @@ mod write;
 
 use smol_str::SmolStr;
 
+use super::rank::Direction;
+
 pub(super) use keep::{Kept, Test, Tested};
 pub(super) use layout::{Layouts, PLACES_MAX};
 pub use take::Taken;
@@ -32,8 +34,7 @@ pub struct Program {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub name: SmolStr,
-    pub ordered: bool,
-    pub descending: bool,
+    pub direction: Direction,
     pub limit: Option<u32>,
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::domain::bundle::{Bundle, Program, TooLarge};
+use crate::domain::bundle::{Bundle, Ordered, Program, TooLarge, Unordered};
 use crate::domain::records::Records;
 
 const KEYS: [&str; 6] = ["a", "b", "c", "0", "1", "k_1"];
@@ -198,6 +198,45 @@ proptest! {
             let json = |body: &[u8]| serde_json::from_slice::<Value>(body).expect("JSON");
             prop_assert_eq!(json(&again.expect("something").body), json(&once.body));
         }
+    }
+
+    /// What is put in order on disk, in runs of any size, comes out as an answer that was put in order in memory.
+    #[test]
+    fn what_is_ordered_by_runs_is_what_is_ordered_at_once(
+        bundle in bundle(),
+        orders in prop::collection::vec((prop::option::of(path()), any::<bool>()), 2),
+        data in prop::collection::vec(data(), 1..40),
+        cut in 1usize..9,
+        run in 1usize..3000,
+    ) {
+        let mut bundle = bundle;
+        for ((_, property), (by, turned)) in bundle["bundle"].as_object_mut().expect("properties").iter_mut().zip(orders) {
+            if let Some(by) = by {
+                property["orderBy"] = json!(by);
+            }
+            if turned {
+                property["ordering"] = json!("descending");
+            }
+        }
+        let Ok(read) = Bundle::read(&bundle) else { return Ok(()) };
+        let program = Program::compile(&read);
+        let records = records(&data);
+        let at_once = program.answer(&records, usize::MAX).expect("no bound");
+        let wanted: Vec<String> = at_once.map_or(Vec::new(), |taken| {
+            let taken = Records::parse(taken.body, 1000).expect("records");
+            taken.items.iter().map(|item| item.whole.of(taken.text()).to_owned()).collect()
+        });
+        let (mut scratch, mut ordered) = (Vec::new(), Ordered::with_runs_of(run, u64::MAX));
+        let mut from = 0;
+        while from < records.items.len() {
+            let mut number = 0;
+            let part = records.only(|_| { number += 1; (from..from + cut).contains(&(number - 1)) }).expect("some");
+            ordered.push(&program, &part, &mut scratch).expect("fits");
+            from += cut;
+        }
+        let mut given = Vec::new();
+        ordered.finish::<Unordered>(&program, &mut scratch, &mut |row| { given.push(row.to_owned()); Ok(true) }).expect("fits");
+        prop_assert_eq!(given, wanted);
     }
 
     /// Whatever JSON comes: read or refused with a place, and run without a panic.

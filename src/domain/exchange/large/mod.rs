@@ -1,26 +1,37 @@
 //! Content that is larger than a message may be: it is named by a signed reference, fetched aside, and judged by what
 //! was found in it. The exchange is open from the reference on and goes its ordinary way once the content is here.
 
+mod answer;
 pub mod begin;
 pub mod end;
+mod fan;
+mod out;
 mod sift;
+mod source;
 mod split;
 mod spread;
+mod terms;
 
+use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-pub use sift::{Sift, Stopped, Terms};
+pub use answer::Answering;
+pub use fan::{Fan, PartFound};
+pub use sift::Sift;
 pub use split::Splitter;
+pub use terms::Terms;
 
+use crate::domain::bundle::Unordered;
 use crate::domain::bytes::Digest;
-use crate::domain::event::{Authority, Direction};
-use crate::domain::id::{Address, MessageId};
+use crate::domain::event::{Authority, Direction, is_false};
+use crate::domain::id::{Address, Id, MessageId};
 use crate::domain::pii::{Dropped, Gate};
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reason;
 
 /// Smallest chunk but for the last one of an object, bytes: it bounds how many there are.
 pub const CHUNK_BYTES_MIN: u64 = 16 * 1024;
@@ -79,6 +90,50 @@ pub struct Fetching {
     pub deadline: Timestamp,
     /// What its sender signed for.
     pub object: Object,
+    /// The debits that it goes to, when it goes to all that are in force: each a part of its own, once it is here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub debits: Vec<Id>,
+    /// The pull that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<MessageId>,
+    /// Whether its recipient is not to know whose data it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_pii: bool,
+}
+
+/// What a content came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// One delivery.
+    One(Facts),
+    /// One delivery for each of several debits, those that select nothing too.
+    Parts(Vec<PartFound>),
+}
+
+/// Why a content is read no further.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// It is not to be delivered.
+    #[error("{0}")]
+    Refused(Reason),
+    /// What is delivered of it could not be written.
+    #[error("{0}")]
+    Write(#[from] io::Error),
+}
+
+impl From<Reason> for Stopped {
+    fn from(reason: Reason) -> Self {
+        Stopped::Refused(reason)
+    }
+}
+
+impl From<Unordered> for Stopped {
+    fn from(why: Unordered) -> Self {
+        match why {
+            Unordered::TooLarge => Reason::TooLarge.into(),
+            Unordered::Scratch(error) => error.into(),
+        }
+    }
 }
 
 /// What was found in a fetched content, which is as its sender signed for.
