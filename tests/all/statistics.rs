@@ -15,6 +15,13 @@ use crate::support::cast::{Cast, RECORD, id};
 use crate::support::exchange::Exchange;
 use crate::support::gateway::Gateway;
 
+/// An exchange that reserves little of the disk.
+fn small(more: &str) -> Exchange {
+    Exchange::start_with(&format!("{SMALL}{more}"))
+}
+
+const SMALL: &str = "[streams]\nin_max_bytes = 67108864\nout_max_bytes = 134217728\n[large]\nenabled = false\n";
+
 /// Credits that are settled, one that is disputed, some that are refused.
 async fn traffic(cast: &Cast, rounds: usize) {
     let mut readers = Vec::new();
@@ -91,7 +98,7 @@ fn lasting(answer: &Value) -> Value {
 
 #[tokio::test]
 async fn windows_survive_a_kill_and_are_those_of_the_ledger() {
-    let mut exchange = Exchange::start_with("[snapshot]\ninterval = \"100ms\"");
+    let mut exchange = small("[snapshot]\ninterval = \"100ms\"");
     let cast = Cast::new(exchange.client().await, 6).await;
     traffic(&cast, 6).await;
     let ask = async |client: &Client, call: &str, question: Value| {
@@ -161,7 +168,7 @@ async fn windows_survive_a_kill_and_are_those_of_the_ledger() {
 
 #[tokio::test]
 async fn statistics_that_were_not_kept_are_made_from_the_ledger() {
-    let mut exchange = Exchange::start_with("[snapshot]\ninterval = \"100ms\"\n[statistics]\nenabled = false");
+    let mut exchange = small("[snapshot]\ninterval = \"100ms\"\n[statistics]\nenabled = false");
     let cast = Cast::new(exchange.client().await, 3).await;
     let name = &cast.plug.party().id;
     for number in 0..3 {
@@ -194,7 +201,7 @@ async fn statistics_that_were_not_kept_are_made_from_the_ledger() {
 
 #[tokio::test]
 async fn the_broadcast_is_signed_and_can_be_made_again() {
-    let exchange = Exchange::start();
+    let exchange = small("");
     let nats = async_nats::connect(&exchange.nats).await.expect("connects");
     let mut told = nats.subscribe("dex.v1.pub.stats").await.expect("subscribed");
     let cast = Cast::new(exchange.client().await, 2).await;
@@ -227,7 +234,7 @@ async fn the_broadcast_is_signed_and_can_be_made_again() {
 
 #[tokio::test]
 async fn windows_are_told_over_rest_to_who_may_see_them_and_the_catalogue_to_all() {
-    let gateway = Gateway::start();
+    let gateway = Gateway::tuned(SMALL);
     let cast = Cast::new(gateway.exchange.client().await, 5).await;
     for number in 0..5 {
         cast.plug.send(Order::credit(&cast.hat(number), &cast.plug.party().id, RECORD)).await.expect("accepted");
