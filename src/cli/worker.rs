@@ -84,6 +84,11 @@ pub fn run(globals: &Globals, args: &WorkerArgs) -> Result<ExitCode, Failure> {
         crate::config::LogFormat::Journald => crate::telemetry::LogFormat::Journald,
     };
     init_logs(&config.log.level, format).map_err(|error| Failure::Finding(format!("log: {error}")))?;
+    // What a parser of somebody else's says when it panics may be content of a source.
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |at| at.to_string());
+        tracing::error!(place, "a panic; what it said is not shown");
+    }));
     let globals = globals.clone();
     actix::System::new().block_on(worker(globals, config, voices))
 }
