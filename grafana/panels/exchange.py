@@ -1,6 +1,6 @@
 """One exchange, as its operators see it: is it well, how much, how many errors, how long, and what waits."""
 
-from .parts import (Board, Panel, Query, Row, ask, average, buckets, grown, least, most, quantile, quantiles, rate, stat, total)
+from .parts import (Board, Panel, Query, Row, ask, average, buckets, grown, least, most, quantile, quantiles, quantiles_or_none, rate, stat, total)
 
 OK = "every check of /health/ready is well. The panel Checks names the one that is not"
 
@@ -111,10 +111,10 @@ BOARD = Board(
               [Query(rate("dex_jobs_total", "what"), "{{what}}")]),
         Panel("Jobs that are open", "Jobs that have not ended, and those of them that wait to be handed to workers: for their plug's pace, its hold, "
               "or room in DEX_JOBS.", "short", [Query(total("dex_jobs_open"), "open"), Query(total("dex_jobs_queued"), "queued")]),
-        Panel("Time of a job", "From the planning of a job to its end.", "s", quantiles("dex_job_seconds")),
+        Panel("Time of a job", "From the planning of a job to its end; 0 while none ends.", "s", quantiles_or_none("dex_job_seconds")),
         Panel("Jobs at workers", "Jobs that workers had, a second, by how they ended there, and those under way. Each worker has metrics of its own.",
               "ops", [Query(rate("dex_worker_jobs_total", "result"), "{{result}}")]),
-        Panel("Pages fetched", "Time to fetch one page of a source, without waits for a place.", "s", quantiles("dex_worker_page_seconds"),
+        Panel("Pages fetched", "Time to fetch one page of a source, without waits for a place; 0 while none is fetched.", "s", quantiles_or_none("dex_worker_page_seconds"),
               thresholds=[(30, "red")]),
         Panel("Pages that could not be fetched", "Tries that failed, by why.", "short", [Query(grown("dex_worker_faults_total", "error"), "{{error}}")],
               thresholds=[(100, "red")]),
@@ -126,7 +126,7 @@ BOARD = Board(
               "short", [Query(grown("dex_worker_tokens_total", "result"), "tokens {{result}}"),
                         Query(total("dex_worker_remembered_records"), "ids remembered")]),
         Row("Version"),
-        Panel("Version", "Which version runs where.", "short", [Query(most("dex_build_info", "instance, version"), "{{instance}} {{version}}")],
+        Panel("Versions that run", "Which version runs where.", "short", [Query(most("dex_build_info", "instance, version"), "{{instance}} {{version}}")],
               kind="table", width=24, height=4),
     ],
 )

@@ -86,6 +86,11 @@ def quantiles(metric, parts=(0.5, 0.9, 0.99)):
     return [Query(quantile(part, metric), f"p{str(part * 100).rstrip('0').rstrip('.')}") for part in parts]
 
 
+def quantiles_or_none(metric, parts=(0.5, 0.9, 0.99)):
+    """As quantiles, and 0 while nothing is observed: for what many exchanges never have."""
+    return [Query(f"({query.expr} >= 0) or vector(0)", query.legend) for query in quantiles(metric, parts)]
+
+
 def average(metric):
     return f"sum (rate({of(metric + '_sum')}[{OVER}])) / sum (rate({of(metric + '_count')}[{OVER}]))"
 

@@ -42,7 +42,8 @@ impl SnapshotActor {
             Ok((rows, through)) => {
                 self.shared.progress.snapshotted(*through);
                 self.shared.health.set("snapshot", true, "rows are written");
-                SnapshotWritten { rows: *rows, through: *through, took: started.elapsed() }.emit();
+                let at = self.shared.clock.now().unix_ms();
+                SnapshotWritten { rows: *rows, through: *through, took: started.elapsed(), at }.emit();
             }
             Err(error) => {
                 self.shared.health.set("snapshot", false, "rows cannot be written");

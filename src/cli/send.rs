@@ -27,7 +27,7 @@ pub const EXAMPLES: &str = "Examples:
   echo '[{\"endpoint\":\"rumpel/notes\",\"data\":{}}]' | dex send --as hat:bob.hubat.net --key bob.key --to hat:bob.hubat.net --action data --body - --deadline 10m
   dex send --as operator:main --key operator.key --to plug:facebook --action suspend
 
-A --body @FILE of more than 512 KiB for a credit or release goes by the object store: a JSON array of records or JSON
+A --body @FILE of more than 512 KiB for a credit, release or data goes by the object store: a JSON array of records or JSON
 Lines, up to 1 GiB.
 
 Exit code 0: accepted or settled. 1: refused; the reason is on stderr. 3: no outcome in time: the message may still be

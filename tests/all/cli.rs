@@ -270,7 +270,7 @@ fn a_body_that_no_exchange_takes_is_refused_before_it_is_sent() {
     fs::write(&big, format!("[{}]", "1,".repeat(500_000) + "1")).expect("written");
     let body = format!("@{}", text(&big));
     let hat = "hat:bob.hubat.net";
-    let sent = dex(&["send", "--as", hat, "--key", text(&key), "--to", hat, "--action", "data", "--body", &body]);
+    let sent = dex(&["send", "--as", hat, "--key", text(&key), "--to", hat, "--action", "report", "--body", &body]);
     let said = String::from_utf8_lossy(&sent.stderr).into_owned();
     assert_eq!(code(&sent), 2, "{said}");
     assert!(said.contains("1000003 bytes") && said.contains("--body @FILE"), "{said}");

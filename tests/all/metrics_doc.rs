@@ -21,7 +21,8 @@ fn name(line: &str) -> Option<&str> {
     line.strip_prefix("| `")
         .and_then(|rest| rest.split_once('`'))
         .map(|(name, _)| name)
-        .filter(|it| it.starts_with("dex_"))
+        // A row of a metric has four cells; the table of what to look at has two.
+        .filter(|it| it.starts_with("dex_") && line.matches('|').count() >= 5)
 }
 
 /// A metric's row. What is said of its label's values is the page's own; that it is this label, the code's.

@@ -183,9 +183,10 @@ async fn statistics_that_were_not_kept_are_made_from_the_ledger() {
     }
     assert!(cast.operator.query("stats.summary", "{}").await.expect("answered")["total"].is_null());
     let config = exchange.path("dex.toml");
-    for (off, on) in [("enabled = false", "enabled = true"), ("enabled = true", "enabled = true\nk = 3")] {
+    let with = |enabled: &str| format!("[statistics]\nenabled = {enabled}");
+    for (off, on) in [(with("false"), with("true")), (with("true"), with("true\nk = 3"))] {
         exchange.stop();
-        let text = std::fs::read_to_string(&config).expect("there").replace(off, on);
+        let text = std::fs::read_to_string(&config).expect("there").replace(&off, &on);
         std::fs::write(&config, text).expect("written");
         exchange.restart();
         let answer = exchange.client().await.query("stats.window", r#"{"window":"1h"}"#).await.expect("answered");

@@ -59,6 +59,8 @@ pub struct SnapshotWritten {
     pub through: u64,
     /// How long it took.
     pub took: Duration,
+    /// When, milliseconds of Unix time.
+    pub at: u64,
 }
 
 impl SnapshotWritten {
@@ -68,8 +70,7 @@ impl SnapshotWritten {
         metrics::histogram!(names::SNAPSHOT_SECONDS).record(self.took.as_secs_f64());
         metrics::counter!(names::SNAPSHOT_ROWS_TOTAL).increment(self.rows as u64);
         metrics::gauge!(names::SNAPSHOT_THROUGH).set(self.through as f64);
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        metrics::gauge!(names::SNAPSHOT_WRITTEN_SECONDS).set(now.as_secs_f64());
+        metrics::gauge!(names::SNAPSHOT_WRITTEN_SECONDS).set(self.at as f64 / 1000.0);
     }
 }
 
