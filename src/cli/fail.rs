@@ -79,7 +79,8 @@ impl From<ClientError> for Failure {
             ClientError::Timeout { .. }
             | ClientError::NoAnswer { .. }
             | ClientError::Connect(_)
-            | ClientError::Broker(_) => Failure::Unavailable(text),
+            | ClientError::Broker(_)
+            | ClientError::Local(_) => Failure::Unavailable(text),
             ClientError::NoSigner | ClientError::Id(_) | ClientError::KeyFile(_) | ClientError::Content(_) => {
                 Failure::Usage(text)
             }

@@ -115,6 +115,13 @@ async fn answer(inbox: &mut Inbox, pull: MessageId) -> Result<Delivery, Failure>
 
 /// Writes the records, then gives the receipt.
 async fn take(globals: &Globals, args: &PullArgs, client: &Client, delivery: Delivery) -> Result<ExitCode, Failure> {
+    if let Some(object) = delivery.object() {
+        // Not answered: it comes again, to whoever collects.
+        return Err(Failure::Finding(format!(
+            "the answer has {} bytes, too many to be printed: `dex collect` takes it, or name a --limit",
+            object.size
+        )));
+    }
     let records = match Records::parse(delivery.records().clone(), usize::MAX) {
         Ok(records) if records.count() == delivery.count => records,
         Ok(records) => return refuse(delivery, &format!("{} records came", records.count())).await,

@@ -76,7 +76,10 @@ pub enum ClientError {
         /// What is wrong with it.
         source: ReceivedError,
     },
-    /// Large content cannot be read, written, or is not what it should be.
+    /// Something of this machine, like a disk that is full.
+    #[error("{0}")]
+    Local(String),
+    /// Large content cannot be read, or is not what it should be.
     #[error("the content: {0}")]
     Content(String),
     /// This client has no key to sign with.

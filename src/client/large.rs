@@ -206,7 +206,7 @@ impl Client {
         let party: &Address = self.party();
         let place = place(BUCKET_OUT, party, delivery);
         let mut tally = Tally::new();
-        let write = |error: io::Error| ClientError::Content(format!("what came could not be written: {error}"));
+        let write = |error: io::Error| ClientError::Local(format!("what came could not be written: {error}"));
         let client = &self.hub.link.client;
         let mut chunks = std::pin::pin!(objects::get_all(client, BUCKET_OUT, &place, object.chunks, PATIENCE));
         while let Some(chunk) = chunks.next().await {

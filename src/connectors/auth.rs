@@ -94,6 +94,11 @@ impl Auth {
         }
     }
 
+    /// Whether it refers to a secret of the plug's own, not the account's.
+    pub const fn is_own(&self) -> bool {
+        matches!(self, Auth::Bearer(Some(_)) | Auth::Basic(Some(_)) | Auth::Key(Key { key: Some(_), .. }))
+    }
+
     /// The names of variables that it needs.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let template = if let Auth::Basic(Some((name, _))) = self { Some(name) } else { None };

@@ -14,7 +14,7 @@ use super::auth::AuthSettings;
 use super::document;
 use super::error::{FetchError, SettingsFault};
 use super::fetch::Fetcher;
-use super::page::Page;
+use super::page::{Page, RECORDS_MAX};
 use super::request::{Request, RequestSettings};
 use super::shape::{Shape, ShapeSettings, SourceRecord, sized};
 
@@ -31,6 +31,8 @@ const TYPES: [&str; 8] = [
 ];
 /// Most authors, links, categories or media of one entry.
 const PARTS_MAX: usize = 64;
+/// Most bytes of the feed's own title, and of its link: each entry has a copy.
+const ABOUT_BYTES_MAX: usize = 1024;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -104,6 +106,11 @@ pub(super) fn read(body: &[u8], shape: &Shape) -> Result<Vec<SourceRecord>, Fetc
         };
         FetchError::Malformed(format!("the document {what}"))
     })?;
+    // Before records are made of them: each is larger than its entry.
+    if feed.entries.len() > RECORDS_MAX {
+        let why = format!("the document has {} records, more than {RECORDS_MAX}", feed.entries.len());
+        return Err(FetchError::TooLarge(why));
+    }
     let of = about(&feed);
     Ok(feed.entries.iter().map(|entry| record(entry, &of, shape)).collect())
 }
@@ -151,8 +158,17 @@ fn record(entry: &Entry, of: &Value, shape: &Shape) -> SourceRecord {
 }
 
 fn about(feed: &Feed) -> Value {
-    let link = feed.links.iter().find(|link| link.rel.as_deref() != Some("self")).map(|link| &link.href);
-    json!({ "title": text(&feed.title), "link": link })
+    let link = feed.links.iter().find(|link| link.rel.as_deref() != Some("self")).map(|link| cut(&link.href));
+    json!({ "title": feed.title.as_ref().map(|title| cut(&title.content)), "link": link })
+}
+
+/// The beginning of a text that stands in each entry, whole characters only.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(ABOUT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn text(text: &Option<Text>) -> Value {
@@ -205,6 +221,20 @@ mod tests {
         assert!(!rss[1].id.is_empty());
         assert_eq!(records(RSS)[1].id, rss[1].id, "an id that is made is the same again");
         assert_eq!(records(JSON)[0].id, "j1");
+    }
+
+    #[test]
+    fn what_each_entry_would_copy_is_cut_and_entries_are_counted() {
+        let rss = |title: &str, count: usize| {
+            let items = "<item><title>a</title></item>".repeat(count);
+            format!("<rss version=\"2.0\"><channel><title>{title}</title>{items}</channel></rss>")
+        };
+        let title = format!("a{}", "\u{e9}".repeat(2000));
+        let cut = records(&rss(&title, 1));
+        // 1,024 bytes would end within a character.
+        assert_eq!(cut[0].data["feed"]["title"], title[..1023]);
+        let many = read(rss("N", RECORDS_MAX + 1).as_bytes(), &Shape::default());
+        assert!(matches!(many, Err(FetchError::TooLarge(_))));
     }
 
     #[test]

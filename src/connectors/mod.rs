@@ -95,9 +95,20 @@ impl Connector {
     /// The host that it asks, when the settings name one: what a worker bounds its load by.
     pub fn host(&self) -> Option<&str> {
         match &self.kind {
-            Kind::HttpJson(json) => json.host(),
+            Kind::HttpJson(json) => json.request().host(),
             Kind::Feed(feed) => feed.request().host(),
             Kind::Ical(ical) => ical.request().host(),
+            Kind::File(_) => None,
+        }
+    }
+
+    /// The host that it asks for this account: the one that the settings name, else the one of the URL with the
+    /// account's variables. None where no such URL can be made, and for files.
+    pub fn host_for(&self, account: &Account) -> Option<String> {
+        match &self.kind {
+            Kind::HttpJson(json) => json.request().host_for(account),
+            Kind::Feed(feed) => feed.request().host_for(account),
+            Kind::Ical(ical) => ical.request().host_for(account),
             Kind::File(_) => None,
         }
     }

@@ -96,6 +96,12 @@ impl Request {
         });
         let headers = headers.collect::<Result<_, _>>()?;
         let auth = Auth::read(settings.auth, &format!("{at}.auth"))?;
+        // Whoever gives an account's variables would be told the plug's secret.
+        if auth.is_own() && url.host().is_none() {
+            let why = "refers to a secret of the plug's own while a variable in `url` says which host gets it: write \
+                       the host out, or leave the secret to the account";
+            return Err(SettingsFault::new(format!("{at}.auth"), why));
+        }
         let types = match settings.content_types {
             Some(types) if types.len() > PAIRS_MAX || types.iter().any(|kind| !kind.is_ascii() || kind.len() > 128) => {
                 return Err(SettingsFault::new(format!("{at}.contentTypes"), "is no short list of media types"));
@@ -112,6 +118,14 @@ impl Request {
 
     pub fn host(&self) -> Option<&str> {
         self.url.host()
+    }
+
+    /// The host that is asked for an account; none when no address can be made of the URL and the account's variables.
+    pub fn host_for(&self, account: &Account) -> Option<String> {
+        match self.host() {
+            Some(host) => Some(host.to_owned()),
+            None => self.url.expand(&account.vars).ok()?.host_str().map(str::to_owned),
+        }
     }
 
     /// The names of the variables that it needs.
@@ -168,4 +182,53 @@ impl Validators {
 /// A short digest of a URL: the URL itself is nobody's business.
 fn mark(url: &Url) -> String {
     data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(url.as_str())[..9])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn request(url: &str, auth: Value) -> Result<Request, SettingsFault> {
+        let auth = serde_json::from_value(auth).expect("settings");
+        let settings = RequestSettings { url: url.into(), auth, ..RequestSettings::default() };
+        Request::read(settings, "*/*", &[], "c")
+    }
+
+    #[test]
+    fn a_secret_of_the_plugs_own_goes_to_no_host_that_an_account_names() {
+        let own = [
+            json!({"kind": "bearer", "token": "env:T"}),
+            json!({"kind": "basic", "username": "u", "password": "file:/p"}),
+            json!({"kind": "api-key", "header": "x-key", "key": "credential:k"}),
+            json!({"kind": "api-key", "query": "k", "key": "env:K"}),
+        ];
+        for auth in own {
+            for url in ["{+all}", "https://{shop}.example/", "https:///{host}/x", "https://{host}/x"] {
+                let fault = request(url, auth.clone()).expect_err(url);
+                assert_eq!(fault.at, "c.auth", "{url}");
+            }
+            request("https://api.example/{user}?q={q}", auth).expect("a host of the manifest's");
+        }
+        for auth in [json!({"kind": "none"}), json!({"kind": "bearer"}), json!({"kind": "basic"})] {
+            request("{+all}", auth).expect("the account's own");
+        }
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_settings_or_of_the_account() {
+        let none = || json!({"kind": "none"});
+        let vars = [("shop".to_owned(), "a".to_owned()), ("all".to_owned(), "https://cal.example/x".to_owned())];
+        let account = Account { vars: vars.into(), ..Account::default() };
+        for (url, expected) in [
+            ("https://api.example/{user}", Some("api.example")),
+            ("https://{shop}.example/", Some("a.example")),
+            ("{+all}", Some("cal.example")),
+            ("{+other}", None),
+        ] {
+            let host = request(url, none()).expect("settings").host_for(&account);
+            assert_eq!(host.as_deref(), expected, "{url}");
+        }
+    }
 }

@@ -139,11 +139,16 @@ impl UrlTemplate {
             return Err(SettingsFault::new(at, "does not begin with https:// or http://"));
         }
         // With samples for the variables it must be an address.
-        let sample: BTreeMap<String, String> = template.names().map(|name| (name.to_owned(), "x".to_owned())).collect();
         let template = UrlTemplate { template, host: None };
-        let url = template.expand(&sample).map_err(|error| SettingsFault::new(at, error.to_string()))?;
+        let sample = |value: &str| {
+            let vars: BTreeMap<_, _> = template.names().map(|name| (name.to_owned(), value.to_owned())).collect();
+            template.expand(&vars).map_err(|error| SettingsFault::new(at, error.to_string()))
+        };
+        let (url, other) = (sample("x")?, sample("y")?);
         let authority = text.split("://").nth(1).unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
-        let host = (!authority.contains('{')).then(|| url.host_str().map(str::to_owned)).flatten();
+        // In `https:///{host}/` the standard takes for the host what stands in no authority.
+        let fixed = !authority.contains('{') && url.host_str() == other.host_str();
+        let host = if fixed { url.host_str().map(str::to_owned) } else { None };
         Ok(UrlTemplate { host, ..template })
     }
 

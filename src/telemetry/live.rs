@@ -189,7 +189,7 @@ impl Live {
             }
             Event::Expired(_) => self.status(Status::Expired),
             Event::Recalled(_) => self.status(Status::Recalled),
-            Event::Rejected { reason } | Event::Dropped { reason, .. } => {
+            Event::Rejected { reason } | Event::Dropped { reason, .. } | Event::PullRefused { reason, .. } => {
                 self.status(Status::Rejected);
                 add(&self.rejections[*reason as usize], 1);
             }

@@ -27,8 +27,10 @@ impl Task {
     /// The last [`Fault`].
     pub async fn page(&self, endpoint: &Endpoint, at: Option<&str>, tries: &mut Tries) -> Result<Page, Fault> {
         let common = &self.common;
-        let name = endpoint.connector.host().map_or_else(|| format!("plug:{}", self.plug.id), str::to_owned);
-        let host = common.hosts.of(&name);
+        // Before its host: where the account's variables name it, one person's server is nobody else's.
+        let known = self.plug.accounts.of(&self.job.hat, self.known.auth.as_ref())?;
+        let name = endpoint.connector.host_for(&known.account);
+        let host = common.hosts.of(&name.unwrap_or_else(|| format!("plug:{}:{}", self.plug.id, self.job.hat)));
         let policy = common.retry;
         let (mut tried, mut renewed) = (1, false);
         loop {
@@ -44,7 +46,6 @@ impl Task {
             if !host.wait(Instant::now()).is_zero() {
                 continue;
             }
-            let known = self.plug.accounts.of(&self.job.hat, self.known.auth.as_ref())?;
             let account = self.authorised(&known, None).await?;
             let began = Instant::now();
             let fetched = endpoint.connector.page(&common.http, &account, at, ids::now()).await;

@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::http::retry::{Budget, Retry};
 
-/// Most hosts remembered. Beyond it those that nobody asks now are forgotten.
+/// Most hosts remembered. Beyond it those that nobody asks now are forgotten, those that are left alone last; so never more
+/// than this many and those that the jobs under way ask.
 const HOSTS_MAX: usize = 4096;
 /// Failures in a row after which a host is left alone for a while.
 const DOWN_AFTER: u32 = 3;
@@ -89,8 +90,9 @@ impl Host {
         standing.counted = Some(now);
         standing.failures = standing.failures.saturating_add(1);
         if standing.failures >= DOWN_AFTER {
-            let pause = self.pauses.pause(standing.failures - DOWN_AFTER + 1, jitter);
-            standing.until = Some(now + pause);
+            let until = now + self.pauses.pause(standing.failures - DOWN_AFTER + 1, jitter);
+            // What the host itself asked for may be longer.
+            standing.until = Some(standing.until.map_or(until, |before| before.max(until)));
         }
     }
 }
@@ -115,7 +117,11 @@ impl Hosts {
             return Arc::clone(host);
         }
         if known.len() >= HOSTS_MAX {
-            known.retain(|_, host| Arc::strong_count(host) > 1);
+            let now = Instant::now();
+            known.retain(|_, host| Arc::strong_count(host) > 1 || !host.wait(now).is_zero());
+            if known.len() >= HOSTS_MAX {
+                known.retain(|_, host| Arc::strong_count(host) > 1);
+            }
         }
         let host = Arc::new(Host::new(&self.manners));
         known.insert(name.to_owned(), Arc::clone(&host));
@@ -178,13 +184,32 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_shortens_no_pause_that_a_host_asked_for() {
+        let host = hosts().of("api.example");
+        let began = Instant::now();
+        host.pause(began, Duration::from_secs(900));
+        for n in 0..6 {
+            let now = began + Duration::from_secs(n);
+            host.failed(now, now, 1.0);
+        }
+        assert_eq!(host.wait(began), Duration::from_secs(900));
+    }
+
+    #[test]
     fn hosts_that_nobody_asks_are_forgotten_beyond_the_bound() {
         let hosts = hosts();
         let held = hosts.of("held");
+        hosts.of("paused").pause(Instant::now(), Duration::from_secs(900));
         for n in 0..HOSTS_MAX + 10 {
             hosts.of(&format!("h{n}"));
         }
         assert!(hosts.known.lock().expect("no panic").len() <= HOSTS_MAX);
+        assert!(Arc::ptr_eq(&held, &hosts.of("held")));
+        assert_eq!(hosts.paused(Instant::now()), 1, "what a host asked for is kept before what nobody asks");
+        for n in 0..=HOSTS_MAX {
+            hosts.of(&format!("p{n}")).pause(Instant::now(), Duration::from_secs(900));
+        }
+        assert!(hosts.known.lock().expect("no panic").len() <= HOSTS_MAX, "not even if all are left alone");
         assert!(Arc::ptr_eq(&held, &hosts.of("held")));
     }
 }

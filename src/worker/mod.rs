@@ -147,10 +147,12 @@ pub async fn run(
     ready();
     tracing::info!(exchange = client.origin(), plugs = voices.len(), "ready");
     let mut plugs = JoinSet::new();
+    let share = common.config.worker.at_once / voices.len().max(1);
     for (number, voice) in voices.into_iter().enumerate() {
         let address = Address::new(Kind::Plug, voice.id);
         let at_once = if voice.at_once == 0 { common.config.worker.at_once } else { voice.at_once };
-        let plug = Plug::new(number, client.speaking(address, voice.signer), voice.accounts, voice.manifest, at_once);
+        let speaking = client.speaking(address, voice.signer);
+        let plug = Plug::new(number, speaking, voice.accounts, voice.manifest, at_once, share);
         plugs.spawn(plug.run(Arc::clone(&common), drain.clone(), now.clone()));
     }
     let limit = async {

@@ -45,25 +45,30 @@ pub struct Plug {
     own: Option<Value>,
     /// Its jobs under way.
     seats: Arc<Semaphore>,
+    /// Most seats that one call for jobs holds while it is open.
+    share: usize,
     report: Report,
     /// When a job last asked for another manifest.
     asked: Mutex<Option<Instant>>,
 }
 
 impl Plug {
-    /// One that nothing is known of yet, the worker's `number`th. `at_once`: most jobs under way.
+    /// One that nothing is known of yet, the worker's `number`th. `at_once`: most jobs under way; `share`: most jobs that one
+    /// call asks for.
     pub fn new(
         number: usize,
         client: Client,
         accounts: Option<PathBuf>,
         own: Option<Value>,
         at_once: usize,
+        share: usize,
     ) -> Arc<Plug> {
         let id = client.party().id.clone();
         let seats = Arc::new(Semaphore::new(at_once.max(1)));
         let accounts = Accounts::new(accounts);
         let (known, report, asked) = (ArcSwap::default(), Report::default(), Mutex::default());
-        Arc::new(Plug { number, id, client, accounts, known, own, seats, report, asked })
+        let share = share.clamp(1, CALL_MAX);
+        Arc::new(Plug { number, id, client, accounts, known, own, seats, share, report, asked })
     }
 
     /// How its check stands; its name has no id in it, for it becomes a metric's label.
@@ -207,7 +212,8 @@ impl Plug {
         Ok(())
     }
 
-    /// Room for at least one job, and for as many as there is.
+    /// Room for at least one job, and for as many as there is up to the plug's share: what a call holds while nothing comes
+    /// is kept from all other plugs.
     async fn seats(&self, common: &Common) -> Vec<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
         let mut seats = Vec::new();
         // Closed by nobody.
@@ -217,7 +223,7 @@ impl Plug {
             return std::future::pending().await;
         };
         seats.push((own, all));
-        while seats.len() < CALL_MAX
+        while seats.len() < self.share
             && let Ok(own) = Arc::clone(&self.seats).try_acquire_owned()
             && let Ok(all) = Arc::clone(&common.seats).try_acquire_owned()
         {

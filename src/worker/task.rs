@@ -25,8 +25,15 @@ const ASK: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_secs(1);
 /// What a job keeps of its time to tell its end.
 const TELL: Duration = Duration::from_secs(5);
+/// Longest pause before a word is said again that the exchange could not take.
+const AGAIN_MAX: Duration = Duration::from_secs(15);
+/// How often a word is said again that is refused for another reason than a quota: each time the exchange keeps a dead letter of
+/// what it fails on.
+const AGAIN_TIMES: u32 = 3;
 /// What a HAT that has too much open is given before the job comes again.
 const OVER_QUOTA: Duration = Duration::from_secs(60);
+/// Pause before a job comes again whose end could not be told.
+const UNTOLD: Duration = Duration::from_secs(30);
 
 /// How a job ended here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +44,8 @@ enum End {
     Failed(Fault),
     /// It is not ours any more: its time is over, or the exchange has another one.
     Over,
-    /// Somebody else goes on with it.
-    HandedBack,
+    /// Somebody else goes on with it, now or after a pause.
+    HandedBack(Option<Duration>),
 }
 
 /// One job under way.
@@ -64,6 +71,8 @@ struct Progress {
     records: u32,
     /// Pages whose records are all credited.
     pages: u32,
+    /// Whether the exchange has no room for more of this HAT.
+    full: bool,
 }
 
 impl Task {
@@ -75,18 +84,18 @@ impl Task {
             Progress { at: self.job.continuation.as_ref().map(ToString::to_string), ..Progress::default() };
         let worked = async {
             let end = self.bounded(&mut progress, drain, lease.times).await;
-            self.tell(end, &mut progress).await
+            self.tell(end, &mut progress, drain).await
         };
         let end = tokio::select! {
             end = worked => end,
-            () = lease.keep() => End::HandedBack,
-            () = now.cancelled() => End::HandedBack,
+            () = lease.keep() => End::HandedBack(None),
+            () = now.cancelled() => End::HandedBack(None),
         };
         let (result, fault) = match &end {
             End::Done => ("done", None),
             End::Failed(fault) => ("failed", Some(fault)),
             End::Over => ("over", None),
-            End::HandedBack => ("handed-back", None),
+            End::HandedBack(_) => ("handed-back", None),
         };
         JobEnded {
             result,
@@ -101,11 +110,13 @@ impl Task {
         .emit();
         let ended = match &end {
             End::Done => Ended::Done,
+            // That a HAT is full says nothing of the source, and is no reason to hold the plug's other jobs.
+            End::Failed(_) if progress.full => Ended::Elsewhere,
             End::Failed(fault) => Ended::Failed(fault.word),
-            End::Over | End::HandedBack => Ended::Elsewhere,
+            End::Over | End::HandedBack(_) => Ended::Elsewhere,
         };
         match end {
-            End::HandedBack => lease.hand_back(None).await,
+            End::HandedBack(pause) => lease.hand_back(pause).await,
             _ => lease.end().await,
         }
         ended
@@ -137,14 +148,17 @@ impl Task {
             self.catch_up(progress).await;
         }
         let mut tries = Tries { left: self.common.config.source.retries_per_job };
+        let mut begun_anew = false;
         loop {
             if drain.is_cancelled() {
-                return End::HandedBack;
+                return End::HandedBack(None);
             }
             let page = match self.page(endpoint, progress.at.as_deref(), &mut tries).await {
                 Ok(page) => page,
-                Err(fault) if fault.word == JobError::Gone && progress.at.is_some() => {
-                    // The source knows this place no more. What is credited already is not sent again.
+                Err(fault) if fault.word == JobError::Gone && progress.at.is_some() && !begun_anew => {
+                    // The source knows this place no more. What is credited already is not sent again. Once in a job: a source
+                    // whose later pages are never there would be asked for its first one without end.
+                    begun_anew = true;
                     (progress.at, progress.moved) = (None, true);
                     continue;
                 }
@@ -176,7 +190,7 @@ impl Task {
                 return End::Done;
             }
             if credited > 0
-                && let Err(end) = self.progress(progress).await
+                && let Err(end) = self.progress(progress, drain).await
             {
                 return end;
             }
@@ -202,7 +216,11 @@ impl Task {
         for body in page.bodies {
             let count = body.ids.len();
             let ids = body.ids.clone();
-            self.send(body).await?;
+            if let Err(end) = self.send(body).await {
+                // Only for want of room a time is said with it.
+                progress.full = matches!(&end, End::Failed(fault) if fault.after.is_some());
+                return Err(end);
+            }
             memory.note(ids);
             credited += count;
             progress.records = progress.records.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
@@ -235,8 +253,9 @@ impl Task {
                     fresh = true;
                     id = self.plug.client.message_id();
                 }
+                // Not `rate-limited`, which is the source's word: of three HATs it holds all jobs of the plug.
                 Reason::OverQuota | Reason::RecipientOverQuota => {
-                    let fault = Fault::new(JobError::RateLimited, format!("the exchange: {}", refusal.reason));
+                    let fault = Fault::new(JobError::Refused, format!("the exchange: {}", refusal.reason));
                     return Err(End::Failed(Fault { after: Some(OVER_QUOTA), ..fault }));
                 }
                 reason => return Err(refused(reason)),
@@ -245,28 +264,29 @@ impl Task {
     }
 
     /// Tells the exchange how far it has come.
-    async fn progress(&self, progress: &mut Progress) -> Result<(), End> {
+    async fn progress(&self, progress: &mut Progress, drain: &CancellationToken) -> Result<(), End> {
         if !progress.moved {
             return Ok(());
         }
         let Some(at) = &progress.at else { return Ok(()) };
         let word = JobWord { records: Some(progress.records), ..JobWord::progress(self.job.job, at.as_str()) };
-        self.say(&word).await?;
+        self.say(&word, drain).await?;
         progress.moved = false;
         Ok(())
     }
 
-    /// Tells the exchange how it ended.
-    async fn tell(&self, end: End, progress: &mut Progress) -> End {
-        if matches!(end, End::Failed(_))
-            && progress.pages > 0
-            && let Err(end) = self.progress(progress).await
-        {
-            // The next attempt would have had no use for these pages again.
-            return end;
+    /// Tells the exchange how it ended. Where that cannot be told, somebody is to try it again.
+    async fn tell(&self, end: End, progress: &mut Progress, drain: &CancellationToken) -> End {
+        if matches!(end, End::Failed(_)) && progress.pages > 0 {
+            // The next attempt has no use for these pages again.
+            match self.progress(progress, drain).await {
+                // A place that is not taken keeps nobody from telling the end.
+                Ok(()) | Err(End::Done | End::Failed(_)) => {}
+                Err(other) => return other,
+            }
         }
         let word = match &end {
-            End::Over | End::HandedBack => return end,
+            End::Over | End::HandedBack(_) => return end,
             End::Done => {
                 let continuation = progress.moved.then(|| progress.at.as_deref().map(Into::into));
                 JobWord { records: Some(progress.records), ..JobWord::done(self.job.job, continuation) }
@@ -278,26 +298,58 @@ impl Task {
                 JobWord { records: Some(progress.records), retry_after_seconds: after, ..failed }
             }
         };
-        match self.say(&word).await {
+        match self.say(&word, drain).await {
             Ok(()) => end,
-            Err(_) => End::Over,
+            Err(End::Failed(fault)) => {
+                tracing::warn!(plug = %self.plug.id, job = %self.job.job, what = fault.what, "the end of a job could not be told, it is handed back");
+                End::HandedBack(Some(UNTOLD))
+            }
+            Err(other) => other,
         }
     }
 
-    /// Sends a word until it has an outcome, for as long as the job lives.
-    async fn say(&self, word: &JobWord) -> Result<(), End> {
+    /// Sends a word until it has an outcome, for as long as the job lives. Each time under an id of its own: said twice, a word of
+    /// a job that is over changes nothing.
+    async fn say(&self, word: &JobWord, drain: &CancellationToken) -> Result<(), End> {
+        let (mut wait, mut times) = (AGAIN, 0);
         loop {
             let order = Order::job(&self.job.hat, &self.plug.id, word).wait(ASK);
-            match self.plug.client.send(order).await {
+            let pause = match self.plug.client.send(order).await {
                 Ok(_) => return Ok(()),
+                Err(ClientError::Refused(refusal)) if passes(refusal.reason, times) => {
+                    if drain.is_cancelled() {
+                        return Err(End::HandedBack(Some(UNTOLD)));
+                    }
+                    tracing::debug!(reason = %refusal.reason, "a word of a job is not taken now, it is said again");
+                    let pause = wait;
+                    wait = (wait * 2).min(AGAIN_MAX);
+                    times += 1;
+                    pause
+                }
                 Err(ClientError::Refused(refusal)) => return Err(refused(refusal.reason)),
-                Err(error) => unanswered(&self.plug.client, &error)?,
-            }
+                Err(error) => {
+                    unanswered(&self.plug.client, &error)?;
+                    AGAIN
+                }
+            };
             if ids::now() >= self.job.ends_at {
                 return Err(End::Over);
             }
-            tokio::time::sleep(AGAIN).await;
+            // The drain ends the pause, not the word: it is said once more.
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = drain.cancelled(), if pause > AGAIN => {}
+            }
         }
+    }
+}
+
+/// Whether the exchange may take the same word a moment later, under another id; it was refused `times` before.
+fn passes(reason: Reason, times: u32) -> bool {
+    match reason {
+        Reason::OverQuota | Reason::RecipientOverQuota => true,
+        Reason::Internal | Reason::Stale | Reason::Conflict => times < AGAIN_TIMES,
+        _ => false,
     }
 }
 
@@ -322,5 +374,26 @@ fn unanswered(client: &Client, error: &ClientError) -> Result<(), End> {
             Ok(())
         }
         other => Err(End::Failed(Fault::new(JobError::Internal, other.to_string()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_said_again_and_what_nobody_waits_for_is_over() {
+        for reason in [Reason::OverQuota, Reason::RecipientOverQuota] {
+            assert!(passes(reason, 0) && passes(reason, 1000), "{reason}");
+        }
+        for reason in [Reason::Internal, Reason::Stale, Reason::Conflict] {
+            assert!(passes(reason, 0) && !passes(reason, AGAIN_TIMES), "{reason}");
+        }
+        for reason in [Reason::WrongState, Reason::NotFound, Reason::NotConnected, Reason::Retired] {
+            assert!(!passes(reason, 0), "{reason}");
+            assert_eq!(refused(reason), End::Over, "{reason}");
+        }
+        assert!(!passes(Reason::NotApproved, 0));
+        assert!(matches!(refused(Reason::NotApproved), End::Failed(_)));
     }
 }

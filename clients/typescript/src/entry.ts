@@ -91,7 +91,7 @@ export function readEntry(raw: Uint8Array): Entry {
 /** Events that tell their causer nothing, or are caused by nobody. */
 const SILENT = new Set(["RefusedUnauthenticated", "DeadLetter", "OperatorDeclared", "Expired"]);
 /** Asked of somebody else, or on its way. */
-const ACCEPTED = new Set(["Opened", "Fanned", "RecallRequested", "Claimed", "PlugAsked"]);
+const ACCEPTED = new Set(["Opened", "Fanned", "RecallRequested", "Claimed", "PlugAsked", "OfferPulled"]);
 const REASONED: Readonly<Record<string, Status>> = {
   Held: "pending", Rejected: "rejected", OfferRefused: "rejected", Disputed: "disputed",
 };
@@ -139,7 +139,10 @@ function firstOutcome(entry: Entry): Told | undefined {
     const object = fields["object"];
     if (!isFields(object)) throw fault("object is no map");
     digestIn = digest(object, "digest");
-    more = { delivery: id(fields, "delivery"), count: count(object, "count") };
+    // What goes to all debits has no delivery of its own.
+    const debits = fields["debits"];
+    const parted = Array.isArray(debits) && debits.length > 0;
+    more = { ...(parted ? {} : { delivery: id(fields, "delivery") }), count: count(object, "count") };
   } else if (event === "Fanned") {
     const parts = Array.isArray(fields["parts"]) ? (fields["parts"] as unknown[]) : [];
     const each = parts.map((part) => {

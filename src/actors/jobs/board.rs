@@ -18,6 +18,8 @@ use crate::store::{StateDb, StoreError};
 const PAUSE: Duration = Duration::from_millis(250);
 /// Longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Pause of a plug of which only jobs are left whose HATs cannot be read.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// Where an open job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +217,22 @@ impl JobBoard {
         }
     }
 
+    /// The HATs of these cannot be read: they come again after all others of their plug, so that one HAT stops nobody else.
+    pub fn last(&self, handouts: Vec<Handout>) {
+        let mut plugs = lock(&self.plugs);
+        let at = Instant::now() + UNREAD;
+        for handout in handouts {
+            let of = plugs.entry(handout.plug).or_default();
+            if !of.open.contains_key(&handout.job) {
+                continue;
+            }
+            if of.queue.is_empty() {
+                of.not_before = Some(of.not_before.map_or(at, |before| before.max(at)));
+            }
+            of.queue.push_back(handout.job);
+        }
+    }
+
     /// Jobs of this plug are taken by the stream.
     pub fn stored(&self, plug: &Id) {
         if let Some(of) = lock(&self.plugs).get_mut(plug) {
@@ -319,6 +337,23 @@ mod tests {
         let later = board.take(now + PAUSE_MAX, 9, |_| Some(6000));
         assert_eq!(later.iter().map(|it| it.job.as_u128()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(board.of(&id("fitbit")), Census { open: 2, queued: 0 });
+    }
+
+    #[test]
+    fn a_job_whose_hat_cannot_be_read_comes_again_after_the_others() {
+        let board = board(2);
+        let now = Instant::now();
+        let first = board.take(now, 9, |_| Some(60));
+        assert_eq!(first[0].job, Uuid::from_u128(0));
+        board.last(first);
+        let later = now + Duration::from_secs(1);
+        let second = board.take(later, 9, |_| Some(60));
+        assert_eq!(second[0].job, Uuid::from_u128(1), "at once, though one at a time");
+        let third = board.take(later + Duration::from_secs(1), 9, |_| Some(60));
+        assert_eq!(third[0].job, Uuid::from_u128(0));
+        board.last(third);
+        assert!(lock(&board.plugs)[&id("fitbit")].not_before.is_some(), "nothing else waits: after a pause");
+        assert_eq!(board.census(), Census { open: 2, queued: 1 });
     }
 
     #[test]

@@ -131,11 +131,21 @@ impl Foreman {
         }
         let full = handouts.len() >= AT_ONCE;
         let (mut failed, mut waiting) = (Vec::new(), Vec::with_capacity(handouts.len()));
+        let mut unread = Vec::new();
         // Said once for all: a broker that is away is away for each of them.
         let mut why: Option<String> = None;
         let (mut stored, mut without) = (BTreeSet::new(), BTreeSet::new());
         for handout in handouts {
-            let Some(body) = self.body(&handout) else { continue };
+            let body = match self.body(&handout) {
+                Ok(Some(body)) => body,
+                Ok(None) => continue,
+                // It is open all the same: it comes again, after those of the HATs that can be read.
+                Err(detail) => {
+                    why.get_or_insert(detail);
+                    unread.push(handout);
+                    continue;
+                }
+            };
             if without.contains(&handout.plug) {
                 failed.push(handout);
                 continue;
@@ -175,19 +185,15 @@ impl Foreman {
             EffectFailed { what: "job", detail }.emit();
         }
         self.board().back(failed);
+        self.board().last(unread);
         full && why.is_none()
     }
 
-    /// What workers are told, as the HAT has it now; none when the job is over.
-    fn body(&self, handout: &Handout) -> Option<JobBody> {
+    /// What workers are told, as the HAT has it now; none when the job is over. `Err`: the HAT cannot be read.
+    fn body(&self, handout: &Handout) -> Result<Option<JobBody>, String> {
         let hat = Address::new(Kind::Hat, handout.place.hat.clone());
-        match load::<Hat>(&self.shared.db, &self.shared.tail, &hat) {
-            Ok(state) => state.jobs.with(&handout.plug, handout.job)?.0.body(&hat.id),
-            Err(error) => {
-                EffectFailed { what: "job", detail: &error.to_string() }.emit();
-                None
-            }
-        }
+        let state = load::<Hat>(&self.shared.db, &self.shared.tail, &hat).map_err(|error| error.to_string())?;
+        Ok(state.jobs.with(&handout.plug, handout.job).and_then(|(track, _)| track.body(&hat.id)))
     }
 
     async fn publish(&self, body: &JobBody) -> Result<async_nats::jetstream::context::PublishAckFuture, String> {

@@ -382,6 +382,11 @@ impl Engine {
                 self.refuse(delivery, why);
                 return Ok(());
             }
+            // A full disk is no fault of the sender's: it comes again.
+            Err(ClientError::Local(why)) => {
+                crate::cli::out::note(format_args!("delivery {} is left for later: {why}", delivery.id));
+                return Ok(());
+            }
             // The broker: it is brought again.
             Err(error) => {
                 tracing::debug!(delivery = %delivery.id, %error, "large content did not come");
@@ -412,7 +417,7 @@ async fn load(delivery: Delivery, path: PathBuf) -> Loaded {
 }
 
 async fn one_load(delivery: &Delivery, path: &std::path::Path) -> Result<(PathBuf, Digest, u32), ClientError> {
-    let wrong = |error: std::io::Error| ClientError::Broker(format!("{}: {error}", path.display()));
+    let wrong = |error: std::io::Error| ClientError::Local(format!("{}: {error}", path.display()));
     let part = path.with_extension("part");
     let mut file = tokio::fs::File::create(&part).await.map_err(wrong)?;
     let object = match delivery.download(&mut file).await {

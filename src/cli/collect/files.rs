@@ -366,6 +366,14 @@ mod tests {
         let mut rotating = options(folder.path());
         rotating.place.rotate_bytes = Some(1);
         // Nothing was written yet that would say how it goes on.
-        assert!(Files::open(rotating, Timestamp(0)).is_ok());
+        assert!(Files::open(rotating.clone(), Timestamp(0)).is_ok());
+        // A later file of another run would be written over one day.
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let later = elsewhere.path().join("rows.000007.jsonl");
+        std::fs::write(&later, "somebody's\n").expect("written");
+        let mut rotating = options(elsewhere.path());
+        rotating.place.rotate_bytes = Some(1);
+        let error = Files::open(rotating, Timestamp(0)).err().expect("refused");
+        assert!(error.to_string().contains("rows.000007.jsonl"), "{error}");
     }
 }

@@ -87,6 +87,14 @@ impl Place {
         self.path.with_file_name(name)
     }
 
+    /// The number in a file's name, when the name is one of those that rows go to.
+    fn number_of(&self, file: &Path) -> Option<u32> {
+        let name = file.file_name()?.to_str()?;
+        let digits = name.split('.').rev().find(|part| part.len() == 6 && part.bytes().all(|b| b.is_ascii_digit()))?;
+        let number = digits.parse().ok()?;
+        (self.file(number).file_name()? == name).then_some(number)
+    }
+
     fn is_due(&self, mark: &Mark, now: Timestamp) -> bool {
         let old = |every: Duration| now.since(mark.begun) >= i64::try_from(every.as_nanos()).unwrap_or(i64::MAX);
         mark.length > 0
@@ -240,7 +248,13 @@ const COLUMNS_MAX: usize = 256;
 pub fn in_the_way(place: &Place, mark: &Mark) -> Option<PathBuf> {
     let path = place.file(mark.number);
     let there = |path: &Path| std::fs::metadata(path).is_ok_and(|facts| facts.len() > 0 || !facts.is_file());
-    there(&path).then_some(path)
+    if there(&path) || !place.rotates() {
+        return there(&path).then_some(path);
+    }
+    // A file with a later number would be written over when its turn comes.
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|item| item.path());
+    named.filter(|other| place.number_of(other).is_some_and(|number| number > mark.number)).find(|other| there(other))
 }
 
 #[cfg(test)]

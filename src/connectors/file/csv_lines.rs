@@ -51,7 +51,7 @@ enum Decimal {
 /// How CSV is read.
 #[derive(Debug, Clone)]
 pub(super) struct CsvLines {
-    delimiter: u8,
+    pub delimiter: u8,
     pub quote: u8,
     columns: Option<Vec<String>>,
     skip: usize,
@@ -95,7 +95,7 @@ impl CsvLines {
         if let Some(columns) = &self.columns {
             return Ok(Some((columns.clone(), at as u64)));
         }
-        let ends = super::follow::ends(&head[at..], Some(self.quote));
+        let ends = super::follow::ends(&head[at..], Some((self.quote, self.delimiter)));
         let Some(end) = ends.first() else { return Ok(None) };
         let Some(fields) = self.fields(&head[at..at + end]) else {
             return FetchError::malformed("the header of a file cannot be read as CSV");
@@ -126,6 +126,10 @@ impl CsvLines {
         let mut reader = builder.from_reader(line);
         let mut record = csv::ByteRecord::new();
         if !reader.read_byte_record(&mut record).ok()? {
+            return None;
+        }
+        // Two records in one line: one of them would be lost.
+        if reader.read_byte_record(&mut csv::ByteRecord::new()).ok()? {
             return None;
         }
         let text = |field: &[u8]| match self.encoding {

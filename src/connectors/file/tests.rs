@@ -119,7 +119,7 @@ fn a_folder_is_watched_page_by_page() {
     for n in 0..100 {
         add(&root.path().join(format!("day-x{n}.jsonl")), "{}\n");
     }
-    assert!(matches!(reader.page(), Err(FetchError::Refused(_))), "102 files do not fit into a continuation");
+    assert!(matches!(reader.page(), Err(FetchError::Refused(_))), "102 files may not fit into a continuation");
 }
 
 #[test]
@@ -173,6 +173,23 @@ fn csv_has_a_header_quotes_and_numbers_as_banks_write_them() {
     assert!(!page.more);
     add(&file, "01.02.2026;7;y;z;\r\n");
     assert_eq!(reader.round()[0]["Betrag"], 7);
+}
+
+#[test]
+fn a_quote_within_a_field_is_a_character() {
+    let root = tempfile::tempdir().expect("a folder");
+    let text = "n,what,x\na,5\" pipe,b\nc,6\" pipe,d\n\"e\"\"\nf\",\"g\"h\"i,j\nk,\"\",l\n";
+    add(&root.path().join("q.csv"), text);
+    let mut reader = Reader::new(root.path(), json!({"path": "q.csv", "format": "csv"}));
+    let row = |n: &str, what: &str, x: &str| json!({"n": n, "what": what, "x": x});
+    let expected =
+        [row("a", "5\" pipe", "b"), row("c", "6\" pipe", "d"), row("e\"\nf", "gh\"i", "j"), row("k", "", "l")];
+    assert_eq!(reader.round(), expected);
+    // A bare return ends a record for the CSV reader: not one of the two is taken silently.
+    add(&root.path().join("r.csv"), "a,b\n1,2\r3,4\n5,6\n");
+    let mut two = Reader::new(root.path(), json!({"path": "r.csv", "format": "csv", "onBadLine": "skip"}));
+    let page = two.page().expect("a page");
+    assert_eq!((page.records.len(), page.skipped), (1, 1));
 }
 
 #[test]

@@ -22,6 +22,8 @@ const DATES_MAX: usize = 10_000;
 const RULES_MAX: usize = 4;
 /// Most attendees of one event.
 const ATTENDEES_MAX: usize = 256;
+/// Most bytes of all records of a document: each occurrence has a copy of its event's words.
+const BYTES_MAX: usize = 64 << 20;
 
 /// A time of an event.
 #[derive(Debug, Clone)]
@@ -92,6 +94,35 @@ impl Zones {
     }
 }
 
+/// The records so far.
+struct Gathered<'a> {
+    shape: &'a Shape,
+    records: Vec<SourceRecord>,
+    bytes: usize,
+}
+
+impl Gathered<'_> {
+    /// Makes room for one more record of about so many bytes; asked before the record is made.
+    fn room(&mut self, bytes: usize) -> Result<(), FetchError> {
+        if self.records.len() >= RECORDS_MAX {
+            let why = format!("more than {RECORDS_MAX} events are in the window: narrow pastDays and futureDays");
+            return Err(FetchError::TooLarge(why));
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > BYTES_MAX {
+            let why =
+                format!("the events in the window have more than {BYTES_MAX} bytes: narrow pastDays and futureDays");
+            return Err(FetchError::TooLarge(why));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, data: Value, id: String, at: Timestamp) {
+        let made = self.shape.record(data);
+        self.records.push(SourceRecord { id, at: Some(at), data: made.data });
+    }
+}
+
 /// Reads a calendar: the occurrences that touch the window. `usual`: the zone of times that name none, before the
 /// calendar's own word.
 pub(super) fn read(
@@ -103,7 +134,7 @@ pub(super) fn read(
     let text_of = unfold(body)?;
     let found = components(&text_of)?;
     let mut budget = Budget::new();
-    let mut records = Vec::new();
+    let mut out = Gathered { shape, records: Vec::new(), bytes: 0 };
     for calendar in found.iter().filter(|component| component.name == "VCALENDAR") {
         let own = text(calendar, "X-WR-TIMEZONE");
         let zone = usual.cloned().or_else(|| Zone::named(own?));
@@ -121,17 +152,10 @@ pub(super) fn read(
         for event in events {
             let uid = text(event, "UID");
             let instead = uid.and_then(|uid| moved.get(uid));
-            occurrences(event, &zones, window, instead, &mut budget, &mut |data, id, at| {
-                let made = shape.record(data);
-                records.push(SourceRecord { id, at: Some(at), data: made.data });
-            })?;
-            if records.len() > RECORDS_MAX {
-                let why = format!("more than {RECORDS_MAX} events are in the window: narrow pastDays and futureDays");
-                return Err(FetchError::TooLarge(why));
-            }
+            occurrences(event, &zones, window, instead, &mut budget, &mut out)?;
         }
     }
-    Ok(records)
+    Ok(out.records)
 }
 
 fn occurrences(
@@ -140,7 +164,7 @@ fn occurrences(
     window: Window,
     instead: Option<&HashSet<i64>>,
     budget: &mut Budget,
-    each: &mut impl FnMut(Value, String, Timestamp),
+    gathered: &mut Gathered<'_>,
 ) -> Result<(), FetchError> {
     let Some(start) = zones.of(event, "DTSTART") else {
         return FetchError::malformed("an event of the calendar has no DTSTART that can be read");
@@ -185,6 +209,10 @@ fn occurrences(
     let common = fields(event);
     // Without a UID the event's words are its name.
     let uid = text(event, "UID").map_or_else(|| digest(&Value::Object(common.clone())), str::to_owned);
+    // What each occurrence repeats.
+    let repeated = serde_json::to_string(&common).map_or(0, |text| text.len())
+        + uid.len()
+        + rules.iter().map(|rule| rule.len()).sum::<usize>();
     for wall in walls {
         let begins = Time { wall, ..start.clone() };
         let from = begins.instant();
@@ -195,9 +223,12 @@ fn occurrences(
             Length::Days(days) => Time { wall: wall + days * DAY, ..begins.clone() },
             Length::Seconds(seconds) => Time { wall: begins.zone.wall(from.saturating_add(seconds)), ..begins.clone() },
         };
-        if from >= window.to || ends.instant().max(from) < window.from {
+        // A series that cannot be expanded may still go on in the window, however long ago it began.
+        let goes_on = recurs && !expanded && wall == start.wall;
+        if from >= window.to || (ends.instant().max(from) < window.from && !goes_on) {
             continue;
         }
+        gathered.room(repeated)?;
         let mut data = common.clone();
         data.insert("uid".into(), json!(uid));
         data.insert("start".into(), json!(begins.written()));
@@ -218,7 +249,7 @@ fn occurrences(
         if !expanded {
             data.insert("unexpanded".into(), json!(true));
         }
-        each(Value::Object(data), sized(id), Timestamp(from.saturating_mul(SECOND)));
+        gathered.add(Value::Object(data), sized(id), Timestamp(from.saturating_mul(SECOND)));
     }
     Ok(())
 }

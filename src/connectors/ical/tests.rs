@@ -191,6 +191,28 @@ fn what_cannot_be_expanded_is_there_once_with_its_rule() {
         (&records[0].data["unexpanded"], &records[0].data["recurrence"]),
         (&json!(true), &json!(["FREQ=SOMETIMES"]))
     );
+    // Begun before the window it may go on within it; what begins after it cannot.
+    let series = |start: &str| format!("BEGIN:VEVENT\nUID:u\nDTSTART:{start}\nRRULE:FREQ=SOMETIMES\nEND:VEVENT");
+    let records = events(&series("20200110T100000Z"));
+    assert_eq!(starts(&records), ["2020-01-10T10:00:00Z"]);
+    assert_eq!(records[0].data["unexpanded"], true);
+    assert!(events(&series("20270110T100000Z")).is_empty());
+}
+
+#[test]
+fn what_a_series_repeats_is_bounded() {
+    let series = |words: usize, rule: &str| {
+        let text = calendar(&format!(
+            "BEGIN:VEVENT\nUID:w\nDTSTART:20260302T100000Z\nRRULE:{rule}\nDESCRIPTION:{}\nEND:VEVENT",
+            "x".repeat(words)
+        ));
+        read(text.as_bytes(), window(), None, &Shape::default())
+    };
+    // 60 KiB each: 1,000 are below 64 MiB, 2,000 are not.
+    assert_eq!(series(60 << 10, "FREQ=MINUTELY;COUNT=1000").expect("fits").len(), 1000);
+    assert!(matches!(series(60 << 10, "FREQ=MINUTELY;COUNT=2000"), Err(FetchError::TooLarge(_))));
+    assert!(matches!(series(1, "FREQ=MINUTELY;COUNT=10001"), Err(FetchError::TooLarge(_))));
+    assert_eq!(series(1, "FREQ=MINUTELY;COUNT=10000").expect("fits").len(), 10_000);
 }
 
 proptest! {

@@ -115,6 +115,9 @@ struct State {
     /// The newest record of this round.
     #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
     top: Option<Timestamp>,
+    /// From when this round asks: the same for each of its pages.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    from: Option<Timestamp>,
     #[serde(rename = "v", skip_serializing_if = "Option::is_none")]
     validators: Option<Validators>,
     #[serde(rename = "h", skip_serializing_if = "Option::is_none")]
@@ -172,8 +175,8 @@ impl HttpJson {
         })
     }
 
-    pub fn host(&self) -> Option<&str> {
-        self.request.host()
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     pub fn names(&self) -> Vec<&str> {
@@ -191,7 +194,11 @@ impl HttpJson {
         let mut state: State = state_of(before);
         let mut first = self.request.url(account)?;
         if let Some(since) = &self.since {
-            first = since.put(first, state.since, now);
+            // A time to come, as an earlier version may have kept it, would hide all that is new until then.
+            state.since = state.since.map(|newest| newest.min(now));
+            let under_way = state.from.filter(|_| state.next.is_some());
+            state.from = under_way.or_else(|| since.begin(state.since, now));
+            first = since.put(first, state.from);
         }
         let url = self.paging.url(first, state.next.as_ref())?;
         let known = state.validators.as_ref().filter(|_| state.next.is_none());
@@ -203,6 +210,7 @@ impl HttpJson {
         }
         let answer = http.send(&ask, now).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
+            state.from = None;
             return Page::end(Vec::new(), continuation(&state)?);
         }
         // "No content" is no record.
@@ -217,7 +225,8 @@ impl HttpJson {
         let alone = state.next.is_none() && next.is_none();
         let mark = next.as_ref().map(|next| if self.paging.counts() { digest(&body) } else { format!("{next:?}") });
         let records: Vec<_> = self.take(body, none).into_iter().map(|value| self.shape.record(value)).collect();
-        state.top = records.iter().filter_map(|record| record.at).chain(state.top).max();
+        // One record that is dated ahead must not move `since` into the future.
+        state.top = records.iter().filter_map(|record| record.at).chain(state.top).max().map(|top| top.min(now));
         let Some(next) = next else {
             state.since = state.top.take().max(state.since);
             // Only of a list on one page does an unchanged first page say that nothing has changed.
@@ -229,6 +238,7 @@ impl HttpJson {
                 (records, None)
             };
             (state.next, state.pages, state.circle, state.seen) = (None, 0, None, seen);
+            state.from = None;
             return Page::end(records, continuation(&state)?);
         };
         let circle = state.circle.take().unwrap_or_default().step(mark.as_deref().unwrap_or_default());

@@ -55,9 +55,13 @@ impl Since {
         })
     }
 
-    /// The URL with the time of the newest record that is there, or for the first round how far back it begins.
-    pub fn put(&self, url: Url, newest: Option<Timestamp>, now: Timestamp) -> Url {
-        let from = newest.map(|newest| newest.plus(-self.overlap)).or(self.first.map(|first| now.plus(-first)));
+    /// From when a round asks: the newest record that is there less the overlap, or for the first round so far back.
+    pub fn begin(&self, newest: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        newest.map(|newest| newest.plus(-self.overlap)).or(self.first.map(|first| now.plus(-first)))
+    }
+
+    /// The URL with the time from which the round asks.
+    pub fn put(&self, url: Url, from: Option<Timestamp>) -> Url {
         match from.and_then(|from| self.form.write(from)) {
             Some(text) => with(&url, &self.param, &text),
             None => url,

@@ -112,6 +112,32 @@ async fn only_what_is_newer_is_asked_for() {
 }
 
 #[tokio::test]
+async fn since_is_one_for_a_round_and_never_in_the_future() {
+    let server = Server::start(|asked| match asked.param("page").as_deref() {
+        // One record is dated years ahead.
+        Some("1") => answer(&json!([{"id": 1, "t": 1_772_000_000}, {"id": 2, "t": 1_900_000_000}])),
+        _ => answer(&json!([])),
+    })
+    .await;
+    let more = json!({
+        "id": "id", "timestamp": {"path": "t", "format": "unix"},
+        "since": {"param": "since", "format": "unix", "firstSeconds": 100},
+        "paging": {"kind": "page", "param": "page"}
+    });
+    let mut reader = Reader::json(&server.url("/"), &more);
+    for (second, expected) in [(1_772_000_100, true), (1_772_000_160, false), (1_772_000_200, true)] {
+        reader.now = crate::domain::Timestamp(second * SECOND);
+        assert_eq!(reader.page().await.expect("a page").more, expected);
+    }
+    let since: Vec<_> = server.asked().iter().map(|asked| asked.param("since").expect("a time")).collect();
+    assert_eq!(since, ["1772000000", "1772000000", "1772000100"]);
+    // A time to come that was kept before is taken for now.
+    reader.continuation = Some(json!({"s": "2030-01-01T00:00:00Z"}).to_string());
+    reader.page().await.expect("a page");
+    assert_eq!(server.asked().last().expect("one").param("since").as_deref(), Some("1772000200"));
+}
+
+#[tokio::test]
 async fn a_request_is_what_the_settings_say() {
     let server = Server::start(|asked| match asked.method.as_str() {
         "POST" => answer(&json!({"rows": [{"echo": String::from_utf8_lossy(&asked.body)}]})),

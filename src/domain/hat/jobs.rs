@@ -35,6 +35,8 @@ pub(super) struct Woken {
     pub drafts: Vec<Draft>,
     /// When to ask again what cannot be done now.
     pub wait: Option<Timestamp>,
+    /// Endpoints among the entries that the HAT does not have yet.
+    new: usize,
 }
 
 /// The registration of a plug, and its manifest.
@@ -57,15 +59,16 @@ fn draft(track: &Track, job: uuid::Uuid, step: JobStep) -> Draft {
     Draft::further(Event::Job(Box::new(JobEvent { plug, endpoint, job, step })))
 }
 
-/// The first jobs of endpoints that nothing was planned of yet.
+/// The first jobs of endpoints that nothing was planned of yet. `drafted`: endpoints of other plugs that the same turn adds.
 fn fresh(
     hat: &Hat,
     ctx: &Context<'_>,
     plug: &Id,
     manifest: &Manifest,
     now: Timestamp,
+    drafted: usize,
 ) -> Vec<(SmolStr, Option<Timestamp>)> {
-    let room = TRACKS_MAX.saturating_sub(hat.jobs.len());
+    let room = TRACKS_MAX.saturating_sub(hat.jobs.len() + drafted);
     let new = manifest.scheduled().filter(|(endpoint, _)| hat.jobs.get(plug, &endpoint.name).is_none());
     let first = |name: &SmolStr, refresh| schedule::first(now, refresh, Place::of(&ctx.entity.id, plug, name, now));
     new.take(room).map(|(endpoint, refresh)| (endpoint.name.clone(), Some(first(&endpoint.name, refresh)))).collect()
@@ -74,7 +77,7 @@ fn fresh(
 /// The plan for a plug that is connected now.
 pub(super) fn begin(hat: &Hat, ctx: &Context<'_>, plug: &Id, now: Timestamp) -> Option<Draft> {
     let manifest = plug_of(ctx, plug)?.1?;
-    let at = fresh(hat, ctx, plug, &manifest, now);
+    let at = fresh(hat, ctx, plug, &manifest, now, 0);
     (!at.is_empty()).then(|| moved(plug, at))
 }
 
@@ -121,7 +124,7 @@ fn refresh_of(manifest: Option<&Manifest>, endpoint: &str) -> Option<u32> {
 
 /// What is due by the clock.
 pub(super) fn wake(hat: &Hat, ctx: &Context<'_>, now: Timestamp) -> Woken {
-    let mut woken = Woken { drafts: Vec::new(), wait: None };
+    let mut woken = Woken { drafts: Vec::new(), wait: None, new: 0 };
     if hat.registration.active().is_err() {
         return woken;
     }
@@ -139,7 +142,8 @@ fn of_plug(hat: &Hat, ctx: &Context<'_>, plug: &Id, now: Timestamp, woken: &mut 
     let own = &ctx.entity.id;
     let mut at = Vec::new();
     if let (Some(manifest), true) = (&manifest, registration.active().is_ok()) {
-        at.extend(fresh(hat, ctx, plug, manifest, now));
+        at = fresh(hat, ctx, plug, manifest, now, woken.new);
+        woken.new += at.len();
     }
     for track in hat.jobs.of(plug) {
         let due = track.due().is_some_and(|due| due <= now);

@@ -153,6 +153,10 @@ impl Tally {
                 self.status(refused(entry), Status::Rejected);
                 self.reason(REJECTIONS, *reason, 1);
             }
+            Event::PullRefused { reason, .. } => {
+                self.status(2, Status::Rejected);
+                self.reason(REJECTIONS, *reason, 1);
+            }
             Event::RefusedUnauthenticated { reason, count, .. } => {
                 self.reason(UNAUTHENTICATED, *reason, u64::from(*count));
             }

@@ -101,7 +101,7 @@ def read_entry(raw: bytes) -> Entry:
 # Events that tell their causer nothing, or are caused by nobody.
 _SILENT = {"RefusedUnauthenticated", "DeadLetter", "OperatorDeclared", "Expired"}
 # Asked of somebody else, or on its way.
-_ACCEPTED = {"Opened", "Fanned", "RecallRequested", "Claimed", "PlugAsked"}
+_ACCEPTED = {"Opened", "Fanned", "RecallRequested", "Claimed", "PlugAsked", "OfferPulled"}
 _REASONED = {"Held": "pending", "Rejected": "rejected", "OfferRefused": "rejected", "Disputed": "disputed"}
 _FIXED: dict[str, tuple[str, str | None]] = {
     "Fetching": ("pending", None), "Seconded": ("pending", "not-approved"), "Recalled": ("recalled", "recalled-by-sender"),
@@ -147,7 +147,10 @@ def _first_outcome(entry: Entry) -> Told | None:
         said |= _dropped(opened)
     elif entry.event == "Fetching":
         object = _map(fields.get("object"), "object")
-        said |= {"delivery": _id(fields, "delivery"), "digestIn": _digest(object, "digest"), "count": _number(object, "count")}
+        said |= {"digestIn": _digest(object, "digest"), "count": _number(object, "count")}
+        # What goes to all debits has no delivery of its own.
+        if not fields.get("debits"):
+            said["delivery"] = _id(fields, "delivery")
     elif entry.event == "Fanned":
         parts = [_map(part, "a part") for part in fields.get("parts", [])]
         each = [{"exchange": _id(part, "exchange"), "debit": _text(part, "debit"), **_dropped(part)} for part in parts]
