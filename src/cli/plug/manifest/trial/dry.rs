@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::connectors::SourceRecord;
-use crate::domain::job::ids;
+use crate::domain::job::{JobBody, ids};
 use crate::domain::{Address, Id, Kind, Timestamp};
 use crate::wire::subject;
-
-/// Largest body of a message, bytes; an exchange takes as much by default.
-const BODY_BYTES: usize = 512 * 1024;
+use crate::worker::page::{Bodies, Body, bodies, message_id};
 
 /// A message that would be sent.
 #[derive(Debug, Serialize)]
@@ -36,39 +34,38 @@ impl Dry {
     pub fn of(plug: &Id, hat: &Id, namespace: &str, name: &str, records: &[SourceRecord], now: Timestamp) -> Dry {
         let endpoint = format!("{namespace}/{name}");
         let subject = subject::published(&Address::new(Kind::Hat, hat.clone()), &["credit", plug.as_str()]);
-        let mut dry = Dry { endpoint, records: Vec::new(), messages: Vec::new(), too_large: 0 };
-        let mut open: Vec<Uuid> = Vec::new();
-        let mut bytes = 2;
-        let close = |open: &mut Vec<Uuid>, bytes: &mut usize, messages: &mut Vec<Message>| {
-            if !open.is_empty() {
-                let id = ids::page_id(now, plug, hat, name, open).to_string();
-                messages.push(Message { subject: subject.clone(), id, count: open.len(), bytes: *bytes });
-            }
-            open.clear();
-            *bytes = 2;
-        };
-        for record in records {
+        let shown = records.iter().map(|record| {
             let id = ids::record_id(plug, hat, name, &record.id, &ids::content_digest(&record.data));
-            let mut value = json!({ "endpoint": dry.endpoint, "recordId": id, "sourceUniqueId": record.id });
+            let mut value = json!({ "endpoint": endpoint, "recordId": id, "sourceUniqueId": record.id });
             if let Some(at) = record.at {
                 value["sourceTimestamp"] = json!(at);
             }
             value["data"] = record.data.clone();
-            let size = value.to_string().len();
-            dry.records.push(value);
-            if size + 2 > BODY_BYTES {
-                dry.too_large += 1;
-                continue;
-            }
-            if bytes + size + 1 > BODY_BYTES {
-                close(&mut open, &mut bytes, &mut dry.messages);
-            }
-            // A comma before all but the first.
-            bytes += size + usize::from(!open.is_empty());
-            open.push(id);
-        }
-        close(&mut open, &mut bytes, &mut dry.messages);
-        dry
+            value
+        });
+        let shown = shown.collect();
+        // The worker's own cutting, for a job that is planned now.
+        let job = JobBody {
+            job: Uuid::nil(),
+            hat: hat.clone(),
+            plug: plug.clone(),
+            endpoint: name.into(),
+            attempt: 1,
+            planned_at: now,
+            ends_at: now,
+            lease_seconds: 0,
+            continuation: None,
+            last_done_at: None,
+        };
+        let Bodies { bodies, too_large, .. } = bodies(&job, &endpoint, records, |_| false);
+        let message = |body: &Body| Message {
+            subject: subject.clone(),
+            id: message_id(&job, body, now).to_string(),
+            count: body.ids.len(),
+            bytes: body.text.len(),
+        };
+        let messages = bodies.iter().map(message).collect();
+        Dry { endpoint, records: shown, messages, too_large }
     }
 }
 
