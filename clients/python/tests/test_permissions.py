@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -18,7 +19,8 @@ BOB = """{ user: bob, password: secret, permissions: {
     "dex.v1.in.hat.bob_hubat_net.>", "dex.v1.in.lane.*.receipt", "dex.v1.api.health",
     "$JS.API.CONSUMER.CREATE.DEX_OUT.hat-bob_hubat_net.dex.v1.out.hat.bob_hubat_net.>",
     "$JS.API.CONSUMER.INFO.DEX_OUT.hat-bob_hubat_net", "$JS.API.CONSUMER.MSG.NEXT.DEX_OUT.hat-bob_hubat_net",
-    "$JS.ACK.DEX_OUT.hat-bob_hubat_net.>",
+    "$JS.ACK.DEX_OUT.hat-bob_hubat_net.>", "$O.DEX_LARGE_IN.C.hat.bob_hubat_net.>",
+    "$JS.API.DIRECT.GET.OBJ_DEX_LARGE_OUT.$O.DEX_LARGE_OUT.C.hat.bob_hubat_net.>",
   ],
   subscribe: ["_INBOX.bob.>"],
 } }"""
@@ -43,6 +45,15 @@ class Permissions(unittest.IsolatedAsyncioTestCase):
                         async for item in inbox:
                             if isinstance(item, Delivery):
                                 self.assertEqual(item.id, sent.delivery)
+                                self.assertEqual((await item.accept()).status, "settled")
+                                break
+                    # Large content: its own uploads, and what is delivered to it.
+                    self.assertEqual((await bob.upload(json.dumps(steps(1)).encode())).chunks, 1)
+                    large = await fitbit.credit_large("bob.hubat.net", b"\n".join([json.dumps(steps(n)[0]).encode() for n in range(9)]))
+                    async with bob.inbox() as inbox:
+                        async for item in inbox:
+                            if isinstance(item, Delivery):
+                                self.assertEqual((item.id, len((await item.download()).splitlines())), (large.delivery, 9))
                                 self.assertEqual((await item.accept()).status, "settled")
                                 break
                     # Another's inbox, and a query about parties: the broker says nothing.

@@ -9,8 +9,10 @@ import type { Delivery, InboxOptions } from "./inbox.js";
 import type { JobWord } from "./jobs.js";
 import type { SigningKey } from "./keys.js";
 import { isUuid } from "./ids.js";
-import type { DataRecord, DebitTerms, PullAsk, Receipt, SendOptions } from "./orders.js";
-import { isFinal } from "./outcome.js";
+import { referenceTo } from "./large.js";
+import type { LargeObject } from "./large.js";
+import type { DataRecord, DebitTerms, LargeOptions, PullAsk, Receipt, SendOptions } from "./orders.js";
+import { isFinal, readOutcome } from "./outcome.js";
 import type { Outcome } from "./outcome.js";
 import type { Queries } from "./queries.js";
 import { Verifier, checkedKeys } from "./received.js";
@@ -18,8 +20,12 @@ import type { Trust } from "./received.js";
 import { signedTextIn } from "./signed-text.js";
 import { bundleBytes, openTrustBundle } from "./trust-bundle.js";
 import type { TrustBundle } from "./trust-bundle.js";
+import { upload } from "./upload.js";
+import type { Source } from "./upload.js";
 import type { Json } from "./canonical.js";
 import type { Wire } from "./wire.js";
+import { jobsOf } from "./worker.js";
+import type { Job } from "./worker.js";
 
 /** First pause before a message is repeated, milliseconds. */
 const REPEAT_FIRST_MS = 200;
@@ -154,7 +160,6 @@ export class Client {
    * @throws as {@link Client.send}; {@link NoOutcome} names what is still open
    */
   async conclude(to: string, action: readonly string[], body: unknown, withinMs: number, options: SendOptions = {}): Promise<Conclusion> {
-    const end = Date.now() + withinMs;
     // Listening begins before the message leaves.
     const inbox = await this.inbox({ topic: "outcomes", durable: false, onlyNew: true });
     const timer = setTimeout(() => inbox.close(), withinMs);
@@ -162,20 +167,80 @@ export class Client {
       const first = await this.send(to, action, body, { waitMs: withinMs, ...options });
       if (isFinal(first.status) && first.parts === undefined) return { first, last: [first] };
       const open = new Map((first.parts ?? [first]).map((part) => [part.exchange, undefined as Outcome | undefined]));
+      let bad: Unverified | undefined;
       for await (const item of inbox) {
+        if (item.kind === "bad") bad = item.error;
         if (item.kind !== "outcomes") continue;
         for (const outcome of item.outcomes) {
-          if (isFinal(outcome.status) && open.has(outcome.exchange)) open.set(outcome.exchange, outcome);
+          if (!open.has(outcome.exchange)) continue;
+          if (outcome.parts !== undefined) {
+            // Large content for all debits: its parts are known only now.
+            open.delete(outcome.exchange);
+            for (const part of outcome.parts) open.set(part.exchange, undefined);
+          } else if (isFinal(outcome.status)) open.set(outcome.exchange, outcome);
         }
         const last = [...open.values()].filter((outcome) => outcome !== undefined);
         if (last.length === open.size) return { first, last };
       }
       const missing = [...open].find(([, outcome]) => outcome === undefined);
-      throw new NoOutcome(missing?.[0] ?? first.exchange, withinMs - Math.max(0, end - Date.now()), true);
+      throw noOutcome(missing?.[0] ?? first.exchange, withinMs, bad);
     } finally {
       clearTimeout(timer);
       inbox.close();
     }
+  }
+
+  /**
+   * Stores content that is larger than a message may be (512 KiB), for one message of this party. A few chunks are in memory
+   * at a time. What no message names the broker deletes after a day.
+   * @throws {@link ArgumentError} when it is no records, {@link BrokerError} when it is not taken
+   */
+  async upload(content: Source): Promise<LargeObject> {
+    return upload(this.#wire.nats, this.party, content);
+  }
+
+  /**
+   * Sends a message that names an uploaded object, and waits until the exchange has fetched it: the outcome is `accepted`,
+   * `pending` with a reason, or final.
+   * @throws as {@link Client.send}; with {@link NoOutcome} the exchange may still be fetching
+   */
+  async sendObject(to: string, action: readonly string[], object: LargeObject, options: LargeOptions = {}): Promise<Outcome> {
+    const withinMs = options.withinMs ?? 60_000;
+    // Listening begins before the message leaves.
+    const inbox = await this.inbox({ topic: "outcomes", durable: false, onlyNew: true });
+    const timer = setTimeout(() => inbox.close(), withinMs);
+    try {
+      const first = await this.send(to, action, referenceTo(object), { waitMs: withinMs, ...options });
+      const fetching = ({ status, reason }: Outcome): boolean => status === "pending" && reason === undefined;
+      if (!fetching(first)) return first;
+      let bad: Unverified | undefined;
+      for await (const item of inbox) {
+        if (item.kind === "bad") bad = item.error;
+        if (item.kind !== "outcomes") continue;
+        const next = item.outcomes.find((outcome) => outcome.exchange === first.exchange && !fetching(outcome));
+        if (next !== undefined) return taken(first.exchange, next);
+      }
+      throw noOutcome(first.exchange, withinMs, bad);
+    } finally {
+      clearTimeout(timer);
+      inbox.close();
+    }
+  }
+
+  /** As {@link Client.credit}, with content of any size up to the exchange's limit: uploads it, then as {@link Client.sendObject}. */
+  async creditLarge(hat: string, content: Source, options: LargeOptions = {}): Promise<Outcome> {
+    const action = ["credit", parseAddress(this.party).id];
+    return this.sendObject(`hat:${hat}`, action, await this.upload(content), options);
+  }
+
+  /** As {@link Client.release}, with content of any size; with `pull` the answer to a request. */
+  async releaseLarge(debit: string, content: Source, options: LargeOptions = {}): Promise<Outcome> {
+    return this.sendObject(this.party, ["release", debit], await this.upload(content), options);
+  }
+
+  /** As {@link Client.data}, with content of any size: the outcome names the parts. */
+  async dataLarge(content: Source, options: LargeOptions = {}): Promise<Outcome> {
+    return this.sendObject(this.party, ["data"], await this.upload(content), options);
   }
 
   /** As a plug or an app: writes records into a HAT that has connected it. */
@@ -245,6 +310,14 @@ export class Client {
     return this.send(`hat:${hat}`, ["job", parseAddress(this.party).id], word, options);
   }
 
+  /**
+   * As a plug: its jobs, as they come. It never ends by itself: `break` ends it.
+   * @throws {@link Unverified} for one that is not the exchange's, which is off the queue
+   */
+  jobs(): AsyncGenerator<Job, void, undefined> {
+    return jobsOf(this);
+  }
+
   /** Sends a receipt to the subject that a delivery, or a recall request, names. */
   async receipt(receiptTo: string, receipt: Receipt, options: SendOptions = {}): Promise<Outcome> {
     return this.sendOn(receiptTo, receipt, options);
@@ -293,7 +366,18 @@ function judge(id: string, body: unknown): Outcome {
     if (problem.reason === undefined) throw new FormError("an answer that is neither outcome nor problem");
     throw new Refused(id, problem.reason, problem.detail, undefined);
   }
-  const outcome = body as Outcome;
+  return taken(id, readOutcome(body));
+}
+
+/** An outcome that is no refusal. */
+function taken(id: string, outcome: Outcome): Outcome {
   if (outcome.status === "rejected") throw new Refused(id, outcome.reason ?? "internal", undefined, outcome);
   return outcome;
+}
+
+/** None came in time; perhaps it was the one that could not be read. */
+function noOutcome(id: string, waitedMs: number, bad: Unverified | undefined): NoOutcome {
+  const none = new NoOutcome(id, waitedMs, true);
+  if (bad !== undefined) none.cause = bad;
+  return none;
 }

@@ -12,10 +12,10 @@ import type { DataRecord, Receipt } from "./orders.js";
 import type { Outcome } from "./outcome.js";
 import { addressField, field, jsonBody, receiptTo } from "./received.js";
 import type { Received } from "./received.js";
-import type { Seen } from "./seen.js";
+import type { Hold, Seen } from "./seen.js";
 
 /** Refusals of a receipt that pass: it leaves again then, as another message. */
-const PASSING: readonly Reason[] = ["over-quota", "stale", "internal", "suspended"];
+const PASSING: readonly Reason[] = ["over-quota", "stale", "internal", "suspended", "revoked-key"];
 
 /** What the exchange signed of a delivery. */
 interface Facts {
@@ -26,7 +26,11 @@ interface Facts {
   readonly count: number;
 }
 
-/** A verified delivery in hand. Without an answer it comes again, until its deadline. */
+/**
+ * A verified delivery in hand. Without an answer it comes again, until its deadline. It is nobody else's for as long as the
+ * broker waits (`answerWithinMs`), counted anew by {@link Delivery.working}; while its answer is under way; and during
+ * {@link Delivery.hold}.
+ */
 export class Delivery {
   readonly kind = "delivery";
   /** Apply each once, by this id. */
@@ -52,11 +56,12 @@ export class Delivery {
   readonly #client: Client;
   readonly #message: JsMsg;
   readonly #seen: Seen;
+  readonly #hold: Hold;
   readonly #receiptTo: string;
   #came: Content | undefined;
 
   /** @internal */
-  constructor(received: Received, facts: Facts, client: Client, message: JsMsg, seen: Seen) {
+  constructor(received: Received, facts: Facts, client: Client, message: JsMsg, seen: Seen, hold: Hold) {
     this.id = received.id;
     this.source = facts.source;
     this.authority = facts.authority;
@@ -68,6 +73,7 @@ export class Delivery {
     this.#client = client;
     this.#message = message;
     this.#seen = seen;
+    this.#hold = hold;
     this.#receiptTo = facts.receiptTo;
     this.object = objectOf(received);
     if (this.object === undefined) this.#came = contentOf(received);
@@ -90,14 +96,54 @@ export class Delivery {
    */
   async download(maxBytes: number = 64 << 20): Promise<Uint8Array> {
     if (this.object === undefined) return this.body;
-    const content = await download(this.#client.wire.nats, this.#client.party, this.object, maxBytes);
-    this.#came = content;
-    return content.bytes;
+    if (this.object.size > maxBytes) throw new DexError(`the content has ${this.object.size} bytes, more than ${maxBytes}`);
+    const body = new Uint8Array(this.object.size);
+    let at = 0;
+    await this.downloadTo((piece) => {
+      body.set(piece, at);
+      at += piece.length;
+    });
+    return body;
+  }
+
+  /**
+   * Reads large content piece by piece, a few chunks in memory at a time; `write` is waited for. Nothing of it may be used
+   * before this has gone well: then size, digest and count are as they should be. What came until an error is rubbish. The
+   * delivery is held meanwhile.
+   */
+  async downloadTo(write: (piece: Uint8Array) => void | Promise<void>): Promise<void> {
+    const { object } = this;
+    if (object === undefined) return write(this.body);
+    this.#came = await this.#kept(() => download(this.#client.wire.nats, this.#client.party, object, write));
   }
 
   /** The broker brings it again later than it would: for work that takes longer than `answerWithinMs`. */
   working(): void {
+    this.#seen.renew(this.#hold);
     this.#message.working();
+  }
+
+  /** Holds it as long as `work` takes. When that ends without an answer, as by an error, it comes again after a second. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#kept(work);
+    } finally {
+      if (!this.#seen.isAnswered(this.id)) this.release();
+    }
+  }
+
+  /** Says that it is worked on, often enough, as long as `work` takes. */
+  async #kept<T>(work: () => Promise<T>): Promise<T> {
+    // While the broker is away it cannot be told; the next time.
+    const say = (): void => quietly(() => this.working());
+    // It may have been in hand for long.
+    if (this.#seen.left(this.#hold) < this.#seen.holdMs / 2) say();
+    const timer = setInterval(say, this.#seen.holdMs / 3);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** Kept: store the records first, then say so. Waits until the exchange has the receipt in its ledger. */
@@ -124,20 +170,20 @@ export class Delivery {
 
   /**
    * Answers with this receipt, whatever it says. The same receipt, given again because no outcome came, leaves under the same
-   * id again.
+   * id again. A receipt that is refused without an outcome, as for a wrong key, answers nothing: the delivery comes again.
    */
   async answer(receipt: Receipt): Promise<Outcome> {
     const id = this.#seen.receipt(receipt, () => this.#client.messageId());
+    this.#seen.answering(this.#hold);
     try {
       const outcome = await this.#client.receipt(this.#receiptTo, receipt, { id });
       this.ignore();
       return outcome;
     } catch (error) {
-      if (error instanceof Refused && !PASSING.includes(error.reason)) this.ignore();
-      else {
-        if (error instanceof Refused) this.#seen.refused(this.id);
-        this.release();
-      }
+      const passing = error instanceof Refused && PASSING.includes(error.reason);
+      if (passing) this.#seen.refused(this.id);
+      if (error instanceof Refused && error.outcome !== undefined && !passing) this.ignore();
+      else this.release();
       throw error;
     }
   }
@@ -145,18 +191,28 @@ export class Delivery {
   /** Says nothing: the exchange expires at its deadline, and the broker need not bring it again. */
   ignore(): void {
     this.#seen.answered(this.id);
-    this.#message.ack();
+    // If the broker is away it comes again, and is seen to be answered then.
+    quietly(() => this.#message.ack());
   }
 
   /** Gives it up: the broker brings it again. */
   release(): void {
-    this.#seen.givenUp(this.id);
-    this.#message.nak(1000);
+    this.#seen.givenUp(this.#hold);
+    quietly(() => this.#message.nak(1000));
+  }
+}
+
+/** Tells the broker what it will also find out by itself. */
+function quietly(tell: () => void): void {
+  try {
+    tell();
+  } catch {
+    // The connection is closed.
   }
 }
 
 /** Reads a verified message on `….delivery[.<debit>]`. */
-export function readDelivery(received: Received, client: Client, message: JsMsg, seen: Seen): Delivery {
+export function readDelivery(received: Received, client: Client, message: JsMsg, seen: Seen, hold: Hold): Delivery {
   const facts: Facts = {
     source: addressField(received, "Dex-Source"),
     authority: field(received, "Dex-Authority", (value) => {
@@ -171,5 +227,5 @@ export function readDelivery(received: Received, client: Client, message: JsMsg,
       return Number(value);
     }),
   };
-  return new Delivery(received, facts, client, message, seen);
+  return new Delivery(received, facts, client, message, seen, hold);
 }

@@ -6,7 +6,7 @@ import { digestOf, toHex } from "./bytes.js";
 import { ProofError } from "./errors.js";
 import type { Reason } from "./errors.js";
 import { uuidText } from "./ids.js";
-import type { Outcome, Status } from "./outcome.js";
+import type { Outcome, Part, Status } from "./outcome.js";
 
 /** Fields of an entry: MessagePack with names. Ids are 16 bytes, digests 32, times nanoseconds. */
 export type Fields = { readonly [name: string]: unknown };
@@ -125,6 +125,16 @@ function inner(fields: Fields, name: "opened" | "closed"): Fields {
   return isFields(found) ? found : fields;
 }
 
+/** Count and parts of a fan-out. */
+function fanned(fields: Fields): { count: number; parts?: Part[] } {
+  const parts = Array.isArray(fields["parts"]) ? (fields["parts"] as unknown[]) : [];
+  const each = parts.map((part) => {
+    if (!isFields(part)) throw fault("a part is no map");
+    return { exchange: id(part, "exchange"), debit: text(part, "debit"), ...dropped(part) };
+  });
+  return { count: count(fields, "count"), ...(each.length > 0 ? { parts: each } : {}) };
+}
+
 function firstOutcome(entry: Entry): Told | undefined {
   const { cause, event, fields } = entry;
   const told = first(entry);
@@ -144,12 +154,7 @@ function firstOutcome(entry: Entry): Told | undefined {
     const parted = Array.isArray(debits) && debits.length > 0;
     more = { ...(parted ? {} : { delivery: id(fields, "delivery") }), count: count(object, "count") };
   } else if (event === "Fanned") {
-    const parts = Array.isArray(fields["parts"]) ? (fields["parts"] as unknown[]) : [];
-    const each = parts.map((part) => {
-      if (!isFields(part)) throw fault("a part is no map");
-      return { exchange: id(part, "exchange"), debit: text(part, "debit"), ...dropped(part) };
-    });
-    more = { count: count(fields, "count"), ...(each.length > 0 ? { parts: each } : {}) };
+    more = fanned(fields);
   } else if (event === "Settled" || event === "Disputed" || event === "Recalled") {
     const closed = inner(fields, "closed");
     more = { delivery: id(closed, "delivery"), count: count(closed, "count") };
@@ -186,7 +191,15 @@ export function toldBy(entry: Entry): Told[] {
   const reason = (): Reason => text(fields, "reason") as Reason;
   const plug = (): string => `plug:${text(fields, "plug")}`;
   if (event === "Released" || event === "Fetched") all.push(later(fields, "accepted", undefined, "count_out"));
-  else if (event === "Held") {
+  else if (event === "Fanned" && isFields(fields["fetched"])) {
+    // Large content for all debits: what it has become, once it was fetched.
+    const fetched = fields["fetched"];
+    const digestIn = digest(fetched, "digest_in");
+    all.push({ to: text(fetched, "from"), outcome: { exchange: id(fetched, "exchange"), status: "accepted", digestIn, ...fanned(fields) } });
+  } else if (event === "PullRefused") {
+    const digestIn = digest(fields, "digest");
+    all.push({ to: text(fields, "by"), outcome: { exchange: id(fields, "pull"), status: "rejected", reason: reason(), digestIn, count: 0 } });
+  } else if (event === "Held") {
     const opened = inner(fields, "opened");
     const large = opened["large"] !== undefined && opened["large"] !== null;
     if (entry.cause === undefined && large) all.push(later(opened, "pending", reason(), "count_out"));

@@ -1,17 +1,21 @@
 /** What comes to a party: by a pull consumer of its own on `DEX_OUT`, verified, handed out once (docs/protocol.md §7). */
 
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import type { Consumer, ConsumerConfig, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
+import type { Consumer, ConsumerConfig, ConsumerInfo, ConsumerMessages, JetStreamClient, JsMsg } from "@nats-io/jetstream";
 
 import { subjectOut, token, parseAddress } from "./address.js";
+import { textOf } from "./bytes.js";
 import type { Client } from "./client.js";
 import { Delivery, readDelivery } from "./delivery.js";
 import { DexError, Unverified } from "./errors.js";
-import type { Receipt, SendOptions, DataRecord, PullAsk } from "./orders.js";
+import { randomUuid } from "./ids.js";
+import type { LargeOptions, Receipt, SendOptions, DataRecord, PullAsk } from "./orders.js";
+import { readOutcome } from "./outcome.js";
 import type { Outcome } from "./outcome.js";
 import { addressField, field, jsonBody, receiptTo } from "./received.js";
 import type { Received } from "./received.js";
-import { Seen } from "./seen.js";
+import { Hold, Seen } from "./seen.js";
+import type { Source } from "./upload.js";
 import { asDexError, listsOf } from "./wire.js";
 
 export { Delivery } from "./delivery.js";
@@ -25,6 +29,7 @@ const BATCH = 32;
 const PULL_MS = 5000;
 const REOPEN_FIRST_MS = 100;
 const REOPEN_MAX_MS = 5000;
+const HELD_MIN_MS = 50;
 
 /** How an inbox reads. */
 export interface InboxOptions {
@@ -37,7 +42,10 @@ export interface InboxOptions {
   readonly durable?: boolean;
   /** Only what comes from now on; a durable consumer that is there already goes on where it was. */
   readonly onlyNew?: boolean;
-  /** Milliseconds after which the broker brings a delivery again that was not answered; 60,000 if absent. */
+  /**
+   * Milliseconds after which a delivery that was not answered is brought and handed out again, unless its holder says that it
+   * is `working`; 60,000 if absent. A durable consumer that is there already keeps its own time.
+   */
   readonly answerWithinMs?: number;
 }
 
@@ -53,6 +61,8 @@ export interface Request {
   readonly deadline: string;
   /** Answers with these records, under the debit that was named. */
   release(records: DataRecord | readonly DataRecord[], options?: SendOptions): Promise<Outcome>;
+  /** Answers with content that is larger than a message may be. */
+  releaseLarge(content: Source, options?: LargeOptions): Promise<Outcome>;
 }
 
 /** A sender wants a delivery back. */
@@ -77,10 +87,16 @@ export interface Told {
   readonly message: Received;
 }
 
-/** A message that was not taken: it was not verified. It is not acknowledged; tell the operator. */
+/**
+ * A message that was not taken: tell the operator. One that was not verified is not acknowledged and comes again, for it may
+ * be the key known here that is wrong. An outcome that cannot be read will never be another: it is taken off the broker, and
+ * stands in the stream until its end.
+ */
 export interface Bad {
   readonly kind: "bad";
   readonly error: Unverified;
+  /** Its number in the stream `DEX_OUT`. */
+  readonly sequence: number;
 }
 
 /** One message for a party. */
@@ -156,7 +172,7 @@ export class Inbox implements AsyncIterable<Item> {
     if (durable) {
       // One that is there goes on as it is: its start must not be changed.
       const there = await manager.consumers.info(STREAM, name).catch(() => undefined);
-      if (there !== undefined) return streams.consumers.get(STREAM, name);
+      if (there !== undefined) return this.#waits(there, streams);
     }
     const [filter, ...more] = filters;
     const config: Partial<ConsumerConfig> = {
@@ -165,7 +181,8 @@ export class Inbox implements AsyncIterable<Item> {
       inactive_threshold: INACTIVE_NS,
       deliver_policy: DeliverPolicy.All,
       ...(more.length > 0 ? { filter_subjects: filters } : { filter_subject: filter ?? "" }),
-      ...(durable ? { durable_name: name } : {}),
+      // By a name too: then the filter stands in the request's subject, where the broker's permissions see it.
+      ...(durable ? { durable_name: name } : { name: `${name}-${randomUuid()}` }),
     };
     if (this.#readTo !== undefined) {
       config.deliver_policy = DeliverPolicy.StartTime;
@@ -175,7 +192,13 @@ export class Inbox implements AsyncIterable<Item> {
     }
     const made = await manager.consumers.add(STREAM, config);
     if (this.#options.onlyNew === true && !durable) this.#readTo = new Date(made.created);
-    return streams.consumers.get(STREAM, made.name);
+    return this.#waits(made, streams);
+  }
+
+  /** Deliveries are held as long as the broker waits: a consumer that was here before may have a time of its own. */
+  #waits(consumer: ConsumerInfo, streams: JetStreamClient): Promise<Consumer> {
+    this.#seen.holdMs = (consumer.config.ack_wait ?? (this.#options.answerWithinMs ?? 60_000) * 1e6) / 1e6;
+    return streams.consumers.get(STREAM, consumer.name);
   }
 
   /** Fills the queue by one pull after the other; each waits until the queue is worked off. */
@@ -220,8 +243,7 @@ export class Inbox implements AsyncIterable<Item> {
           continue;
         }
         if (this.#options.durable === false) this.#readTo = message.time;
-        const item = this.#take(message);
-        if (item !== undefined) yield item;
+        yield* this.#take(message);
       }
     } finally {
       this.close();
@@ -231,33 +253,41 @@ export class Inbox implements AsyncIterable<Item> {
   }
 
   /** Reads one message; nothing to hand out when it was answered already, or is in hand. */
-  #take(message: JsMsg): Item | undefined {
+  #take(message: JsMsg): readonly Item[] {
     try {
       return this.#read(message);
     } catch (error) {
       if (!(error instanceof Unverified)) throw error;
-      return { kind: "bad", error };
+      return [{ kind: "bad", error, sequence: message.seq }];
     }
   }
 
-  #read(message: JsMsg): Item | undefined {
-    const client = this.#client;
+  #read(message: JsMsg): readonly Item[] {
     // dex.v1.out.<kind>.<id>.<topic>
     const topic = message.subject.split(".")[5] ?? "";
-    if (topic === "outcome") {
-      const body = jsonBody({ id: "", subject: message.subject, body: message.data, digest: "", headers: {} });
-      message.ack();
-      return { kind: "outcomes", outcomes: (Array.isArray(body) ? body : [body]) as Outcome[] };
-    }
-    const received = client.verifier.check(message.subject, listsOf(message.headers), message.data);
-    if (topic === "delivery") {
-      const turn = this.#seen.came(received.id);
-      if (turn === "answered") message.ack();
-      return turn === "hand-out" ? readDelivery(received, client, message, this.#seen) : undefined;
-    }
+    if (topic === "outcome") return outcomesIn(message);
+    const received = this.#client.verifier.check(message.subject, listsOf(message.headers), message.data);
+    if (topic === "delivery") return this.#delivery(received, message);
     const item = this.#other(topic, received);
     message.ack();
-    return item;
+    return [item];
+  }
+
+  #delivery(received: Received, message: JsMsg): readonly Item[] {
+    const turn = this.#seen.came(received.id);
+    if (turn === "answered") message.ack();
+    else if (turn instanceof Hold) {
+      try {
+        return [readDelivery(received, this.#client, message, this.#seen, turn)];
+      } catch (error) {
+        this.#seen.givenUp(turn);
+        throw error;
+      }
+    } else if (Number.isFinite(turn.inHandMs)) {
+      // In somebody's hands: it comes again when that is over, and not only after another wait of the broker.
+      message.nak(Math.max(Math.ceil(turn.inHandMs), HELD_MIN_MS));
+    }
+    return [];
   }
 
   #other(topic: string, received: Received): Item {
@@ -274,10 +304,11 @@ export class Inbox implements AsyncIterable<Item> {
         deadline: field(received, "Dex-Deadline", (value) => value),
         ask: jsonBody(received) as PullAsk,
         release: (records, options = {}) => client.release(debit, records, { ...options, pull }),
+        releaseLarge: (content, options = {}) => client.releaseLarge(debit, content, { ...options, pull }),
       };
     }
     if (topic === "recall") {
-      const { delivery } = jsonBody(received) as { delivery?: unknown };
+      const { delivery } = (jsonBody(received) ?? {}) as { delivery?: unknown };
       if (typeof delivery !== "string") throw new Unverified(received.subject, "body", "a recall names a delivery");
       const to = receiptTo(received);
       return { kind: "recall", delivery, answer: (receipt) => client.receipt(to, receipt) };
@@ -285,4 +316,30 @@ export class Inbox implements AsyncIterable<Item> {
     const kind = topic === "notice" || topic === "connection" ? topic : "other";
     return { kind, topic, body: jsonBody(received), message: received };
   }
+}
+
+/** The outcomes of one message, and what is none: each is read before the broker is told anything. */
+function outcomesIn(message: JsMsg): readonly Item[] {
+  const outcomes: Outcome[] = [];
+  const bad: Bad[] = [];
+  const fault = (why: string): void => {
+    bad.push({ kind: "bad", error: new Unverified(message.subject, "body", why), sequence: message.seq });
+  };
+  try {
+    const body = JSON.parse(textOf(message.data)) as unknown;
+    const all: readonly unknown[] = Array.isArray(body) ? body : [body];
+    all.forEach((one, n) => {
+      try {
+        outcomes.push(readOutcome(one));
+      } catch (error) {
+        fault(`outcome ${n + 1} of ${all.length}: ${(error as Error).message}`);
+      }
+    });
+  } catch (error) {
+    fault(`the body is no JSON: ${(error as Error).message}`);
+  }
+  // What cannot be read now never can: it is told, and not brought again.
+  if (bad.length > 0) message.term();
+  else message.ack();
+  return outcomes.length > 0 ? [{ kind: "outcomes", outcomes }, ...bad] : bad;
 }

@@ -75,3 +75,9 @@ export interface SendOptions {
   /** How long to wait for the first outcome, milliseconds; the client's own if absent. */
   readonly waitMs?: number;
 }
+
+/** How one message with large content is sent. */
+export interface LargeOptions extends SendOptions {
+  /** How long to wait, after the upload, until the exchange has fetched it, milliseconds; 60,000 if absent. */
+  readonly withinMs?: number;
+}

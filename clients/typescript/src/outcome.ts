@@ -7,7 +7,7 @@ import { canonical } from "./canonical.js";
 import type { Json } from "./canonical.js";
 import { readEntry, toldBy } from "./entry.js";
 import type { Entry } from "./entry.js";
-import { ProofError } from "./errors.js";
+import { FormError, ProofError } from "./errors.js";
 import type { Reason } from "./errors.js";
 import { parseTime } from "./time.js";
 import { leafHash, rootOf } from "./tree.js";
@@ -64,6 +64,26 @@ export interface Outcome {
   /** Size of the tree whose signed checkpoint covers the entry. */
   readonly treeSize: number;
   readonly proof?: Proof;
+}
+
+const STATUSES: readonly unknown[] = ["accepted", "pending", "settled", "rejected", "disputed", "expired", "recalled"] satisfies Status[];
+
+/**
+ * An outcome from its JSON.
+ * @throws {@link FormError} when it is none
+ */
+export function readOutcome(raw: unknown): Outcome {
+  const it = (typeof raw === "object" && raw !== null ? raw : {}) as Partial<Outcome>;
+  const text = (value: unknown): boolean => typeof value === "string";
+  const whole = (value: unknown): boolean => Number.isSafeInteger(value);
+  const part = ({ exchange, debit }: Partial<Part>): boolean => text(exchange) && text(debit);
+  const wrong = Object.entries({
+    exchange: text(it.exchange), status: STATUSES.includes(it.status), digestIn: text(it.digestIn), count: whole(it.count), at: text(it.at),
+    leaf: text(it.leaf?.log) && whole(it.leaf?.index), treeSize: whole(it.treeSize),
+    parts: it.parts === undefined || (Array.isArray(it.parts) && it.parts.every((one: Partial<Part> | null) => part(one ?? {}))),
+  }).filter(([, good]) => !good);
+  if (wrong.length > 0) throw new FormError(`an answer is no outcome: ${wrong.map(([name]) => name).join(", ")}`);
+  return it as Outcome;
 }
 
 /** Whether nothing follows a status. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { concat, utf8 } from "../src/bytes.js";
 import { SigningKey, connect, storeKey } from "../src/node.js";
 import { Exchange, broker } from "./harness.js";
 
@@ -14,7 +15,8 @@ const BOB = `{ user: bob, password: secret, permissions: {
     "dex.v1.in.hat.bob_hubat_net.>", "dex.v1.in.lane.*.receipt", "dex.v1.api.health",
     "$JS.API.CONSUMER.CREATE.DEX_OUT.hat-bob_hubat_net.dex.v1.out.hat.bob_hubat_net.>",
     "$JS.API.CONSUMER.INFO.DEX_OUT.hat-bob_hubat_net", "$JS.API.CONSUMER.MSG.NEXT.DEX_OUT.hat-bob_hubat_net",
-    "$JS.ACK.DEX_OUT.hat-bob_hubat_net.>",
+    "$JS.ACK.DEX_OUT.hat-bob_hubat_net.>", "$O.DEX_LARGE_IN.C.hat.bob_hubat_net.>",
+    "$JS.API.DIRECT.GET.OBJ_DEX_LARGE_OUT.$O.DEX_LARGE_OUT.C.hat.bob_hubat_net.>",
   ],
   subscribe: ["_INBOX.bob.>"],
 } }`;
@@ -36,6 +38,17 @@ test("a HAT receives with its own permissions and gets no further", async () => 
       for await (const item of await bob.inbox()) {
         if (item.kind !== "delivery") continue;
         assert.equal(item.id, sent.delivery);
+        assert.equal((await item.accept()).status, "settled");
+        break;
+      }
+      // Large content: its own uploads and nobody else's, and what is delivered to it.
+      const line = utf8(`${JSON.stringify({ endpoint: "fitbit/steps", data: { steps: 1 } })}\n`);
+      assert.equal((await bob.upload(line)).chunks, 1);
+      await assert.rejects(bob.speaking("plug:fitbit").upload(line), { name: "BrokerError" });
+      const large = await fitbit.creditLarge("bob.hubat.net", concat(line, line));
+      for await (const item of await bob.inbox()) {
+        if (item.kind !== "delivery") continue;
+        assert.deepEqual([item.id, (await item.download()).length], [large.delivery, 2 * line.length]);
         assert.equal((await item.accept()).status, "settled");
         break;
       }

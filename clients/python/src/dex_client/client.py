@@ -17,14 +17,18 @@ from .address import parse_address, subject_in
 from .canonical import canonical
 from .encoding import digest_of
 from .errors import ArgumentError, BrokerError, DexError, FormError, NoOutcome, Refused
+from .following import Following
 from .ids import is_uuid
-from .inbox import Deliveries, Inbox, Outcomes, Topic
+from .inbox import Deliveries, Inbox, Topic
 from .keys import SigningKey, public_key_bytes
+from .large import LargeObject
 from .outcome import Outcome, Root
 from .received import Trust, Verifier
 from .signed_text import signed_text_in
 from .trust_bundle import TrustBundle, open_trust_bundle
+from .upload import Source, upload
 from .wire import Wire
+from .worker import Jobs
 
 _REPEAT_FIRST = 0.2
 _REPEAT_MAX = 2.0
@@ -153,16 +157,52 @@ class Client:
             if first.final and not first.parts:
                 return Conclusion(first, [first])
             ended: dict[str, Outcome | None] = {part.exchange: None for part in (first.parts or (first,))}
+            following = Following(inbox, within, end)
             while None in ended.values():
-                try:
-                    item = await asyncio.wait_for(inbox.__anext__(), max(end - time.monotonic(), 0))
-                except (asyncio.TimeoutError, StopAsyncIteration):
-                    missing = next(id for id, outcome in ended.items() if outcome is None)
-                    raise NoOutcome(missing, within, True) from None
-                for outcome in item.outcomes if isinstance(item, Outcomes) else ():
-                    if outcome.final and outcome.exchange in ended:
+                for outcome in await following.next(next(id for id, outcome in ended.items() if outcome is None)):
+                    if outcome.exchange not in ended:
+                        continue
+                    if outcome.parts:  # large content for all debits: its parts are known only now
+                        del ended[outcome.exchange]
+                        ended.update({part.exchange: None for part in outcome.parts})
+                    elif outcome.final:
                         ended[outcome.exchange] = outcome
             return Conclusion(first, [outcome for outcome in ended.values() if outcome is not None])
+
+    async def upload(self, content: Source) -> LargeObject:
+        """Stores content that is larger than a message may be (512 KiB), for one message of this party.
+
+        A few chunks are in memory at a time. What no message names the broker deletes after a day. Raises
+        :class:`ArgumentError` when it is no records, :class:`BrokerError` when it is not taken.
+        """
+        return await upload(self.wire.nats, self.party, content)
+
+    async def send_object(self, to: str, *action: str, object: LargeObject, within: float = 60.0, **options: Any) -> Outcome:
+        """Sends a message that names an uploaded object, and waits until the exchange has fetched it; ``within`` seconds at most.
+
+        The outcome is ``accepted``, ``pending`` with a reason, or final. Raises as :meth:`send`; with :class:`NoOutcome` the
+        exchange may still be fetching.
+        """
+        end = time.monotonic() + within
+        async with self.inbox("outcomes", durable=False, only_new=True) as inbox:
+            last = await self.send(to, *action, body=object.reference, **{"wait": within, **options})
+            id, following = last.exchange, Following(inbox, within, end)
+            while last.status == "pending" and last.reason is None:
+                last = next((it for it in await following.next(id) if it.exchange == id), last)
+            return _taken(id, last)
+
+    async def credit_large(self, hat: str, content: Source, *, within: float = 60.0, **options: Any) -> Outcome:
+        """As :meth:`credit`, with content of any size up to the exchange's limit: uploads it, then as :meth:`send_object`."""
+        to, id = f"hat:{hat}", parse_address(self.party).id
+        return await self.send_object(to, "credit", id, object=await self.upload(content), within=within, **options)
+
+    async def release_large(self, debit: str, content: Source, *, within: float = 60.0, **options: Any) -> Outcome:
+        """As :meth:`release`, with content of any size; with ``pull`` the answer to a request."""
+        return await self.send_object(self.party, "release", debit, object=await self.upload(content), within=within, **options)
+
+    async def data_large(self, content: Source, *, within: float = 60.0, **options: Any) -> Outcome:
+        """As :meth:`data`, with content of any size: the outcome names the parts."""
+        return await self.send_object(self.party, "data", object=await self.upload(content), within=within, **options)
 
     async def credit(self, hat: str, records: Records, **options: Any) -> Outcome:
         """As a plug or an app: writes records into a HAT that has connected it."""
@@ -218,6 +258,10 @@ class Client:
         """As a plug: says how a job of this HAT goes or has ended (docs/protocol.md §5.8). Acknowledge its message after it."""
         return await self.send(f"hat:{hat}", "job", parse_address(self.party).id, body=word, **options)
 
+    def jobs(self) -> Jobs:
+        """As a plug: its jobs, as they come; use it with ``async with``, and each job too."""
+        return Jobs(self)
+
     async def receipt(self, receipt_to: str, receipt: Mapping[str, Any], **options: Any) -> Outcome:
         """Sends a receipt to the subject that a delivery, or a recall request, names."""
         return await self.send_on(receipt_to, receipt, **options)
@@ -229,7 +273,8 @@ class Client:
 
         Durable: what was not answered comes again to the next inbox of this party and topic, for an hour; else the consumer
         is this inbox's alone. ``only_new``: only what comes from now on (a durable consumer that is there goes on where it
-        was). A delivery that is not answered within ``answer_within`` seconds is brought again.
+        was). A delivery that is not answered within ``answer_within`` seconds is brought and handed out again (a durable
+        consumer that is there keeps its own time), unless its holder says that it is :meth:`Delivery.working`.
         """
         return Inbox(self, topic, durable, only_new, answer_within)
 
@@ -253,7 +298,11 @@ def _judge(id: str, body: Any) -> Outcome:
         if "reason" not in body:
             raise FormError("an answer that is neither outcome nor problem")
         raise Refused(id, body["reason"], body.get("detail"))
-    outcome = Outcome.read(body)
+    return _taken(id, Outcome.read(body))
+
+
+def _taken(id: str, outcome: Outcome) -> Outcome:
+    """An outcome that is no refusal."""
     if outcome.status == "rejected":
         raise Refused(id, outcome.reason or "internal", None, outcome)
     return outcome

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+import nats.errors
 from nats.aio.msg import Msg
 
 from .address import check_id
 from .errors import DexError, Refused, Unverified
-from .large import Content, content_of, download, object_of
+from .large import Content, content_of, download, object_of, writer_of
 from .outcome import Outcome
 from .received import Received
-from .seen import Seen
+from .seen import Hold, Seen
 
 if TYPE_CHECKING:
     from .client import Client
 
 Verdict = Literal["accepted", "refused", "returned"]
 # Refusals of a receipt that pass: it leaves again then, as another message.
-_PASSING = ("over-quota", "stale", "internal", "suspended")
+_PASSING = ("over-quota", "stale", "internal", "suspended", "revoked-key")
 
 
 def _authority(value: str) -> str:
@@ -37,9 +41,14 @@ def _count(value: str) -> int:
 
 
 class Delivery:
-    """A verified delivery in hand. Without an answer it comes again, until its deadline."""
+    """A verified delivery in hand. Without an answer it comes again, until its deadline.
 
-    def __init__(self, received: Received, client: Client, message: Msg, seen: Seen) -> None:
+    It is nobody else's for as long as the broker waits (``answer_within``), counted anew by :meth:`working`, and while its
+    answer is under way. Inside ``async with delivery:`` it is held for as long as the block takes; when that ends without an
+    answer, as by an exception, it comes again after a second.
+    """
+
+    def __init__(self, received: Received, client: Client, message: Msg, seen: Seen, hold: Hold) -> None:
         self.id = received.id
         """Apply each once, by this id."""
         self.source = received.address("Dex-Source")
@@ -65,7 +74,19 @@ class Delivery:
         """Records in it, counted here; of large content as the exchange says."""
         if self.count != said:
             raise Unverified(received.subject, "body", f"the body has {self.count} records, Dex-Count says {said}")
-        self._received, self._client, self._message, self._seen = received, client, message, seen
+        self._received, self._client, self._message, self._seen, self._hold = received, client, message, seen, hold
+        self._at_work: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Delivery:
+        self._at_work = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._at_work is not None:
+            self._at_work.cancel()
+            self._at_work = None
+        if not self._seen.is_answered(self.id):
+            await self.release()
 
     def __repr__(self) -> str:
         return f"Delivery({self.id}, {self.count} records)"  # without the content, which belongs to no log
@@ -82,11 +103,42 @@ class Delivery:
         """Reads large content whole into memory, and checks size, digest and count; more than ``max_bytes`` are refused."""
         if self.object is None:
             return self.body
-        self._came = await download(self._client.wire.nats, self._client.party, self.object, max_bytes)
-        return self._came.body
+        if self.object.size > max_bytes:
+            raise DexError(f"the content has {self.object.size} bytes, more than {max_bytes}")
+        body = bytearray()
+        await self.download_to(body.extend)
+        return bytes(body)
+
+    async def download_to(self, to: BinaryIO | Callable[[bytes], Awaitable[object] | object]) -> None:
+        """Reads large content piece by piece into a file, or a function, a few chunks in memory at a time.
+
+        Nothing of it may be used before this has gone well: then size, digest and count are as they should be. What came
+        until an error is rubbish. The delivery is held meanwhile.
+        """
+        write = writer_of(to)
+        if self.object is None:
+            await write(self.body)
+            return
+
+        at_work = asyncio.create_task(self._keep())
+        try:
+            self._came = await download(self._client.wire.nats, self._client.party, self.object, write)
+        finally:
+            at_work.cancel()
+
+    async def _keep(self) -> None:
+        """Says that it is worked on, often enough, until it is cancelled."""
+        # It may have been in hand for long.
+        pause = 0.0 if self._seen.left(self._hold) < self._seen.seconds / 2 else self._seen.seconds / 3
+        while True:
+            await asyncio.sleep(pause)
+            with contextlib.suppress(nats.errors.Error):  # the broker is away: the next time
+                await self.working()
+            pause = self._seen.seconds / 3
 
     async def working(self) -> None:
         """The broker brings it again later than it would: for work that takes longer than ``answer_within``."""
+        self._seen.renew(self._hold)
         await self._message.in_progress()
 
     async def accept(self) -> Outcome:
@@ -115,20 +167,24 @@ class Delivery:
     async def answer(self, receipt: dict[str, Any]) -> Outcome:
         """Answers with this receipt, whatever it says.
 
-        The same receipt, given again because no outcome came, leaves under the same id again.
+        The same receipt, given again because no outcome came, leaves under the same id again. A receipt that is refused
+        without an outcome, as for a wrong key, answers nothing: the delivery comes again.
         """
         id = self._seen.receipt(receipt, self._client.message_id)
+        self._seen.answering(self._hold)
         try:
             outcome = await self._client.receipt(self._receipt_to, receipt, id=id)
         except Refused as refused:
-            if refused.reason in _PASSING:
+            passing = refused.reason in _PASSING
+            if passing:
                 self._seen.refused(self.id)
-                await self.release()
-            else:
-                await self.ignore()
+            await (self.release() if passing or refused.outcome is None else self.ignore())
             raise
         except Exception:
             await self.release()
+            raise
+        except BaseException:  # cancelled: the broker brings it again by itself
+            self._seen.given_up(self._hold)
             raise
         await self.ignore()
         return outcome
@@ -136,9 +192,11 @@ class Delivery:
     async def ignore(self) -> None:
         """Says nothing: the exchange expires at its deadline, and the broker need not bring it again."""
         self._seen.answered(self.id)
-        await self._message.ack()
+        with contextlib.suppress(nats.errors.Error):  # it comes again, and is seen to be answered then
+            await self._message.ack()
 
     async def release(self) -> None:
         """Gives it up: the broker brings it again."""
-        self._seen.given_up(self.id)
-        await self._message.nak(delay=1)
+        self._seen.given_up(self._hold)
+        with contextlib.suppress(nats.errors.Error):  # it comes again later then, by itself
+            await self._message.nak(delay=1)

@@ -135,6 +135,13 @@ def _inner(fields: Fields, name: str) -> Fields:
     return found if isinstance(found, dict) else fields
 
 
+def _fanned(fields: Fields) -> dict[str, Any]:
+    """Count and parts of a fan-out."""
+    parts = [_map(part, "a part") for part in fields.get("parts", [])]
+    each = [{"exchange": _id(part, "exchange"), "debit": _text(part, "debit"), **_dropped(part)} for part in parts]
+    return {"count": _number(fields, "count"), **({"parts": each} if each else {})}
+
+
 def _first_outcome(entry: Entry) -> Told | None:
     told, cause, fields = _first(entry), entry.cause, entry.fields
     if cause is None or told is None or _text(cause, "from").startswith("dex:"):
@@ -152,9 +159,7 @@ def _first_outcome(entry: Entry) -> Told | None:
         if not fields.get("debits"):
             said["delivery"] = _id(fields, "delivery")
     elif entry.event == "Fanned":
-        parts = [_map(part, "a part") for part in fields.get("parts", [])]
-        each = [{"exchange": _id(part, "exchange"), "debit": _text(part, "debit"), **_dropped(part)} for part in parts]
-        said |= {"count": _number(fields, "count"), **({"parts": each} if each else {})}
+        said |= _fanned(fields)
     elif entry.event in ("Settled", "Disputed", "Recalled"):
         closed = _inner(fields, "closed")
         said |= {"delivery": _id(closed, "delivery"), "count": _number(closed, "count")}
@@ -189,6 +194,14 @@ def told_by(entry: Entry) -> list[Told]:
 def _further(entry: Entry, event: str, fields: Fields) -> list[Told]:
     if event in ("Released", "Fetched"):
         return [_later(fields, "accepted", None, "count_out")]
+    if event == "Fanned" and isinstance(fields.get("fetched"), dict):
+        # Large content for all debits: what it has become, once it was fetched.
+        fetched = fields["fetched"]
+        said = {"exchange": _id(fetched, "exchange"), "status": "accepted", "digestIn": _digest(fetched, "digest_in")}
+        return [Told(_text(fetched, "from"), {**said, **_fanned(fields)})]
+    if event == "PullRefused":
+        said = {"exchange": _id(fields, "pull"), "status": "rejected", "reason": _text(fields, "reason")}
+        return [Told(_text(fields, "by"), {**said, "digestIn": _digest(fields, "digest"), "count": 0})]
     if event == "Held" and entry.cause is None and _inner(fields, "opened").get("large") is not None:
         return [_later(_inner(fields, "opened"), "pending", _text(fields, "reason"), "count_out")]
     if event in ("Dropped", "Disputed"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
+import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +16,18 @@ import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from .address import parse_address, subject_out, token
 from .delivery import Delivery, Verdict
-from .errors import BrokerError, Unverified
+from .errors import BrokerError, FormError, Unverified
 from .outcome import Outcome
 from .received import Received
-from .seen import Seen
+from .seen import Hold, Seen
 
 if TYPE_CHECKING:
     from .client import Client
+    from .upload import Source
 
 Topic = Literal["all", "deliveries", "outcomes", "notices"]
 _STREAM = "DEX_OUT"
@@ -32,6 +36,7 @@ _BATCH = 32
 _PULL_SECONDS = 5.0
 _REOPEN_FIRST = 0.1
 _REOPEN_MAX = 5.0
+_HELD_MIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class Request:
     async def release(self, records: object, **options: Any) -> Outcome:
         """Answers with these records, under the debit that was named."""
         return await self._client.release(self.debit, records, pull=self.pull, **options)
+
+    async def release_large(self, content: Source, **options: Any) -> Outcome:
+        """Answers with content that is larger than a message may be."""
+        return await self._client.release_large(self.debit, content, pull=self.pull, **options)
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,15 @@ class Told:
 
 @dataclass(frozen=True)
 class Bad:
-    """A message that was not taken: it was not verified. It is not acknowledged; tell the operator."""
+    """A message that was not taken: tell the operator.
+
+    One that was not verified is not acknowledged and comes again, for it may be the key known here that is wrong. An outcome
+    that cannot be read will never be another: it is taken off the broker, and stands in the stream until its end.
+    """
 
     error: Unverified
+    sequence: int
+    """Its number in the stream ``DEX_OUT``."""
 
 
 Item = Union[Delivery, Request, Recall, Outcomes, Told, Bad]
@@ -105,6 +120,7 @@ class Inbox:
         self._answer_within = answer_within
         self._seen = Seen()
         self._queue: deque[Msg] = deque()
+        self._ready: deque[Item] = deque()
         self._consumer: JetStreamContext.PullSubscription | None = None
         self._name: str | None = None
         self._read_to: datetime | None = None
@@ -126,11 +142,12 @@ class Inbox:
 
     async def __anext__(self) -> Item:
         while not self._closed:
-            while self._queue:
-                item = await self._take(self._queue.popleft())
-                if item is not None:
-                    return item
-            await self._fill()
+            if self._ready:
+                return self._ready.popleft()
+            if self._queue:
+                self._ready.extend(await self._take(self._queue.popleft()))
+            else:
+                await self._fill()
         raise StopAsyncIteration
 
     async def close(self) -> None:
@@ -168,13 +185,13 @@ class Inbox:
             self._name = durable
             try:
                 # One that is there goes on as it is: its start must not be changed.
-                await streams.consumer_info(_STREAM, durable)
+                self._waits(await streams.consumer_info(_STREAM, durable))
                 return await streams.pull_subscribe_bind(durable, stream=_STREAM)
             except nats.js.errors.NotFoundError:
                 pass
         config = ConsumerConfig(
             # By its name too: then the filter stands in the request's subject, where the broker's permissions see it.
-            name=durable if self._durable else None, durable_name=durable if self._durable else None,
+            name=durable if self._durable else f"{durable}-{secrets.token_hex(8)}", durable_name=durable if self._durable else None,
             ack_policy=AckPolicy.EXPLICIT, ack_wait=self._answer_within, inactive_threshold=_INACTIVE, deliver_policy=DeliverPolicy.ALL,
         )
         if len(filters) == 1:
@@ -187,7 +204,12 @@ class Inbox:
             config.deliver_policy = DeliverPolicy.NEW
         made = await streams.add_consumer(_STREAM, config)
         self._name = made.name
+        self._waits(made)
         return await streams.pull_subscribe_bind(made.name, stream=_STREAM)
+
+    def _waits(self, consumer: ConsumerInfo) -> None:
+        """Deliveries are held as long as the broker waits: one that was here before may have a time of its own."""
+        self._seen.seconds = consumer.config.ack_wait or self._answer_within
 
     async def _fill(self) -> None:
         """Brings at least one message, or ends with the inbox."""
@@ -208,31 +230,63 @@ class Inbox:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _REOPEN_MAX)
 
-    async def _take(self, message: Msg) -> Item | None:
+    async def _take(self, message: Msg) -> Sequence[Item]:
         """Reads one message; nothing to hand out when it was answered already, or is in hand."""
         try:
             return await self._read(message)
         except Unverified as error:
-            return Bad(error)
+            return [Bad(error, message.metadata.sequence.stream)]
 
-    async def _read(self, message: Msg) -> Item | None:
-        client = self._client
+    async def _read(self, message: Msg) -> Sequence[Item]:
         if not self._durable:
             self._read_to = message.metadata.timestamp
         topic = message.subject.split(".")[5]  # dex.v1.out.<kind>.<id>.<topic>
         if topic == "outcome":
-            body = Received("", message.subject, message.data, "", {}).json()
-            await message.ack()
-            return Outcomes([Outcome.read(one) for one in (body if isinstance(body, list) else [body])])
-        received = client.verifier.check(message.subject, message.headers or {}, message.data)
+            return await self._outcomes(message)
+        received = self._client.verifier.check(message.subject, message.headers or {}, message.data)
         if topic == "delivery":
-            turn = self._seen.came(received.id)
-            if turn == "answered":
-                await message.ack()
-            return Delivery(received, client, message, self._seen) if turn == "hand-out" else None
+            return await self._delivery(received, message)
         item = self._other(topic, received)
         await message.ack()
-        return item
+        return [item]
+
+    async def _outcomes(self, message: Msg) -> Sequence[Item]:
+        """The outcomes of one message, and what is none: each is read before the broker is told anything."""
+        good: list[Outcome] = []
+        bad: list[Item] = []
+
+        def fault(why: str) -> None:
+            bad.append(Bad(Unverified(message.subject, "body", why), message.metadata.sequence.stream))
+
+        try:
+            body = json.loads(message.data)
+        except ValueError as error:
+            body = []
+            fault(f"the body is no JSON: {error}")
+        all = body if isinstance(body, list) else [body]
+        for n, one in enumerate(all, 1):
+            try:
+                good.append(Outcome.read(one))
+            except FormError as error:
+                fault(f"outcome {n} of {len(all)}: {error}")
+        # What cannot be read now never can: it is told, and not brought again.
+        await (message.term() if bad else message.ack())
+        return [*([Outcomes(good)] if good else []), *bad]
+
+    async def _delivery(self, received: Received, message: Msg) -> Sequence[Item]:
+        turn = self._seen.came(received.id)
+        if isinstance(turn, Hold):
+            try:
+                return [Delivery(received, self._client, message, self._seen, turn)]
+            except Unverified:
+                self._seen.given_up(turn)
+                raise
+        if turn == "answered":
+            await message.ack()
+        elif turn < math.inf:
+            # In somebody's hands: it comes again when that is over, and not only after another wait of the broker.
+            await message.nak(delay=max(turn, _HELD_MIN))
+        return []
 
     def _other(self, topic: str, received: Received) -> Item:
         if topic == "request":

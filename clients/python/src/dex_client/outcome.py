@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from .canonical import canonical, parse_time
 from .checkpoint import Checkpoint, CheckpointVerifier
@@ -76,6 +76,8 @@ class Outcome:
         """From its JSON. Raises :class:`FormError` when it is none."""
         try:
             it = cast("dict[str, Any]", raw)
+            if not isinstance(it["exchange"], str) or it["status"] not in get_args(Status):
+                raise FormError("an answer is no outcome: its exchange is no id, or its status none of the protocol's")
             parts = tuple(Part(part["exchange"], part["debit"], part.get("dropped", {})) for part in it.get("parts", ()))
             return cls(
                 exchange=it["exchange"], status=it["status"], reason=it.get("reason"), parts=parts, delivery=it.get("delivery"),
