@@ -22,15 +22,15 @@ use crate::support::postgres::Postgres;
 const SMALL: &str = "[streams]\nin_max_bytes = 67108864\nout_max_bytes = 268435456\n[large]\nstore_bytes = 67108864\n[limits]\nlarge_content_bytes = 16777216\n";
 
 /// An exchange with one HAT that lets an organisation have its posts.
-struct Study {
-    exchange: Exchange,
-    cast: Cast,
-    org: Client,
-    broker: TestServer,
+pub(super) struct Study {
+    pub(super) exchange: Exchange,
+    pub(super) cast: Cast,
+    pub(super) org: Client,
+    pub(super) broker: TestServer,
 }
 
 impl Study {
-    async fn start() -> Study {
+    pub(super) async fn start() -> Study {
         let broker = TestServer::start();
         let exchange = Exchange::tuned(&broker, SMALL);
         let cast = Cast::new(exchange.client().await, 1).await;
@@ -43,15 +43,15 @@ impl Study {
         Study { exchange, cast, org, broker }
     }
 
-    fn giver(&self) -> &Client {
+    pub(super) fn giver(&self) -> &Client {
         &self.cast.hats[0]
     }
 
-    fn release(&self, records: impl Into<bytes::Bytes>) -> Order {
+    pub(super) fn release(&self, records: impl Into<bytes::Bytes>) -> Order {
         Order::release(&self.cast.hat(0), &id("study.feed"), records)
     }
 
-    fn command(&self, verb: &[&str], more: &[&str]) -> Command {
+    pub(super) fn command(&self, verb: &[&str], more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dex"));
         command.args(verb).args(["--as", "org:study", "--key"]).arg(self.exchange.path("study.key"));
         command.args(more).env("DEX_URL", &self.exchange.nats).env_remove("DEX_POSTGRES").env_remove("DEX_ORIGIN");
@@ -59,13 +59,13 @@ impl Study {
         command
     }
 
-    async fn run(&self, verb: &[&str], more: &[&str]) -> Output {
+    pub(super) async fn run(&self, verb: &[&str], more: &[&str]) -> Output {
         let mut command = tokio::process::Command::from(self.command(verb, more));
         tokio::time::timeout(Duration::from_secs(120), command.output()).await.expect("it ends").expect("it runs")
     }
 
     /// Collects until nothing comes any more; the sums.
-    async fn collect(&self, sink: &[&str], code: i32) -> Value {
+    pub(super) async fn collect(&self, sink: &[&str], code: i32) -> Value {
         let more: Vec<&str> = [sink, &["--until-idle", "3s", "--json"]].concat();
         let output = self.run(&["collect"], &more).await;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -73,17 +73,17 @@ impl Study {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"))
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         self.exchange.path(name).to_str().expect("a plain path").to_owned()
     }
 
-    async fn status(&self, delivery_or_exchange: impl std::fmt::Display) -> String {
+    pub(super) async fn status(&self, delivery_or_exchange: impl std::fmt::Display) -> String {
         let told = self.org.query("exchange.trace", format!(r#"{{"id":"{delivery_or_exchange}"}}"#)).await;
         told.expect("traced")["status"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-fn lines(path: impl Into<PathBuf>) -> Vec<Value> {
+pub(super) fn lines(path: impl Into<PathBuf>) -> Vec<Value> {
     let text = std::fs::read_to_string(path.into()).expect("there");
     assert!(text.is_empty() || text.ends_with('\n'), "a half line at the end");
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
@@ -94,7 +94,7 @@ fn numbers(release: u32) -> Vec<u32> {
     (0..=release % 3).map(|n| release * 10 + n).collect()
 }
 
-fn records(release: u32) -> String {
+pub(super) fn records(release: u32) -> String {
     let all: Vec<String> =
         numbers(release).iter().map(|n| format!(r#"{{"endpoint":"facebook/feed","data":{{"n":{n}}}}}"#)).collect();
     format!("[{}]", all.join(","))
@@ -403,6 +403,11 @@ async fn a_pull_brings_values_on_demand_with_a_receipt() {
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&told["count"], &told["status"]), (&5.into(), &"settled".into()), "{told}");
     assert_eq!(lines(&file).len(), 5);
+    // A small answer needs no room for temporary files.
+    let mut command = study.command(&verb, &["--limit", "1"]);
+    command.env("TMPDIR", "/nowhere");
+    let output = tokio::process::Command::from(command).output().await.expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     answering.abort();
     drop(answering.await);
     // Nobody answers.

@@ -21,6 +21,7 @@ mod cli_classes;
 mod cli_live;
 mod client;
 mod collect;
+mod collect_faults;
 mod console;
 mod console_proofs;
 mod disk;

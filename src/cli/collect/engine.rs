@@ -1,5 +1,7 @@
 //! The collector's loop: what comes is kept in batches, receipted, and done with when the outcome is here.
 
+mod doubt;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::path::PathBuf;
@@ -14,9 +16,11 @@ use uuid::Uuid;
 
 use super::answer::{self, Fate};
 use super::counts::Counts;
+use super::download::{self, Came};
 use super::known::is_over;
 use super::piece::{Content, Piece};
-use super::sink::{Sink, SinkError, Turn};
+use super::sink::{Ended, Sink, SinkError, Turn};
+use super::told::Told;
 use crate::client::{Client, ClientError, Delivery, Item, ids};
 use crate::domain::event::Verdict;
 use crate::domain::{Digest, Reason, Records};
@@ -25,8 +29,6 @@ use crate::domain::{Digest, Reason, Records};
 const DOWNLOADS: usize = 2;
 /// Recalls remembered whose deliveries have not come (again) yet.
 const RECALLS_MAX: usize = 4096;
-/// How often a download that failed is tried before the delivery is refused.
-const DOWNLOAD_TRIES: u32 = 3;
 /// How long the end waits for outcomes that are under way.
 const END_WAITS: Duration = Duration::from_secs(10);
 /// How often progress is shown and the end looked for.
@@ -46,13 +48,21 @@ struct Open {
     piece: Piece,
     /// In hand when it came in this life; acknowledged to the broker when it is done with.
     delivery: Option<Delivery>,
+    /// How often its receipt was sent again.
     tries: u32,
+    /// How often the ledger did not say how it stands.
+    asks: u32,
+    /// How often what was told of its receipts did not say it.
+    looks: u32,
+    /// Its receipt was not taken for the key once.
+    untaken: bool,
     recalled: bool,
 }
 
 type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = (Uuid, Fate)>>>>;
 type Quiet = FuturesUnordered<Pin<Box<dyn Future<Output = Closed>>>>;
 type Downloads = FuturesUnordered<Pin<Box<dyn Future<Output = Loaded>>>>;
+type Asked = FuturesUnordered<Pin<Box<dyn Future<Output = Vec<(Uuid, Told)>>>>>;
 
 /// A delivery that was answered without being kept.
 enum Closed {
@@ -67,7 +77,8 @@ enum Closed {
 /// A large content that is here, or is not.
 struct Loaded {
     delivery: Delivery,
-    content: Result<(PathBuf, Digest, u32), ClientError>,
+    path: PathBuf,
+    came: Came,
 }
 
 /// The collector.
@@ -81,6 +92,9 @@ pub struct Engine {
     quiet: Quiet,
     downloads: Downloads,
     waiting: VecDeque<Delivery>,
+    /// Those of which it is to be read what was told, and the one reading at a time.
+    doubts: Vec<Uuid>,
+    asked: Asked,
     recalls: (HashSet<Uuid>, VecDeque<Uuid>),
     stop: CancellationToken,
     in_hand: usize,
@@ -100,6 +114,8 @@ impl Engine {
             quiet: Quiet::new(),
             downloads: Downloads::new(),
             waiting: VecDeque::new(),
+            doubts: Vec::new(),
+            asked: Asked::new(),
             recalls: Default::default(),
             stop,
             in_hand,
@@ -132,7 +148,9 @@ impl Engine {
             if stop.is_cancelled() || enough {
                 ending.get_or_insert_with(|| Instant::now() + END_WAITS);
             }
-            if until.idle.is_some_and(|idle| self.downloads.is_empty() && self.last.elapsed() >= idle)
+            self.ask();
+            let idles = self.downloads.is_empty() && self.asked.is_empty();
+            if until.idle.is_some_and(|idle| idles && self.last.elapsed() >= idle)
                 || ending.is_some_and(|end| self.is_at_rest() || Instant::now() >= end)
             {
                 show(&self.counts);
@@ -144,6 +162,7 @@ impl Engine {
                 Some(first) = self.answers.next(), if !self.answers.is_empty() => self.resolve(first).await?,
                 Some(closed) = self.quiet.next(), if !self.quiet.is_empty() => self.close(closed),
                 Some(loaded) = self.downloads.next(), if !self.downloads.is_empty() => self.loaded(loaded).await?,
+                Some(told) = self.asked.next(), if !self.asked.is_empty() => self.heard(told).await?,
                 _ = tick.tick() => show(&self.counts),
                 () = stop.cancelled(), if ending.is_none() => {}
             }
@@ -243,8 +262,9 @@ impl Engine {
 
     fn receipt(&mut self, piece: Piece, delivery: Option<Delivery>) {
         let client = self.client.clone();
-        self.answers.push(Box::pin(answer::answer(client, piece.clone(), Verdict::Accepted, 0)));
-        self.open.insert(piece.id, Open { piece, delivery, tries: 0, recalled: false });
+        self.answers.push(Box::pin(answer::answer(client, piece.clone(), Verdict::Accepted, 0, 0)));
+        let open = Open { piece, delivery, tries: 0, asks: 0, looks: 0, untaken: false, recalled: false };
+        self.open.insert(open.piece.id, open);
     }
 
     /// It was done with before: only the broker is to be told.
@@ -314,10 +334,10 @@ impl Engine {
         {
             fates.push(next);
         }
-        let (mut settled, mut dropped) = (Vec::new(), Vec::new());
+        let mut ended = Ended::default();
         for (id, fate) in fates {
             match fate {
-                Fate::Settled => settled.push(id),
+                Fate::Settled => ended.settled.push(id),
                 Fate::Ended(how) => {
                     self.last = Instant::now();
                     if how == "recalled" {
@@ -325,39 +345,81 @@ impl Engine {
                     } else {
                         *self.counts.dropped.entry(how).or_default() += 1;
                     }
-                    dropped.push(id);
+                    ended.dropped.push(id);
                 }
-                Fate::Unknown => self.send_again(id, false).await?,
-                Fate::Again => self.send_again(id, true).await?,
+                Fate::Unknown => self.send_again(id, None).await?,
+                Fate::Untraced => {
+                    if let Some(open) = self.open.get_mut(&id) {
+                        open.asks = open.asks.saturating_add(1);
+                    }
+                    self.send_again(id, None).await?;
+                }
+                Fate::Untaken { fresh } => {
+                    if let Some(open) = self.open.get_mut(&id).filter(|open| !open.untaken) {
+                        open.untaken = true;
+                        self.counts.untaken += 1;
+                    }
+                    // Refused for itself: no more is in doubt than was before.
+                    self.send_again(id, fresh.then_some(false)).await?;
+                }
+                Fate::Again { doubted } => self.send_again(id, Some(doubted)).await?,
+                Fate::Doubted => {
+                    self.last = Instant::now();
+                    self.doubts.push(id);
+                }
             }
         }
-        if settled.is_empty() && dropped.is_empty() {
+        self.end(&ended).await?;
+        self.counts.settled += ended.settled.len() as u64;
+        Ok(())
+    }
+
+    /// These are done with.
+    async fn end(&mut self, ended: &Ended) -> Result<(), SinkError> {
+        let Ended { settled, untold, dropped } = ended;
+        if settled.is_empty() && untold.is_empty() && dropped.is_empty() {
             return Ok(());
         }
         self.last = Instant::now();
-        self.counts.records += self.sink.done(&settled, &dropped, ids::now(), &self.stop).await?;
-        self.counts.settled += settled.len() as u64;
-        for id in settled.iter().chain(&dropped) {
-            if let Some(Open { delivery: Some(delivery), .. }) = self.open.remove(id) {
-                self.quiet.push(Box::pin(delivery.ignore().map(|()| Closed::Unanswered)));
-            }
+        self.counts.records += self.sink.done(ended, ids::now(), &self.stop).await?;
+        for id in settled.iter().chain(untold).chain(dropped) {
+            self.forget(*id);
         }
         Ok(())
     }
 
-    /// Sends a receipt again; under another id when the one before was answered, with a no.
-    async fn send_again(&mut self, id: Uuid, fresh: bool) -> Result<(), SinkError> {
+    /// The sink is done with it: the broker is to be told, where it is in hand.
+    fn forget(&mut self, id: Uuid) {
+        if let Some(Open { delivery: Some(delivery), .. }) = self.open.remove(&id) {
+            self.quiet.push(Box::pin(delivery.ignore().map(|()| Closed::Unanswered)));
+        }
+    }
+
+    /// Sends a receipt again; under another id when the one before was answered, with a no: `fresh` says then whether one
+    /// before it may have been taken all the same.
+    async fn send_again(&mut self, id: Uuid, fresh: Option<bool>) -> Result<(), SinkError> {
         let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
         open.tries = open.tries.saturating_add(1);
-        // A recall counts where it is known that nothing was accepted.
-        let verdict = if open.recalled && fresh { Verdict::Returned } else { Verdict::Accepted };
-        if fresh {
-            open.piece.receipt = self.client.message_id();
-            let receipt = open.piece.receipt;
-            self.sink.again(id, receipt, &self.stop).await?;
+        let mut verdict = Verdict::Accepted;
+        if let Some(doubted) = fresh {
+            let next = self.client.message_id();
+            open.piece.doubted |= doubted;
+            let stands = self.sink.again(id, open.piece.receipt, (next, open.piece.doubted), &self.stop).await?;
+            let Some((receipt, doubted)) = stands else {
+                // Another collector of the same table is done with it.
+                self.last = Instant::now();
+                self.counts.repeated += 1;
+                self.forget(id);
+                return Ok(());
+            };
+            // A recall counts where it is known that nothing was accepted: not where another's receipt is under way.
+            if open.recalled && receipt == next {
+                verdict = Verdict::Returned;
+            }
+            open.piece.receipt = receipt;
+            open.piece.doubted |= doubted;
         }
-        let Some(open) = self.open.get(&id) else { return Ok(()) };
-        let answer = answer::answer(self.client.clone(), open.piece.clone(), verdict, open.tries);
+        let answer = answer::answer(self.client.clone(), open.piece.clone(), verdict, open.tries, open.asks);
         self.answers.push(Box::pin(answer));
         Ok(())
     }
@@ -368,28 +430,32 @@ impl Engine {
             && let Some(delivery) = self.waiting.pop_front()
         {
             let path = self.sink.large().join(delivery.id.to_string());
-            self.downloads.push(Box::pin(load(delivery, path)));
+            let client = self.client.clone();
+            self.downloads.push(Box::pin(async move {
+                let came = download::fetch(&client, &delivery, &path).await;
+                Loaded { delivery, path, came }
+            }));
         }
     }
 
     /// A large content is here, or cannot be had.
-    async fn loaded(&mut self, Loaded { delivery, content }: Loaded) -> Result<(), SinkError> {
+    async fn loaded(&mut self, Loaded { delivery, path, came }: Loaded) -> Result<(), SinkError> {
         self.last = Instant::now();
         self.download();
-        let (path, digest, count) = match content {
-            Ok(content) => content,
-            Err(ClientError::Content(why)) => {
+        let (digest, count): (Digest, u32) = match came {
+            Came::Whole(digest, count) => (digest, count),
+            Came::Wrong(why) => {
                 self.refuse(delivery, why);
                 return Ok(());
             }
-            // A full disk is no fault of the sender's: it comes again.
-            Err(ClientError::Local(why)) => {
+            // Not answered it is brought again, until its deadline.
+            Came::Later(why) => {
                 crate::cli::out::note(format_args!("delivery {} is left for later: {why}", delivery.id));
                 return Ok(());
             }
-            // The broker: it is brought again.
-            Err(error) => {
-                tracing::debug!(delivery = %delivery.id, %error, "large content did not come");
+            Came::Over(_) => {
+                self.counts.late += 1;
+                self.quiet.push(Box::pin(delivery.ignore().map(|()| Closed::Unanswered)));
                 return Ok(());
             }
         };
@@ -401,34 +467,4 @@ impl Engine {
         let piece = Piece::of(&delivery, self.client.message_id(), ids::now(), (digest, count));
         self.store(vec![(delivery, piece, Content::File(path))]).await
     }
-}
-
-/// Downloads a large content into a file; it is on disk under this name when all of it is there and right.
-async fn load(delivery: Delivery, path: PathBuf) -> Loaded {
-    let mut content = one_load(&delivery, &path).await;
-    for _ in 1..DOWNLOAD_TRIES {
-        if !matches!(content, Err(ClientError::Content(_))) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        content = one_load(&delivery, &path).await;
-    }
-    Loaded { delivery, content }
-}
-
-async fn one_load(delivery: &Delivery, path: &std::path::Path) -> Result<(PathBuf, Digest, u32), ClientError> {
-    let wrong = |error: std::io::Error| ClientError::Local(format!("{}: {error}", path.display()));
-    let part = path.with_extension("part");
-    let mut file = tokio::fs::File::create(&part).await.map_err(wrong)?;
-    let object = match delivery.download(&mut file).await {
-        Ok(object) => object,
-        Err(error) => {
-            drop(std::fs::remove_file(&part));
-            return Err(error);
-        }
-    };
-    file.sync_all().await.map_err(wrong)?;
-    std::fs::rename(&part, path).map_err(wrong)?;
-    super::journal::sync_folder(path).map_err(wrong)?;
-    Ok((path.to_owned(), object.digest, object.count))
 }

@@ -30,8 +30,13 @@ enum Entry {
     Columns(Vec<Column>),
     /// Kept, and about to be receipted. Without a body it lies in a file of its own.
     Kept { piece: Piece, body: Option<Bytes> },
-    /// Its next receipt leaves under another id.
-    Again { id: Uuid, receipt: MessageId },
+    /// Its next receipt leaves under another id. Whether one before it may have been taken.
+    Again {
+        id: Uuid,
+        receipt: MessageId,
+        #[serde(default)]
+        doubted: bool,
+    },
     /// Done with: those of them that have settled are before the mark.
     Done { ids: Vec<(Uuid, Timestamp)>, mark: Mark },
 }
@@ -89,9 +94,9 @@ impl Files {
                 let content = body.map_or_else(|| Content::File(large.join(piece.id.to_string())), Content::Body);
                 kept.insert(piece.id, (piece, content));
             }
-            Entry::Again { id, receipt } => {
+            Entry::Again { id, receipt, doubted } => {
                 if let Some((piece, _)) = kept.get_mut(&id) {
-                    piece.receipt = receipt;
+                    (piece.receipt, piece.doubted) = (receipt, piece.doubted || doubted);
                 }
             }
             Entry::Done { ids, mark: at } => {
@@ -210,15 +215,16 @@ impl Files {
         Ok(turns)
     }
 
-    /// Its next receipt leaves under this id.
+    /// Its next receipt leaves under this id; `doubted`: one before it may have been taken.
     ///
     /// # Errors
     /// As [`Files::store`].
-    pub fn again(&mut self, id: Uuid, receipt: MessageId) -> Result<(), SinkError> {
+    pub fn again(&mut self, id: Uuid, receipt: MessageId, doubted: bool) -> Result<(), SinkError> {
         if let Some((piece, _)) = self.kept.get_mut(&id) {
-            piece.receipt = receipt;
+            (piece.receipt, piece.doubted) = (receipt, piece.doubted || doubted);
         }
-        self.journal.append(&[Entry::Again { id, receipt }]).map_err(|error| SinkError(format!("the journal: {error}")))
+        let entry = Entry::Again { id, receipt, doubted };
+        self.journal.append(&[entry]).map_err(|error| SinkError(format!("the journal: {error}")))
     }
 
     /// Writes the rows of what has settled, forgets the rest; how many records were written.
@@ -325,7 +331,8 @@ mod tests {
         assert!(turns.iter().all(|turn| matches!(turn, Turn::Kept(_))));
         let id = |n: u128| piece(n).id;
         assert_eq!(files.done(&[id(1)], &[id(2)], now).expect("done"), 1);
-        files.again(id(3), MessageId(Uuid::from_u128(77))).expect("noted");
+        files.again(id(3), MessageId(Uuid::from_u128(76)), true).expect("noted");
+        files.again(id(3), MessageId(Uuid::from_u128(77)), false).expect("noted");
         assert!(Files::open(options(folder.path()), now).is_err(), "it is in use");
         drop(files);
         for compacted in [false, true, false] {
@@ -341,6 +348,7 @@ mod tests {
             left.sort_by_key(|piece| piece.id);
             assert_eq!(left.iter().map(|piece| piece.id).collect::<Vec<_>>(), [id(3), id(4)]);
             assert_eq!(left[0].receipt, MessageId(Uuid::from_u128(77)));
+            assert!(left[0].doubted && !left[1].doubted, "a doubt stays");
             let again = files.store(vec![(piece(1), body(9)), (piece(3), body(9)), (piece(2), body(9))]).expect("kept");
             assert!(matches!(again[..], [Turn::Done, Turn::Kept(_), Turn::Done]), "{again:?}");
             assert_eq!(rows(folder.path()), ["1"]);

@@ -2,17 +2,20 @@
 
 mod answer;
 mod counts;
+pub(super) mod download;
 mod engine;
 mod files;
 mod journal;
 mod known;
 mod output;
-mod piece;
+pub(super) mod piece;
 mod postgres;
 mod rows;
 mod sink;
+pub(super) mod spool;
 mod sql;
 mod tls;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,8 +53,8 @@ A delivery is verified, kept on disk, and then receipted. Files get the records 
 also through a kill at any moment; a table has its rows from before the receipt, and loses them when the exchange ends
 otherwise. docs/acquirer.md has the rules.
 
-Exit code 0: ended in order. 1: something was refused or did not verify, or the sink cannot be written. 3: nobody
-answers.";
+Exit code 0: ended in order. 1: something was refused or did not verify, receipts were not taken for their key, it is not
+known how something ended, or the sink cannot be written. 3: nobody answers.";
 
 /// A consumer of a collector that is away is kept for as long as `DEX_OUT` keeps what it did not read.
 const KEEP: Duration = Duration::from_secs(8 * 24 * 3600);
@@ -176,8 +179,7 @@ async fn sink(args: &CollectArgs, party: String) -> Result<Sink, Failure> {
     if let (Some(url), Some(table)) = (&args.postgres, &args.table) {
         let way = Way::read(url, args.postgres_ca.as_ref()).map_err(|error| usage(&error))?;
         let options = PostgresOptions { way, table: table.clone(), create: args.create, party };
-        let postgres = Postgres::open(options).await.map_err(|error| Failure::Unavailable(error.to_string()))?;
-        return Ok(Sink::Postgres(Box::new(postgres)));
+        return Ok(Sink::Postgres(Box::new(Postgres::open(options).await?)));
     }
     let Some(path) = args.out.clone() else { return Err(usage(&"name --out or --postgres")) };
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));

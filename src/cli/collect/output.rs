@@ -229,20 +229,12 @@ fn first_columns(pieces: &[(Piece, Content)]) -> Result<Vec<Column>, WriteError>
     if let Some((_, content)) = pieces.first() {
         content.batches(|records| {
             let text = records.text();
-            for record in &records.items {
-                if known.len() < COLUMNS_MAX {
-                    rows::paths(record.data.of(text), &mut known);
-                }
-            }
+            records.items.iter().for_each(|record| rows::paths(record.data.of(text), &mut known));
             Ok::<(), WriteError>(())
         })?;
     }
-    known.truncate(COLUMNS_MAX);
     Ok(known.into_iter().map(|path| Column { name: path.clone(), path }).collect())
 }
-
-/// Most columns that are found by themselves.
-const COLUMNS_MAX: usize = 256;
 
 /// Whether something is in the way where rows would go.
 pub fn in_the_way(place: &Place, mark: &Mark) -> Option<PathBuf> {

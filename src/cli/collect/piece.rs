@@ -39,6 +39,9 @@ pub struct Piece {
     pub receipt_to: String,
     /// The id that the receipt leaves under: kept before it leaves, so that one that is sent again is the same message.
     pub receipt: MessageId,
+    /// Whether a receipt that left before under another id may have been taken.
+    #[serde(default)]
+    pub doubted: bool,
     /// SHA-256 of the content as it came.
     pub digest: Digest,
     /// Records in it.
@@ -57,6 +60,7 @@ impl Piece {
             deadline: delivery.deadline,
             receipt_to: delivery.receipt_to.clone(),
             receipt,
+            doubted: false,
             digest,
             count,
         }
@@ -110,13 +114,7 @@ impl Content {
                 let records = Records::parse(body.clone(), usize::MAX);
                 each(records.map_err(|_| ContentError::Records(Reason::Malformed))?)
             }
-            Content::File(path) => {
-                let mut reader = Batches::open(path)?;
-                while let Some(batches) = reader.next()? {
-                    batches.into_iter().try_for_each(&mut each)?;
-                }
-                Ok(())
-            }
+            Content::File(path) => Batches::open(path)?.each(each),
         }
     }
 }
@@ -136,8 +134,24 @@ impl Batches {
     /// [`ContentError::File`].
     pub fn open(path: &Path) -> Result<Self, ContentError> {
         let file = std::fs::File::open(path).map_err(|error| ContentError::File { path: path.to_owned(), error })?;
+        Ok(Batches::of(file, path.to_owned()))
+    }
+
+    /// Reads a file that is open, from where it stands; `path` is told where it cannot be read.
+    pub fn of(file: std::fs::File, path: PathBuf) -> Self {
         let splitter = Some(Splitter::new(RECORD_BYTES_MAX, DEPTH_MAX));
-        Ok(Batches { path: path.to_owned(), file, splitter, chunk: vec![0; CHUNK] })
+        Batches { path, file, splitter, chunk: vec![0; CHUNK] }
+    }
+
+    /// All that are left.
+    ///
+    /// # Errors
+    /// [`ContentError`], and what `each` returns.
+    pub fn each<E: From<ContentError>>(mut self, mut each: impl FnMut(Records) -> Result<(), E>) -> Result<(), E> {
+        while let Some(batches) = self.next()? {
+            batches.into_iter().try_for_each(&mut each)?;
+        }
+        Ok(())
     }
 
     /// The next batches, none at the end.

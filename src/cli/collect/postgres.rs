@@ -1,20 +1,24 @@
 //! Rows in a table of PostgreSQL: in it before the receipt leaves, and out of it again when the exchange does not settle.
 //! A second table, of deliveries, says how each of them stands.
 
+use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{WasNull, WrongType};
 use tokio_postgres::{Client, Error, Transaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::piece::{Batches, Content, ContentError, Piece};
 use super::rows::plain;
-use super::sink::{SinkError, Turn};
+use super::sink::{Ended, Next, SinkError, Turn};
+use super::spool::Spool;
 use super::sql::{self, Columns, Statements};
 use super::tls::Way;
+use crate::cli::fail::Failure;
 use crate::cli::out;
 use crate::domain::{MessageId, Records};
 
@@ -27,9 +31,10 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 pub struct Postgres {
     way: Way,
     client: Option<Client>,
+    table: String,
     statements: Statements,
     unresolved: Vec<Piece>,
-    spool: tempdir::Folder,
+    spool: Spool,
     pruned: Instant,
 }
 
@@ -40,6 +45,8 @@ enum Fault {
     Passes(String),
     /// It is this content that the database does not take.
     Content(String),
+    /// The content is right, and the table is not made for it.
+    Table(String),
     /// It will fail again.
     Stays(String),
 }
@@ -48,15 +55,33 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let text = told(&error);
         match error.code() {
+            Some(code) => kind(code.code())(text),
+            // The library itself: a column that it cannot read or write is no server that is away.
+            None if error.source().is_some_and(|cause| cause.is::<WrongType>() || cause.is::<WasNull>()) => {
+                Fault::Table(text)
+            }
             None => Fault::Passes(text),
-            Some(code) => match code.code().get(..2).unwrap_or_default() {
-                // Connection, resources, operator's intervention, rolled back for another's sake.
-                "08" | "53" | "57" | "40" => Fault::Passes(text),
-                // Values: a text with a zero character, an object of 256 MiB.
-                "22" | "54" => Fault::Content(text),
-                _ => Fault::Stays(text),
-            },
         }
+    }
+}
+
+/// What a SQLSTATE says of the next try.
+fn kind(code: &str) -> fn(String) -> Fault {
+    match code {
+        // A server that only reads: after a failover another one writes, or this one will.
+        "25006" => return Fault::Passes,
+        // A text that is longer than the column lets it be: no column of ours has such a bound.
+        "22001" => return Fault::Table,
+        _ => {}
+    }
+    match code.get(..2).unwrap_or_default() {
+        // Connection, resources, operator's intervention, rolled back for another's sake.
+        "08" | "53" | "57" | "40" => Fault::Passes,
+        // Values: a text with a zero character, a number with 200,000 digits, an object of 256 MiB.
+        "22" | "54" => Fault::Content,
+        // Columns of another name or type, rights that are missing, constraints of somebody else's.
+        "42" | "23" => Fault::Table,
+        _ => Fault::Stays,
     }
 }
 
@@ -73,11 +98,15 @@ impl From<ContentError> for Fault {
 fn told(error: &Error) -> String {
     match error.as_db_error() {
         Some(said) if said.code().code().starts_with("22") => {
-            format!("SQLSTATE {}: a value that PostgreSQL does not take", said.code().code())
+            let what = match said.code().code() {
+                "22001" => "a text is longer than its column takes",
+                "22003" => "a number is beyond what PostgreSQL or its column takes",
+                _ => "a value that PostgreSQL does not take",
+            };
+            format!("SQLSTATE {}: {what}", said.code().code())
         }
         Some(said) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
         None => {
-            use std::error::Error as _;
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             format!("{error}{cause}")
         }
@@ -100,29 +129,32 @@ impl Postgres {
     /// Connects, makes or checks the tables, and finds what was kept and not done with.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
-    pub async fn open(options: PostgresOptions) -> Result<Self, SinkError> {
-        let statements = Statements::of(&options.table, options.party).map_err(SinkError)?;
-        let client = options.way.connect().await.map_err(|error| SinkError(format!("PostgreSQL: {}", told(&error))))?;
-        if options.create {
-            client
-                .batch_execute(&statements.create)
-                .await
-                .map_err(|error| SinkError(format!("the tables {} cannot be made: {}", options.table, told(&error))))?;
+    /// A sentence that says what is wrong: [`Failure::Finding`] where it is the tables, which another try does not mend.
+    pub async fn open(options: PostgresOptions) -> Result<Self, Failure> {
+        let PostgresOptions { way, table, create, party } = options;
+        let away = |why: &str| Failure::Unavailable(format!("PostgreSQL: {why}"));
+        let statements = Statements::of(&table, party).map_err(Failure::Usage)?;
+        let client = way.connect().await.map_err(|error| away(&told(&error)))?;
+        if create {
+            make(&client, &statements).await.map_err(|error| match Fault::from(error) {
+                Fault::Passes(why) => away(&why),
+                fault => Failure::Finding(format!("the tables {table} cannot be made: {}", fault.why())),
+            })?;
         }
-        client.batch_execute(&statements.look).await.map_err(|error| {
+        let unresolved = check(&client, &statements).await.map_err(|error| {
             let hint = match error.code() {
                 Some(code) if *code == SqlState::UNDEFINED_TABLE => "; --create makes it",
                 _ => "",
             };
-            SinkError(format!("the table {} and its deliveries: {}{hint}", options.table, told(&error)))
+            match Fault::from(error) {
+                Fault::Passes(why) => away(&why),
+                fault => Failure::Finding(format!("{}{hint}", fault.end(&table))),
+            }
         })?;
-        let unresolved = sql::unresolved(&client, &statements).await;
-        let unresolved = unresolved.map_err(|error| SinkError(format!("PostgreSQL: {}", told(&error))))?;
         let spool =
-            tempdir::Folder::new().map_err(|error| SinkError(format!("a folder for large content: {error}")))?;
+            Spool::new().map_err(|error| Failure::Unavailable(format!("a folder for large content: {error}")))?;
         let pruned = Instant::now().checked_sub(PRUNE_EVERY).unwrap_or_else(Instant::now);
-        Ok(Postgres { way: options.way, client: Some(client), statements, unresolved, spool, pruned })
+        Ok(Postgres { way, client: Some(client), table, statements, unresolved, spool, pruned })
     }
 
     /// What was kept and not done with before.
@@ -186,19 +218,24 @@ impl Postgres {
         let all = self.work(stop, async |to, statements| keep(to, statements, &incoming).await).await;
         let turns = match all {
             Ok(turns) => turns,
-            Err(Fault::Content(_)) => {
+            Err(Fault::Content(_) | Fault::Table(_)) => {
                 // One of them is not taken: each by itself, so that the others are.
                 let mut turns = Vec::with_capacity(incoming.len());
                 for one in incoming.chunks(1) {
-                    match self.work(stop, async |to, statements| keep(to, statements, one).await).await {
+                    let turn = self.store_one(one, stop).await;
+                    match turn {
                         Ok(kept) => turns.extend(kept),
                         Err(Fault::Content(why)) => turns.push(Turn::Refused(why)),
-                        Err(Fault::Passes(why) | Fault::Stays(why)) => return Err(failed(&why)),
+                        // Not the sender's fault, so it is not refused: not kept and not receipted, it comes again.
+                        Err(fault) => {
+                            let which = one.first().map(|(piece, _)| format!("delivery {}: ", piece.id));
+                            return Err(SinkError(format!("{}{}", which.unwrap_or_default(), fault.end(&self.table))));
+                        }
                     }
                 }
                 turns
             }
-            Err(Fault::Passes(why) | Fault::Stays(why)) => return Err(failed(&why)),
+            Err(fault) => return Err(fault.end(&self.table)),
         };
         for (_, content) in &incoming {
             if let Content::File(path) = content {
@@ -206,6 +243,20 @@ impl Postgres {
             }
         }
         Ok(turns)
+    }
+
+    /// Keeps one delivery. Where its values are not taken it is told whose fault that is.
+    async fn store_one(&mut self, one: &[(Piece, Content)], stop: &CancellationToken) -> Result<Vec<Turn>, Fault> {
+        let turn = self.work(stop, async |to, statements| keep(to, statements, one).await).await;
+        match turn {
+            Err(Fault::Content(why)) => {
+                // The same code comes for a number that no column takes, and for one that is too great for a column that
+                // was made narrower. What PostgreSQL takes as it is, this table does not take.
+                self.work(stop, async |to, statements| weigh(to, statements, one).await).await?;
+                Err(Fault::Table(why))
+            }
+            turn => turn,
+        }
     }
 
     /// Whether a delivery is done with.
@@ -218,51 +269,61 @@ impl Postgres {
             let row = to.query_opt(&statements.known, &[&ids]).await?;
             Ok(row.map(|row| row.try_get::<_, bool>(2)).transpose()?.unwrap_or_default())
         });
-        done.await.map_err(|fault| failed(&fault.text()))
+        let done = done.await;
+        done.map_err(|fault| fault.end(&self.table))
     }
 
-    /// The next receipt of a delivery leaves under this id.
+    /// The next receipt of a delivery is this one, not `before`; which it is then, nothing where the delivery has ended.
+    /// Other collectors may have the same delivery in hand.
     ///
     /// # Errors
     /// As [`Postgres::store`].
-    pub async fn again(&mut self, id: Uuid, receipt: MessageId, stop: &CancellationToken) -> Result<(), SinkError> {
-        let (id, receipt) = (id.to_string(), receipt.to_string());
-        let done = self.work(stop, async |to, statements| {
-            to.execute(&statements.again, &[&id, &receipt]).await?;
-            Ok(())
-        });
-        done.await.map_err(|fault| failed(&fault.text()))
-    }
-
-    /// These have settled, the rows of those go; how many records have come to stay.
-    ///
-    /// # Errors
-    /// As [`Postgres::store`].
-    pub async fn done(
+    pub async fn again(
         &mut self,
-        settled: &[Uuid],
-        dropped: &[Uuid],
+        id: Uuid,
+        before: MessageId,
+        (receipt, doubted): Next,
         stop: &CancellationToken,
-    ) -> Result<u64, SinkError> {
+    ) -> Result<Option<Next>, SinkError> {
+        let (ids, before, after) = ([id.to_string()], before.to_string(), receipt.to_string());
+        let stands = self.work(stop, async |to, statements| {
+            if to.execute(&statements.again, &[&ids[0], &after, &doubted, &before]).await? > 0 {
+                return Ok(Some((receipt, doubted)));
+            }
+            Ok(sql::known(to, statements, &ids).await?.remove(&id).flatten())
+        });
+        let stands = stands.await;
+        stands.map_err(|fault| fault.end(&self.table))
+    }
+
+    /// These are done with; how many records have come to stay.
+    ///
+    /// # Errors
+    /// As [`Postgres::store`].
+    pub async fn done(&mut self, ended: &Ended, stop: &CancellationToken) -> Result<u64, SinkError> {
         let texts = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect::<Vec<_>>();
-        let (settled, dropped) = (texts(settled), texts(dropped));
+        let (settled, untold, dropped) = (texts(&ended.settled), texts(&ended.untold), texts(&ended.dropped));
+        let kept = texts(&ended.kept());
         let prune = self.pruned.elapsed() >= PRUNE_EVERY;
         let count = self.work(stop, async |to, statements| {
-            if !dropped.is_empty() {
-                to.execute(&statements.remove, &[&dropped]).await?;
-                to.execute(&statements.end, &[&dropped, &"removed"]).await?;
+            // Not the rows of one that another collector has ended: they are of a settled exchange, or gone.
+            let ours = sql::end(to, statements, &dropped, "removed").await?;
+            if !ours.is_empty() {
+                to.execute(&statements.remove, &[&ours]).await?;
             }
+            sql::end(to, statements, &settled, "settled").await?;
+            sql::end(to, statements, &untold, "untold").await?;
             if prune {
                 to.execute(&statements.prune, &[]).await?;
             }
-            if settled.is_empty() {
+            if kept.is_empty() {
                 return Ok(0);
             }
-            to.execute(&statements.end, &[&settled, &"settled"]).await?;
-            let count: i64 = to.query_one(&statements.count, &[&settled]).await?.try_get(0)?;
+            let count: i64 = to.query_one(&statements.count, &[&kept]).await?.try_get(0)?;
             Ok(count)
         });
-        let count = count.await.map_err(|fault| failed(&fault.text()))?;
+        let count = count.await;
+        let count = count.map_err(|fault| fault.end(&self.table))?;
         if prune {
             self.pruned = Instant::now();
         }
@@ -271,15 +332,44 @@ impl Postgres {
 }
 
 impl Fault {
-    fn text(self) -> String {
+    /// What is wrong.
+    fn why(self) -> String {
         match self {
-            Fault::Passes(text) | Fault::Content(text) | Fault::Stays(text) => text,
+            Fault::Passes(why) | Fault::Content(why) | Fault::Table(why) | Fault::Stays(why) => why,
         }
+    }
+
+    /// What is said where nothing goes on.
+    fn end(self, table: &str) -> SinkError {
+        SinkError(match self {
+            Fault::Passes(why) | Fault::Content(why) | Fault::Stays(why) => format!("PostgreSQL: {why}"),
+            Fault::Table(why) => format!(
+                "PostgreSQL: {table} or {table}_deliveries is not as it must be: {why}; alter it to the columns, types and \
+                 rights that docs/acquirer.md names, or name another --table"
+            ),
+        })
     }
 }
 
-fn failed(why: &str) -> SinkError {
-    SinkError(format!("PostgreSQL: {why}"))
+/// Makes the tables. Of two collectors that do at the same time PostgreSQL tells one that they are there, as an error.
+async fn make(client: &Client, statements: &Statements) -> Result<(), Error> {
+    let there = [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT];
+    match client.batch_execute(&statements.create).await {
+        Err(error) if error.code().is_some_and(|code| there.contains(code)) => {
+            client.batch_execute(&statements.create).await
+        }
+        made => made,
+    }
+}
+
+/// Looks whether the tables have all columns, of types that go with what is written, and finds what was kept before and
+/// not done with.
+async fn check(client: &Client, statements: &Statements) -> Result<Vec<Piece>, Error> {
+    client.batch_execute(&statements.look).await?;
+    for statement in statements.all() {
+        client.prepare(statement).await?;
+    }
+    sql::unresolved(client, statements).await
 }
 
 /// Keeps deliveries that are not known yet, with all their rows.
@@ -294,35 +384,59 @@ async fn keep(
     for (piece, content) in incoming {
         if !kept.contains(&piece.id) {
             turns.push(match known.get(&piece.id) {
-                Some(Some(receipt)) => Turn::Kept(Box::new(Piece { receipt: *receipt, ..piece.clone() })),
+                Some(Some((receipt, doubted))) => {
+                    Turn::Kept(Box::new(Piece { receipt: *receipt, doubted: *doubted, ..piece.clone() }))
+                }
                 _ => Turn::Done,
             });
             continue;
         }
-        let mut number = 0;
-        match content {
-            Content::Body(_) => content.batches(|records| {
-                add(&mut rows, piece, &mut number, &records);
-                Ok::<(), ContentError>(())
-            })?,
-            Content::File(path) => {
-                // Batch by batch, so that little of it is in memory.
-                let mut reader = Batches::open(path)?;
-                while let Some(batches) = reader.next()? {
-                    for records in batches {
-                        add(&mut rows, piece, &mut number, &records);
-                        rows.flush(to, statements).await?;
-                    }
+        give(to, &statements.rows, &mut rows, piece, content).await?;
+        turns.push(Turn::Kept(Box::new(piece.clone())));
+    }
+    rows.flush(to, &statements.rows).await?;
+    Ok(turns)
+}
+
+/// Looks whether PostgreSQL takes the values of deliveries, whatever the table is made for.
+async fn weigh(to: &Transaction<'_>, statements: &Statements, incoming: &[(Piece, Content)]) -> Result<(), Fault> {
+    let mut rows = Columns::default();
+    for (piece, content) in incoming {
+        give(to, &statements.weigh, &mut rows, piece, content).await?;
+    }
+    rows.flush(to, &statements.weigh).await?;
+    Ok(())
+}
+
+/// Gives all records of a content to a statement, the last of them when `rows` is flushed.
+async fn give(
+    to: &Transaction<'_>,
+    statement: &str,
+    rows: &mut Columns,
+    piece: &Piece,
+    content: &Content,
+) -> Result<(), Fault> {
+    let mut number = 0;
+    match content {
+        Content::Body(_) => content.batches(|records| {
+            add(rows, piece, &mut number, &records);
+            Ok::<(), ContentError>(())
+        })?,
+        Content::File(path) => {
+            // Batch by batch, so that little of it is in memory.
+            let mut reader = Batches::open(path)?;
+            while let Some(batches) = reader.next()? {
+                for records in batches {
+                    add(rows, piece, &mut number, &records);
+                    rows.flush(to, statement).await?;
                 }
             }
         }
-        if rows.is_much() {
-            rows.flush(to, statements).await?;
-        }
-        turns.push(Turn::Kept(Box::new(piece.clone())));
     }
-    rows.flush(to, statements).await?;
-    Ok(turns)
+    if rows.is_much() {
+        rows.flush(to, statement).await?;
+    }
+    Ok(())
 }
 
 fn add(rows: &mut Columns, piece: &Piece, number: &mut i32, records: &Records) {
@@ -334,32 +448,40 @@ fn add(rows: &mut Columns, piece: &Piece, number: &mut i32, records: &Records) {
     }
 }
 
-/// A folder for what is under way, gone with the process that ends in order; what a kill leaves is the system's to clear.
-mod tempdir {
-    use std::path::{Path, PathBuf};
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The folder.
-    pub struct Folder(PathBuf);
-
-    impl Folder {
-        /// Makes one of its own, readable by this user alone.
-        pub fn new() -> std::io::Result<Self> {
-            use std::os::unix::fs::DirBuilderExt;
-            let name = format!("dex-collect-{}-{:016x}", std::process::id(), rand::random::<u64>());
-            let path = std::env::temp_dir().join(name);
-            std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-            Ok(Folder(path))
+    #[test]
+    fn a_code_says_whether_to_try_again_to_refuse_or_to_end() {
+        let said = |code: &str| match kind(code)(String::new()) {
+            Fault::Passes(_) => "passes",
+            Fault::Content(_) => "content",
+            Fault::Table(_) => "table",
+            Fault::Stays(_) => "stays",
+        };
+        for (code, wanted) in [
+            ("08006", "passes"),
+            ("25006", "passes"),
+            ("40001", "passes"),
+            ("53300", "passes"),
+            ("57P01", "passes"),
+            ("22P05", "content"),
+            ("22021", "content"),
+            ("54000", "content"),
+            ("22003", "content"),
+            ("22001", "table"),
+            ("23514", "table"),
+            ("42703", "table"),
+            ("42804", "table"),
+            ("42501", "table"),
+            ("25P02", "stays"),
+            ("XX001", "stays"),
+            ("", "stays"),
+        ] {
+            assert_eq!(said(code), wanted, "{code}");
         }
-
-        /// Where it is.
-        pub fn path(&self) -> &Path {
-            &self.0
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            drop(std::fs::remove_dir_all(&self.0));
-        }
+        let told = Fault::Table("why".into()).end("feed").to_string();
+        assert!(told.contains("feed or feed_deliveries") && told.contains("why; alter it"), "{told}");
     }
 }

@@ -63,23 +63,39 @@ impl std::str::FromStr for Column {
     }
 }
 
-/// Adds the paths of a record's data that hold a single value or a list, to those that are known.
+/// Most columns that are found by themselves.
+pub const COLUMNS_MAX: usize = 256;
+/// Longest path of such a column, bytes: a heading that a person reads is far below, and a record may have a name of a MiB.
+const PATH_BYTES_MAX: usize = 1024;
+
+/// Adds the paths of a record's data that hold a single value or a list, to those that are known; no more once
+/// [`COLUMNS_MAX`] are.
 pub fn paths(data: &str, known: &mut Vec<String>) {
-    walk("data", data, &mut |path, _| {
-        if !known.iter().any(|there| there == path) {
-            known.push(path.to_owned());
-        }
-    });
+    gather(&mut "data".to_owned(), data, known);
 }
 
-fn walk(path: &str, text: &str, each: &mut impl FnMut(&str, &str)) {
+fn gather(path: &mut String, text: &str, known: &mut Vec<String>) {
+    if known.len() >= COLUMNS_MAX {
+        return;
+    }
     match members(text) {
         Some(members) if !members.is_empty() => {
             for (name, value) in members {
-                walk(&format!("{path}.{name}"), value.get(), each);
+                if known.len() >= COLUMNS_MAX {
+                    return;
+                }
+                let length = path.len();
+                if length + 1 + name.len() > PATH_BYTES_MAX {
+                    continue;
+                }
+                path.push('.');
+                path.push_str(&name);
+                gather(path, value.get(), known);
+                path.truncate(length);
             }
         }
-        _ => each(path, text),
+        _ if !known.contains(path) => known.push(path.clone()),
+        _ => {}
     }
 }
 
@@ -156,6 +172,7 @@ pub(super) mod tests {
             deadline: Timestamp(3_600_000_000_000),
             receipt_to: "dex.v1.in.hat.bob.receipt".into(),
             receipt: MessageId(Uuid::from_u128(n + 1000)),
+            doubted: false,
             digest: Digest([0; 32]),
             count: 1,
         }
@@ -191,6 +208,20 @@ pub(super) mod tests {
         let mut known = vec!["data.n".to_owned()];
         paths(records.items[0].view(records.text()).data, &mut known);
         assert_eq!(known, ["data.n", "data.a.b", "data.big", "data.s.t"]);
+        // Hostile shapes: more names than columns, wide or deep, and names without end.
+        let wide: Vec<String> = (0..10_000).map(|n| format!(r#""n{n}":{{"a":1,"b":2}}"#)).collect();
+        let wide = format!("{{{}}}", wide.join(","));
+        let mut known = vec!["number".to_owned()];
+        for _ in 0..3 {
+            paths(&wide, &mut known);
+            assert_eq!(known.len(), COLUMNS_MAX);
+        }
+        let deep = format!("{}1{}", r#"{"deep":"#.repeat(90), "}".repeat(90));
+        let long = format!(r#"{{"{}":1,"short":{{"{0}":2,"x":3}}}}"#, "y".repeat(5000));
+        let mut known = Vec::new();
+        paths(&deep, &mut known);
+        paths(&long, &mut known);
+        assert_eq!(known, [format!("data{}", ".deep".repeat(90)), "data.short.x".to_owned()]);
         assert!("=x".parse::<Column>().is_err() && "a=b..c".parse::<Column>().is_err());
         assert!(is_path("data.x") && is_path("number") && !is_path("steps"));
     }

@@ -24,6 +24,27 @@ pub enum Turn {
     Refused(String),
 }
 
+/// Deliveries that are done with, by how they ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Settled: their records stay.
+    pub settled: Vec<Uuid>,
+    /// It cannot be told: their records stay.
+    pub untold: Vec<Uuid>,
+    /// Otherwise: their records go.
+    pub dropped: Vec<Uuid>,
+}
+
+impl Ended {
+    /// Those whose records stay.
+    pub fn kept(&self) -> Vec<Uuid> {
+        [&self.settled[..], &self.untold[..]].concat()
+    }
+}
+
+/// The next receipt of a delivery: its id, and whether one before it may have been taken.
+pub type Next = (MessageId, bool);
+
 /// The sinks.
 pub enum Sink {
     /// JSON Lines or CSV.
@@ -67,31 +88,33 @@ impl Sink {
         }
     }
 
-    /// The next receipt of a delivery leaves under this id.
+    /// The next receipt of a delivery is this one, not `before`. Which it is then: that of another collector where one has
+    /// been faster, and nothing where one is done with the delivery.
     ///
     /// # Errors
     /// [`SinkError`].
-    pub async fn again(&mut self, id: Uuid, receipt: MessageId, stop: &CancellationToken) -> Result<(), SinkError> {
+    pub async fn again(
+        &mut self,
+        id: Uuid,
+        before: MessageId,
+        next: Next,
+        stop: &CancellationToken,
+    ) -> Result<Option<Next>, SinkError> {
         match self {
-            Sink::Files(files) => files.again(id, receipt),
-            Sink::Postgres(postgres) => postgres.again(id, receipt, stop).await,
+            // Locked for this process alone.
+            Sink::Files(files) => files.again(id, next.0, next.1).map(|()| Some(next)),
+            Sink::Postgres(postgres) => postgres.again(id, before, next, stop).await,
         }
     }
 
-    /// These have settled, and these have ended otherwise; how many records have come to stay.
+    /// These are done with; how many records have come to stay.
     ///
     /// # Errors
     /// [`SinkError`].
-    pub async fn done(
-        &mut self,
-        settled: &[Uuid],
-        dropped: &[Uuid],
-        now: Timestamp,
-        stop: &CancellationToken,
-    ) -> Result<u64, SinkError> {
+    pub async fn done(&mut self, ended: &Ended, now: Timestamp, stop: &CancellationToken) -> Result<u64, SinkError> {
         match self {
-            Sink::Files(files) => files.done(settled, dropped, now),
-            Sink::Postgres(postgres) => postgres.done(settled, dropped, stop).await,
+            Sink::Files(files) => files.done(&ended.kept(), &ended.dropped, now),
+            Sink::Postgres(postgres) => postgres.done(ended, stop).await,
         }
     }
 

@@ -6,8 +6,9 @@ use tokio_postgres::{Client, Error, Transaction};
 use uuid::Uuid;
 
 use super::piece::Piece;
+use super::sink::Next;
 use crate::domain::records::RecordView;
-use crate::domain::{Digest, MessageId, Timestamp};
+use crate::domain::{Digest, Timestamp};
 
 /// The statements for one table.
 pub struct Statements {
@@ -16,14 +17,17 @@ pub struct Statements {
     /// Fails when a table or column is not there.
     pub look: String,
     keep: String,
-    /// How deliveries stand: delivery, receipt, whether it has ended.
+    /// How deliveries stand: delivery, receipt, whether it has ended, whether a receipt before may have been taken.
     pub known: String,
-    rows: String,
+    /// Writes rows.
+    pub rows: String,
+    /// Reads the values of rows as their types, and writes nothing.
+    pub weigh: String,
     unresolved: String,
-    /// Another id for the next receipt: delivery, id.
+    /// Another id for the next receipt, unless another collector was faster: delivery, id, whether one before it may have
+    /// been taken, the id before.
     pub again: String,
-    /// How deliveries have ended: deliveries, word.
-    pub end: String,
+    end: String,
     /// Removes the rows of deliveries.
     pub remove: String,
     /// How many rows deliveries have.
@@ -81,36 +85,40 @@ impl Statements {
             keep: format!(
                 "insert into {deliveries} (delivery, party, source, authority, pull, received_at, deadline, receipt_to,
                    receipt, digest, count)
-                 select d::uuid, $11, s, a, p::uuid, r::timestamptz, l::timestamptz, t, i::uuid, h, n
+                 select d::uuid, $11::text, s, a, p::uuid, r::timestamptz, l::timestamptz, t, i::uuid, h, n
                  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                    $8::text[], $9::text[], $10::integer[]) as it (d, s, a, p, r, l, t, i, h, n)
                  on conflict (delivery) do nothing returning delivery::text"
             ),
             known: format!(
-                "select delivery::text, receipt::text, ended_at is not null from {deliveries}
+                "select delivery::text, receipt::text, ended_at is not null,
+                   coalesce(status::text = '{DOUBTED}', false) from {deliveries}
                  where delivery = any ($1::text[]::uuid[])"
             ),
             rows: format!(
                 "insert into {rows} (delivery, number, source, authority, pull, received_at, endpoint, record_id,
                    source_timestamp, source_unique_id, data, links)
-                 select d::uuid, n, s, a, p::uuid, r::timestamptz, e, i, t, u, j::jsonb, k::jsonb
-                 from unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                   $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
-                   as it (d, n, s, a, p, r, e, i, t, u, j, k)
+                 select d::uuid, n, s, a, p::uuid, r::timestamptz, e, i, t, u, j::jsonb, k::jsonb {VALUES}
                  on conflict (delivery, number) do update set source = excluded.source, authority = excluded.authority,
                    pull = excluded.pull, received_at = excluded.received_at, endpoint = excluded.endpoint,
                    record_id = excluded.record_id, source_timestamp = excluded.source_timestamp,
                    source_unique_id = excluded.source_unique_id, data = excluded.data, links = excluded.links"
             ),
+            weigh: format!("select count(row(d::uuid, p::uuid, r::timestamptz, j::jsonb, k::jsonb)) {VALUES}"),
             unresolved: format!(
-                "select delivery::text, source, authority, pull::text, receipt_to, receipt::text, digest, count,
-                   (extract(epoch from received_at) * 1000)::bigint, (extract(epoch from deadline) * 1000)::bigint
-                 from {deliveries} where party = $1 and ended_at is null limit {UNRESOLVED_MAX}"
+                "select delivery::text, source::text, authority::text, pull::text, receipt_to::text, receipt::text,
+                   digest::text, count::integer, (extract(epoch from received_at) * 1000)::bigint,
+                   (extract(epoch from deadline) * 1000)::bigint, coalesce(status::text = '{DOUBTED}', false)
+                 from {deliveries} where party = $1::text and ended_at is null limit {UNRESOLVED_MAX}"
             ),
-            again: format!("update {deliveries} set receipt = $2::text::uuid where delivery = $1::text::uuid"),
+            again: format!(
+                "update {deliveries} set receipt = $2::text::uuid,
+                   status = case when $3::boolean then '{DOUBTED}' else status::text end
+                 where delivery = $1::text::uuid and receipt = $4::text::uuid and ended_at is null"
+            ),
             end: format!(
-                "update {deliveries} set status = $2, ended_at = now()
-                 where delivery = any ($1::text[]::uuid[]) and ended_at is null"
+                "update {deliveries} set status = $2::text, ended_at = now()
+                 where delivery = any ($1::text[]::uuid[]) and ended_at is null returning delivery::text"
             ),
             remove: format!("delete from {rows} where delivery = any ($1::text[]::uuid[])"),
             count: format!("select count(*) from {rows} where delivery = any ($1::text[]::uuid[])"),
@@ -120,7 +128,32 @@ impl Statements {
             party,
         })
     }
+
+    /// All that are used while it runs. Prepared, they tell of columns that are of other types than they must be.
+    pub fn all(&self) -> [&str; 10] {
+        [
+            &self.keep,
+            &self.known,
+            &self.rows,
+            &self.weigh,
+            &self.unresolved,
+            &self.again,
+            &self.end,
+            &self.remove,
+            &self.count,
+            &self.prune,
+        ]
+    }
 }
+
+/// Where the values of rows come from: whole columns.
+const VALUES: &str =
+    "from unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                   $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+                   as it (d, n, s, a, p, r, e, i, t, u, j, k)";
+
+/// The status of a delivery of which a receipt that left before, under another id, may have been taken.
+const DOUBTED: &str = "doubted";
 
 /// Deliveries that are taken up again at a start; more are taken up at the next.
 const UNRESOLVED_MAX: u32 = 10_000;
@@ -143,6 +176,7 @@ pub async fn unresolved(client: &Client, statements: &Statements) -> Result<Vec<
             deadline: millis(9)?,
             receipt_to: text(4)?,
             receipt,
+            doubted: row.try_get(10)?,
             digest,
             count: u32::try_from(row.try_get::<_, i32>(7)?).unwrap_or_default(),
         });
@@ -150,8 +184,8 @@ pub async fn unresolved(client: &Client, statements: &Statements) -> Result<Vec<
     Ok(pieces)
 }
 
-/// Deliveries that were known already: the id of the receipt of those that want one.
-type Before = HashMap<Uuid, Option<MessageId>>;
+/// Deliveries that were known already, with the next receipt of those that want one.
+type Before = HashMap<Uuid, Option<Next>>;
 
 /// Notes deliveries that are not known yet: which they are, and how those stand that were.
 pub async fn keep(
@@ -185,16 +219,35 @@ pub async fn keep(
     for row in &made {
         kept.extend(row.try_get::<_, String>(0)?.parse::<Uuid>());
     }
+    let known = if kept.len() < ids.len() { known(to, statements, &ids).await? } else { Before::new() };
+    Ok((kept, known))
+}
+
+/// How these stand.
+pub async fn known(to: &Transaction<'_>, statements: &Statements, ids: &[String]) -> Result<Before, Error> {
     let mut known = Before::new();
-    if kept.len() < ids.len() {
-        for row in &to.query(&statements.known, &[&ids]).await? {
-            let (id, receipt) = (row.try_get::<_, String>(0)?.parse(), row.try_get::<_, String>(1)?.parse());
-            if let (Ok(id), Ok(receipt)) = (id, receipt) {
-                known.insert(id, Some(receipt).filter(|_| !row.get::<_, bool>(2)));
-            }
+    for row in &to.query(&statements.known, &[&ids]).await? {
+        let (id, receipt) = (row.try_get::<_, String>(0)?.parse(), row.try_get::<_, String>(1)?.parse());
+        if let (Ok(id), Ok(receipt)) = (id, receipt) {
+            let (ended, doubted) = (row.try_get::<_, bool>(2)?, row.try_get::<_, bool>(3)?);
+            known.insert(id, (!ended).then_some((receipt, doubted)));
         }
     }
-    Ok((kept, known))
+    Ok(known)
+}
+
+/// These have ended, as `status` says; which of them had not before. Those that had are another collector's: it knew how.
+pub async fn end(
+    to: &Transaction<'_>,
+    statements: &Statements,
+    ids: &[String],
+    status: &str,
+) -> Result<Vec<String>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ended = to.query(&statements.end, &[&ids, &status]).await?;
+    ended.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// Bytes of records that one statement takes, about.
@@ -236,15 +289,15 @@ impl Columns {
         self.bytes > STATEMENT_BYTES
     }
 
-    /// Writes them, and is empty then.
-    pub async fn flush(&mut self, to: &Transaction<'_>, statements: &Statements) -> Result<(), Error> {
+    /// Gives them to a statement, [`Statements::rows`] or [`Statements::weigh`], and is empty then.
+    pub async fn flush(&mut self, to: &Transaction<'_>, statement: &str) -> Result<(), Error> {
         if self.numbers.is_empty() {
             return Ok(());
         }
         let Columns { numbers, texts, .. } = std::mem::take(self);
         let [id, source, authority, pull, received, endpoint, record, time, unique, data, links] = &texts;
         to.execute(
-            &statements.rows,
+            statement,
             &[id, &numbers, source, authority, pull, received, endpoint, record, time, unique, data, links],
         )
         .await?;
@@ -261,6 +314,9 @@ mod tests {
         let statements = Statements::of("study.ste\"ps", "org:acme".into()).expect("a name");
         assert!(statements.remove.contains(r#"delete from "study"."ste""ps" where"#), "{}", statements.remove);
         assert!(statements.end.contains(r#""study"."ste""ps_deliveries""#));
+        // Several collectors share a table: each looks whether another one was faster, in the statement that writes.
+        assert!(statements.end.contains("ended_at is null returning delivery"), "{}", statements.end);
+        assert!(statements.again.contains("receipt = $4::text::uuid and ended_at is null"), "{}", statements.again);
         for bad in ["", "a.b.c", ".a", "a.", &"x".repeat(53)] {
             assert!(Statements::of(bad, String::new()).is_err(), "{bad}");
         }
