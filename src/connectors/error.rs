@@ -49,6 +49,12 @@ pub enum FetchError {
     /// What came is not what the settings say: type, form, place of the records, a circle of cursors.
     #[error("{0}")]
     Malformed(String),
+    /// 400 or 422: the source does not take what it was asked, which may be for the place that a continuation names.
+    #[error("the source answers status {status}")]
+    Rejected {
+        /// Which one.
+        status: u16,
+    },
     /// We do not ask this: an address that is not public, a redirect, a missing variable, any other status.
     #[error("{0}")]
     Refused(String),
@@ -66,7 +72,7 @@ impl FetchError {
             FetchError::Network(_) => "network",
             FetchError::TooLarge(_) => "too-large",
             FetchError::Malformed(_) => "malformed",
-            FetchError::Refused(_) => "refused",
+            FetchError::Rejected { .. } | FetchError::Refused(_) => "refused",
         }
     }
 

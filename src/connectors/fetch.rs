@@ -348,6 +348,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> FetchErro
         404 => FetchError::NotFound,
         410 => FetchError::Gone,
         408 => FetchError::Timeout,
+        status @ (400 | 422) => FetchError::Rejected { status },
         code @ 500.. => FetchError::Network(format!("the source answers status {code}")),
         code => FetchError::Refused(format!("the source answers status {code}")),
     }

@@ -123,6 +123,17 @@ impl Connector {
         }
     }
 
+    /// The continuation with which a round begins anew where the source does not take the place that this one names; from
+    /// nothing where it says that the place is `gone`, else what earlier rounds have brought stays known. None where that is of
+    /// no use: it names no place in a round, or a round that was begun anew within a day and has not come to its end since.
+    pub fn anew(&self, continuation: &str, gone: bool, now: Timestamp) -> Option<Option<String>> {
+        match &self.kind {
+            Kind::HttpJson(_) => json::HttpJson::anew(continuation, gone, now).map(Some),
+            // They know no place in a round, so there is none to come back to.
+            Kind::Feed(_) | Kind::Ical(_) | Kind::File(_) => gone.then_some(None),
+        }
+    }
+
     /// Fetches one page. Without a continuation a round begins from nothing.
     ///
     /// # Errors

@@ -105,6 +105,7 @@ metrics_table! {
     WORKER_JOBS_RUNNING = "dex_worker_jobs_running", Gauge, None, "Jobs under way at a worker.";
     WORKER_PAGE_SECONDS = "dex_worker_page_seconds", Histogram, None, "Time to fetch one page of a source, without waits for a place.";
     WORKER_FAULTS_TOTAL = "dex_worker_faults_total", Counter, Some("error"), "Pages that could not be fetched, each try, by why.";
+    WORKER_ROUNDS_ANEW_TOTAL = "dex_worker_rounds_anew_total", Counter, Some("error"), "Rounds that a worker began anew, for the source did not take the place that was kept, by its answer.";
     WORKER_RECORDS_TOTAL = "dex_worker_records_total", Counter, Some("fate"), "Records of fetched pages, by what became of them.";
     WORKER_REMEMBERED_RECORDS = "dex_worker_remembered_records", Gauge, None, "Ids of credited records that a worker remembers, so as not to send them again.";
     WORKER_TOKENS_TOTAL = "dex_worker_tokens_total", Counter, Some("result"), "Access tokens that were asked for by a refresh token.";

@@ -7,8 +7,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::events::{
     ActorExit, BridgeFault, Carried, DebitTold, EffectFailed, EntityQuarantined, Healed, JobEnded, LargeBytes,
-    LargeMoved, Onboarded, PublishingStalled, Pulled, RecordsCredited, RecordsPosted, SourceFault, StreamMadeAgain,
-    StreamRolledBack, TokenRefreshed,
+    LargeMoved, Onboarded, PublishingStalled, Pulled, RecordsCredited, RecordsPosted, RoundAnew, SourceFault,
+    StreamMadeAgain, StreamRolledBack, TokenRefreshed,
 };
 use super::names::{self, Shape};
 use super::path::Published;
@@ -63,7 +63,7 @@ fn describe() {
 
 /// The series of the bridge and of workers.
 fn touch_outsiders() {
-    let sets: [(&'static str, &'static str, &[&'static str]); 10] = [
+    let sets: [(&'static str, &'static str, &[&'static str]); 11] = [
         (names::BRIDGE_FAULTS_TOTAL, "kind", &BridgeFault::KINDS),
         (names::ONBOARDINGS_TOTAL, "result", &Onboarded::RESULTS),
         (names::BRIDGE_CREDITS_TOTAL, "result", &Carried::RESULTS),
@@ -72,6 +72,7 @@ fn touch_outsiders() {
         (names::BRIDGE_DEBITS_TOTAL, "what", &DebitTold::WHAT),
         (names::WORKER_JOBS_TOTAL, "result", &JobEnded::RESULTS),
         (names::WORKER_FAULTS_TOTAL, "error", &SourceFault::WORDS),
+        (names::WORKER_ROUNDS_ANEW_TOTAL, "error", &RoundAnew::WORDS),
         (names::WORKER_RECORDS_TOTAL, "fate", &RecordsCredited::FATES),
         (names::WORKER_TOKENS_TOTAL, "result", &TokenRefreshed::RESULTS),
     ];
@@ -169,6 +170,8 @@ mod tests {
             "dex_rejections_total{reason=\"not-connected\"} 0",
             "dex_actor_exits_total{why=\"panicked\"} 0",
             "dex_quarantines_total{kind=\"hat\"} 0",
+            "dex_effects_failed_total{what=\"notice\"} 0",
+            "dex_worker_rounds_anew_total{error=\"not-found\"} 0",
             "dex_health_check{check=\"nats\"} 0",
             "dex_ready 0",
             "dex_live 1",

@@ -14,12 +14,14 @@ pub struct Fault {
     pub what: String,
     /// Not to be tried again before.
     pub after: Option<Duration>,
+    /// Whether the source may have refused the place that it was asked for, and not the account or the address.
+    pub of_place: bool,
 }
 
 impl Fault {
     /// A fault without a wish for when it is tried again.
     pub fn new(word: JobError, what: impl Into<String>) -> Self {
-        Fault { word, what: what.into(), after: None }
+        Fault { word, what: what.into(), after: None, of_place: false }
     }
 
     /// Whether the same page may be had a moment later.
@@ -31,6 +33,7 @@ impl Fault {
 impl From<FetchError> for Fault {
     fn from(error: FetchError) -> Self {
         let what = error.to_string();
+        let of_place = matches!(error, FetchError::NotFound | FetchError::Gone | FetchError::Rejected { .. });
         let (word, after) = match error {
             FetchError::Unauthorized => (JobError::Unauthorized, None),
             FetchError::NotFound => (JobError::NotFound, None),
@@ -40,8 +43,8 @@ impl From<FetchError> for Fault {
             FetchError::Network(_) => (JobError::Network, None),
             FetchError::TooLarge(_) => (JobError::TooLarge, None),
             FetchError::Malformed(_) => (JobError::Malformed, None),
-            FetchError::Refused(_) => (JobError::Refused, None),
+            FetchError::Rejected { .. } | FetchError::Refused(_) => (JobError::Refused, None),
         };
-        Fault { word, what, after }
+        Fault { word, what, after, of_place }
     }
 }

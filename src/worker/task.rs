@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientError, Leased, Order, ids};
 use crate::connectors::Page;
-use crate::domain::Reason;
 use crate::domain::job::{CONTINUATION_BYTES_MAX, JobBody, JobError, JobWord};
-use crate::telemetry::events::{JobEnded, RecordsCredited};
+use crate::domain::{Reason, Timestamp};
+use crate::telemetry::events::{JobEnded, RecordsCredited, RoundAnew};
 
 use super::Common;
 use super::fault::Fault;
@@ -155,14 +155,19 @@ impl Task {
             }
             let page = match self.page(endpoint, progress.at.as_deref(), &mut tries).await {
                 Ok(page) => page,
-                Err(fault) if fault.word == JobError::Gone && progress.at.is_some() && !begun_anew => {
-                    // The source knows this place no more. What is credited already is not sent again. Once in a job: a source
-                    // whose later pages are never there would be asked for its first one without end.
+                Err(fault) => {
+                    // What is credited already is not sent again. Once in a job, and once until a round is whole: a source whose
+                    // later pages are never there would be asked for its first ones without end. The exchange keeps the place
+                    // until a page has come.
+                    let Some(at) = anew(endpoint, progress, &fault, ids::now()).filter(|_| !begun_anew) else {
+                        return End::Failed(fault);
+                    };
                     begun_anew = true;
-                    (progress.at, progress.moved) = (None, true);
+                    RoundAnew { plug: self.plug.id.as_str(), endpoint: &self.job.endpoint, error: fault.word.as_str() }
+                        .emit();
+                    (progress.at, progress.moved) = (at, true);
                     continue;
                 }
-                Err(fault) => return End::Failed(fault),
             };
             let credited = match self.credit(endpoint, &page, progress).await {
                 Ok(credited) => credited,
@@ -344,6 +349,19 @@ impl Task {
     }
 }
 
+/// Where a round begins anew after the source refused a page for its place; none where that is of no use, or this one was
+/// begun anew before: then its HAT is to hear that it comes no further.
+fn anew(endpoint: &Endpoint, progress: &Progress, fault: &Fault, now: Timestamp) -> Option<Option<String>> {
+    let at = progress.at.as_deref()?;
+    // The source says itself that it knows the place no more.
+    let gone = fault.word == JobError::Gone;
+    // It may mean that by others as well, but only of a place that was kept: one that it has named a moment ago it knows.
+    if !gone && (!fault.of_place || progress.pages > 0) {
+        return None;
+    }
+    endpoint.connector.anew(at, gone, now)
+}
+
 /// Whether the exchange may take the same word a moment later, under another id; it was refused `times` before.
 fn passes(reason: Reason, times: u32) -> bool {
     match reason {
@@ -380,6 +398,7 @@ fn unanswered(client: &Client, error: &ClientError) -> Result<(), End> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connectors::FetchError;
 
     #[test]
     fn what_passes_is_said_again_and_what_nobody_waits_for_is_over() {
@@ -395,5 +414,56 @@ mod tests {
         }
         assert!(!passes(Reason::NotApproved, 0));
         assert!(matches!(refused(Reason::NotApproved), End::Failed(_)));
+    }
+
+    #[test]
+    fn a_kept_place_that_is_refused_is_given_up_and_what_earlier_rounds_brought_stays() {
+        let settings = serde_json::json!({
+            "kind": "http-json", "url": "https://api.example/walks", "timestamp": { "path": "t", "format": "unix" },
+            "since": { "param": "since", "format": "unix" },
+            "paging": { "kind": "cursor", "path": "next", "param": "after" },
+        });
+        let connector = crate::connectors::Connector::read(&settings, "c").expect("settings");
+        let endpoint = Endpoint { whole: "fitbit/walks".into(), connector };
+        let kept = r#"{"x":{"c":"old"},"n":3,"s":"2026-01-01T00:00:00Z","t":"2026-01-02T00:00:00Z"}"#;
+        let now: Timestamp = "2026-01-03T00:00:00Z".parse().expect("a time");
+        let anew = |endpoint: &Endpoint, progress: &Progress, fault: &Fault| anew(endpoint, progress, fault, now);
+        let from_since = Some(Some(r#"{"s":"2026-01-01T00:00:00Z","a":"2026-01-03T00:00:00Z"}"#.to_owned()));
+        let at = |at: Option<&str>, pages| Progress { at: at.map(str::to_owned), pages, ..Progress::default() };
+        for status in [400, 422] {
+            let fault = Fault::from(FetchError::Rejected { status });
+            assert_eq!(anew(&endpoint, &at(Some(kept), 0), &fault), from_since, "{status}");
+        }
+        let absent = Fault::from(FetchError::NotFound);
+        assert_eq!(anew(&endpoint, &at(Some(kept), 0), &absent), from_since);
+        // A page that follows one of this job, a first page, a round that begins: the source means what it says.
+        assert_eq!(anew(&endpoint, &at(Some(kept), 1), &absent), None);
+        assert_eq!(anew(&endpoint, &at(None, 0), &absent), None);
+        assert_eq!(anew(&endpoint, &at(Some(r#"{"s":"2026-01-01T00:00:00Z"}"#), 0), &absent), None);
+        // So it does of the account, or when it is ill.
+        for error in [FetchError::Unauthorized, FetchError::Timeout, FetchError::Refused("status 405".into())] {
+            assert_eq!(anew(&endpoint, &at(Some(kept), 0), &Fault::from(error)), None);
+        }
+        let gone = Fault::from(FetchError::Gone);
+        let from_nothing = Some(Some(r#"{"a":"2026-01-03T00:00:00Z"}"#.to_owned()));
+        assert_eq!(anew(&endpoint, &at(Some(kept), 2), &gone), from_nothing, "it says so itself, wherever that is");
+        assert_eq!(anew(&endpoint, &at(None, 0), &gone), None);
+        // A round that was begun anew and has come to a place that is refused again fails, so that it is heard of.
+        let again = r#"{"x":{"c":"old"},"n":3,"s":"2026-01-01T00:00:00Z","a":"2026-01-02T00:01:00Z"}"#;
+        let long_ago = again.replace("01-02T00:01", "01-02T00:00");
+        for fault in [absent, gone] {
+            assert_eq!(anew(&endpoint, &at(Some(again), 0), &fault), None, "{}", fault.what);
+            assert!(anew(&endpoint, &at(Some(&long_ago), 0), &fault).is_some(), "once a day: {}", fault.what);
+        }
+    }
+
+    #[test]
+    fn a_kind_without_places_in_a_round_forgets_what_is_gone() {
+        let settings = serde_json::json!({ "kind": "feed", "url": "https://blog.example/feed" });
+        let connector = crate::connectors::Connector::read(&settings, "c").expect("settings");
+        let endpoint = Endpoint { whole: "blog/posts".into(), connector };
+        let progress = Progress { at: Some("{}".into()), ..Progress::default() };
+        assert_eq!(anew(&endpoint, &progress, &Fault::from(FetchError::Gone), ids::now()), Some(None));
+        assert_eq!(anew(&endpoint, &progress, &Fault::from(FetchError::NotFound), ids::now()), None);
     }
 }

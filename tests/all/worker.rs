@@ -8,7 +8,7 @@ use crate::support::cast::Cast;
 use crate::support::exchange::Exchange;
 use crate::support::nats_server::TestServer;
 use crate::support::source::{Knobs, Source};
-use crate::support::worker::{Ground, Worker};
+use crate::support::worker::{Ground, PLUG, Worker};
 
 /// Shortest lease that a manifest may have, seconds.
 const LEASE: u32 = 10;
@@ -155,4 +155,55 @@ async fn what_is_away_is_waited_for_and_a_source_that_asks_for_peace_gets_it() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     exchange.restart();
     ground.until(&cast, 20, Duration::from_secs(90)).await;
+}
+
+#[tokio::test]
+async fn a_kept_place_that_the_source_refuses_begins_its_round_anew_and_the_second_time_its_hat_hears_of_it() {
+    let exchange = Exchange::start();
+    let source = Source::start(Knobs { pages: 4, per_page: 2, ..Knobs::default() });
+    let cast = Cast::new(exchange.client().await, 1).await;
+    // Two pages a round: the second job begins at the third page.
+    let more = json!({ "walks": { "maxPages": 2 } });
+    let ground = Ground::new(&cast, &source, &exchange.path(""), LEASE, more).await;
+    let worker = Worker::start(&ground.folder, &exchange.nats, &source, &[]);
+    ground.want(&cast).await;
+    ground.until(&cast, 4, PATIENCE).await;
+    let ended = |result: &'static str, wanted: u64| {
+        let worker = &worker;
+        async move {
+            let deadline = Instant::now() + PATIENCE;
+            while worker.counter(&format!("dex_worker_jobs_total{{result=\"{result}\"}}")).await < wanted {
+                assert!(Instant::now() < deadline, "{}", worker.log().join("\n"));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    };
+    let told = async || {
+        let question = json!({ "plug": PLUG, "hat": cast.hats[0].party().id });
+        let jobs = ground.plug.query("plug.jobs", question.to_string()).await.expect("told");
+        jobs["items"][0].clone()
+    };
+    ended("done", 1).await;
+    source.knobs().refuse = Some((404, 2));
+    // An endpoint may be wanted once in a minute.
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let asked = source.asked();
+    ground.want(&cast).await;
+    ended("done", 2).await;
+    assert_eq!(source.asked() - asked, 3, "the place, then two pages from the beginning");
+    assert_eq!(worker.counter("dex_worker_rounds_anew_total{error=\"not-found\"}").await, 1);
+    worker.until("the source does not take the place that was kept: the round begins anew", PATIENCE);
+    let before = told().await;
+    assert_eq!((&before["failures"], before.get("error")), (&json!(0), None), "{before}");
+    // The third page is never there: the same two again would look as if all were well.
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let asked = source.asked();
+    ground.want(&cast).await;
+    ended("failed", 1).await;
+    assert_eq!(source.asked() - asked, 1, "the place, and no other page");
+    let after = told().await;
+    assert_eq!((&after["failures"], &after["error"]), (&json!(1), &json!("not-found")), "{after}");
+    assert_eq!((&after["lastDoneAt"], &after["continuation"]), (&before["lastDoneAt"], &before["continuation"]));
+    assert_eq!(worker.counter("dex_worker_rounds_anew_total{error=\"not-found\"}").await, 1);
+    ground.nothing_twice(4);
 }

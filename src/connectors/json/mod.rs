@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::Timestamp;
+use crate::domain::time::SECOND;
 
 use super::account::Account;
 use super::auth::AuthSettings;
@@ -31,6 +32,8 @@ use since::{Since, SinceSettings};
 const PAGES_MAX: u32 = 100_000;
 /// The same where the settings say nothing.
 const PAGES: u32 = 1_000;
+/// How often a round may begin anew before one has come to its end, nanoseconds: once a day.
+const ANEW_EVERY: i64 = 86_400 * SECOND;
 /// Most bytes of a request's body.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
@@ -122,6 +125,9 @@ struct State {
     validators: Option<Validators>,
     #[serde(rename = "h", skip_serializing_if = "Option::is_none")]
     seen: Option<Seen>,
+    /// When this round was begun anew, in place of one whose place the source did not take.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    anew: Option<Timestamp>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -210,7 +216,7 @@ impl HttpJson {
         }
         let answer = http.send(&ask, now).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
-            state.from = None;
+            (state.from, state.anew) = (None, None);
             return Page::end(Vec::new(), continuation(&state)?);
         }
         // "No content" is no record.
@@ -238,7 +244,7 @@ impl HttpJson {
                 (records, None)
             };
             (state.next, state.pages, state.circle, state.seen) = (None, 0, None, seen);
-            state.from = None;
+            (state.from, state.anew) = (None, None);
             return Page::end(records, continuation(&state)?);
         };
         let circle = state.circle.take().unwrap_or_default().step(mark.as_deref().unwrap_or_default());
@@ -254,6 +260,20 @@ impl HttpJson {
             state.pages = 0;
         }
         Ok(Page { records, continuation: Some(continuation(&state)?), more, skipped: 0 })
+    }
+
+    /// The continuation of a round that begins anew in place of one that is under way: from the newest record of the last
+    /// whole round, or from nothing when the source says that it is `gone`. None where no round is under way, so that the same
+    /// would be asked again, and where this one was begun anew not long before: what lies behind the place would never come,
+    /// and nobody would hear of it.
+    pub fn anew(before: &str, gone: bool, now: Timestamp) -> Option<String> {
+        let State { next, since, anew, .. } = state_of(Some(before));
+        let again = anew.is_some_and(|begun| now.since(begun) < ANEW_EVERY);
+        if again || (next.is_none() && !gone) {
+            return None;
+        }
+        let since = since.filter(|_| !gone);
+        continuation(&State { since, anew: Some(now), ..State::default() }).ok()
     }
 
     /// The list of records in a body, none for one that is a record itself.

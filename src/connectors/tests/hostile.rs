@@ -137,7 +137,9 @@ async fn a_storm_of_refusals_is_told_by_its_kind() {
         ("404 No", "", FetchError::NotFound),
         ("410 No", "", FetchError::Gone),
         ("500 Oh", "", FetchError::Network("the source answers status 500".into())),
-        ("400 Bad", "", FetchError::Refused("the source answers status 400".into())),
+        ("400 Bad", "", FetchError::Rejected { status: 400 }),
+        ("422 What", "", FetchError::Rejected { status: 422 }),
+        ("405 Not So", "", FetchError::Refused("the source answers status 405".into())),
         ("304 Same", "", FetchError::Refused(String::new())),
     ] {
         if line.starts_with("304") {

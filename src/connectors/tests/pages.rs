@@ -1,5 +1,8 @@
 //! Rounds over several pages, and asking only for what is new.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::server::{Reader, Server, json as answer, json_with};
@@ -167,4 +170,54 @@ async fn a_request_is_what_the_settings_say() {
     // One object is one record.
     let mut one = Reader::json(&server.url("/"), &json!({}));
     assert_eq!(one.round().await.expect("a round")[0].data, json!({"one": 1}));
+}
+
+#[tokio::test]
+async fn a_round_whose_place_is_refused_begins_anew_from_since_until_one_is_whole() {
+    let open = Arc::new(AtomicBool::new(false));
+    let door = Arc::clone(&open);
+    let server = Server::start(move |asked| match asked.param("after").as_deref() {
+        None => answer(&json!({"items": items(0, 3), "next": "c1"})),
+        Some("c1") => answer(&json!({"items": items(3, 3), "next": "c2"})),
+        _ if door.load(Ordering::Relaxed) => answer(&json!({"items": items(6, 3)})),
+        _ => super::server::whole("422 What", "", b""),
+    })
+    .await;
+    let now = crate::domain::Timestamp(1_790_000_000_000_000_000);
+    let more = json!({
+        "id": "id", "records": "items", "timestamp": {"path": "t", "format": "unix"},
+        "since": {"param": "since", "format": "unix", "firstSeconds": 86_400},
+        "paging": {"kind": "cursor", "path": "next", "param": "after"}
+    });
+    let mut reader = Reader::json(&server.url("/"), &more);
+    // Of a round before this one.
+    reader.continuation = Some(r#"{"s":"2026-03-01T00:00:00Z"}"#.into());
+    assert_eq!(reader.connector.anew(r#"{"s":"2026-03-01T00:00:00Z"}"#, false, now), None, "no round is under way");
+    reader.page().await.expect("the first page");
+    reader.page().await.expect("the second page");
+    assert_eq!(reader.page().await, Err(FetchError::Rejected { status: 422 }));
+    let kept = reader.continuation.take().expect("it stands");
+    reader.continuation = reader.connector.anew(&kept, false, now).expect("the first time");
+    assert_eq!(ids(&reader.page().await.expect("the first page again").records), [0, 1, 2]);
+    let asked = server.asked();
+    let (first, last) = (&asked[0], asked.last().expect("one"));
+    assert_eq!((last.param("after"), last.param("since")), (None, first.param("since")));
+    assert!(first.param("since").is_some());
+
+    // It comes no further than before: to begin once more would hide that from who waits for the last page.
+    reader.page().await.expect("the second page again");
+    assert_eq!(reader.page().await, Err(FetchError::Rejected { status: 422 }));
+    let kept = reader.continuation.clone().expect("it stands");
+    for gone in [false, true] {
+        assert_eq!(reader.connector.anew(&kept, gone, now), None, "gone: {gone}");
+    }
+    assert!(reader.connector.anew(&kept, false, now.plus(86_400_000_000_000)).is_some(), "a day later once more");
+
+    // A whole round later it may be lost once more.
+    open.store(true, Ordering::Relaxed);
+    assert_eq!(ids(&reader.page().await.expect("the last page").records), [6, 7, 8]);
+    open.store(false, Ordering::Relaxed);
+    reader.page().await.expect("the first page");
+    let kept = reader.continuation.clone().expect("it stands");
+    assert!(reader.connector.anew(&kept, false, now).is_some());
 }

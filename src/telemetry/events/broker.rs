@@ -132,8 +132,9 @@ pub struct EffectFailed<'a> {
 
 impl EffectFailed<'_> {
     /// Every `what` in use, so that each appears at zero.
-    pub const WHAT: [&'static str; 9] = [
+    pub const WHAT: [&'static str; 10] = [
         "job",
+        "notice",
         "delivery",
         "re-delivery",
         "healing",

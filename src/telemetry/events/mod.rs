@@ -18,4 +18,4 @@ pub use broker::{
 pub use large::{LargeBytes, LargeMoved};
 pub use ledger::{CommitFailed, DiskFull, GroupCommitted, SnapshotFailed, SnapshotWritten};
 pub use trace::TracedMessage;
-pub use worker::{JobEnded, PageFetched, RecordsCredited, SourceFault, TokenRefreshed};
+pub use worker::{JobEnded, PageFetched, RecordsCredited, RoundAnew, SourceFault, TokenRefreshed};

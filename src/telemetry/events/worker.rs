@@ -84,6 +84,34 @@ impl SourceFault<'_> {
     }
 }
 
+/// A round begins anew: the source does not take the place in it that was kept.
+pub struct RoundAnew<'a> {
+    /// Whose it is.
+    pub plug: &'a str,
+    /// What is fetched, below the namespace.
+    pub endpoint: &'a str,
+    /// What it answered: the protocol's word, one of [`RoundAnew::WORDS`].
+    pub error: &'static str,
+}
+
+impl RoundAnew<'_> {
+    /// Every word.
+    pub const WORDS: [&'static str; 3] =
+        [JobError::Gone.as_str(), JobError::NotFound.as_str(), JobError::Refused.as_str()];
+
+    /// Logs and counts.
+    pub fn emit(self) {
+        let (plug, endpoint, error) = (self.plug, self.endpoint, self.error);
+        tracing::warn!(
+            plug,
+            endpoint,
+            error,
+            "the source does not take the place that was kept: the round begins anew"
+        );
+        metrics::counter!(names::WORKER_ROUNDS_ANEW_TOTAL, "error" => error).increment(1);
+    }
+}
+
 /// A page's records were dealt with.
 pub struct RecordsCredited {
     /// Accepted by the exchange now.

@@ -26,11 +26,21 @@ pub struct Knobs {
     pub access: Option<String>,
     /// Answers so many pages with this status and `Retry-After` first.
     pub fail: Option<(u16, u64, u64)>,
+    /// Answers this page, by its number from 0, with this status.
+    pub refuse: Option<(u16, u64)>,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Knobs { pages: 2, per_page: 3, distinct: u64::MAX, pause: Duration::ZERO, access: None, fail: None }
+        Knobs {
+            pages: 2,
+            per_page: 3,
+            distinct: u64::MAX,
+            pause: Duration::ZERO,
+            access: None,
+            fail: None,
+            refuse: None,
+        }
     }
 }
 
@@ -160,6 +170,11 @@ async fn walks(
         return HttpResponse::Unauthorized().finish();
     }
     let after: u64 = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    if let Some((status, page)) = knobs.refuse
+        && page == after
+    {
+        return HttpResponse::build(StatusCode::from_u16(status).expect("a status")).finish();
+    }
     let first = after * knobs.per_page;
     let items: Vec<Value> = (first..first + knobs.per_page)
         .map(|n| json!({ "id": n % knobs.distinct, "of": hat.as_str(), "text": "a walk like any other" }))
