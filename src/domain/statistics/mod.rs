@@ -29,7 +29,7 @@ pub use gate::Gate;
 pub use hll::{Hll, hash, hash_of};
 pub use ring::Ring;
 pub use tally::Tally;
-pub use told::{Stand, broadcast, catalogue_page, estimated, series, total, window};
+pub use told::{Stand, broadcast, catalogue_page, cut, estimated, series, total, window};
 pub use top::{Counted, TOP_MAX, Top};
 pub use window::{NoWindow, Window};
 

@@ -1,6 +1,8 @@
 //! How statistics are told: JSON that is a function of the statistics and the time asked for, so that whoever has the
 //! ledger can make the same answer again.
 
+use std::cmp::Ordering;
+
 use serde_json::{Value, json};
 
 use super::bucket::{Bucket, Times};
@@ -154,12 +156,13 @@ fn day(at: Timestamp) -> Timestamp {
     Timestamp(at.0.div_euclid(DAY) * DAY)
 }
 
-/// One endpoint after the other, until `full` says that there is no room for more; the last one when there is more.
+/// One endpoint after the other, until `full` says that there is no room for more; the last one when there is more. `full`
+/// may [`cut`] what it is shown.
 pub fn catalogue_page(
     catalogue: &Catalogue,
     classes: &pii::Catalogue,
     after: Option<&str>,
-    mut full: impl FnMut(&Value) -> bool,
+    mut full: impl FnMut(&mut Value) -> bool,
 ) -> (Vec<Value>, Option<smol_str::SmolStr>) {
     let (mut items, mut last) = (Vec::new(), None);
     for (name, endpoint, fields) in catalogue.shown(after) {
@@ -191,13 +194,64 @@ pub fn catalogue_page(
         if let Some(description) = said {
             item["description"] = json!(description);
         }
-        if full(&item) {
+        if full(&mut item) {
             return (items, last);
         }
         items.push(item);
         last = Some(name.clone());
     }
     (items, None)
+}
+
+fn path(field: &Value) -> Option<&str> {
+    field["path"].as_str()
+}
+
+/// What the most HATs hold comes first; of as many HATs by path.
+fn by_use(a: &Value, b: &Value) -> Ordering {
+    let hats = |field: &Value| field["hats"].as_u64();
+    hats(b).cmp(&hats(a)).then_with(|| path(a).cmp(&path(b)))
+}
+
+impl Catalogue {
+    /// Most bytes of one endpoint as it is told: fields that go beyond are left out.
+    pub const ENDPOINT_BYTES: usize = 128 * 1024;
+
+    /// Keeps so many fields of an endpoint as it is told: those that the most HATs hold, of as many HATs the first by path; in
+    /// order of their paths again. The first one that is left out, if any is.
+    pub fn keep_fields(fields: &mut Vec<Value>, count: usize) -> Option<Value> {
+        fields.sort_by(by_use);
+        let next = fields.get(count).cloned();
+        fields.truncate(count);
+        fields.sort_by(|a, b| path(a).cmp(&path(b)));
+        next
+    }
+}
+
+/// Leaves fields of an endpoint out when it comes to more than `most` bytes, those that the fewest HATs hold first, and says
+/// so. Its bytes then.
+pub fn cut(item: &mut Value, most: usize) -> usize {
+    let whole = item.to_string().len();
+    if whole <= most {
+        return whole;
+    }
+    item["truncated"] = json!(true);
+    let mut bytes = item.to_string().len();
+    if let Some(fields) = item["fields"].as_array_mut() {
+        fields.sort_by(by_use);
+        let mut count = fields.len();
+        for field in fields.iter().rev() {
+            if bytes <= most {
+                break;
+            }
+            // With the comma before it.
+            bytes = bytes.saturating_sub(field.to_string().len() + 1);
+            count -= 1;
+        }
+        Catalogue::keep_fields(fields, count);
+    }
+    // The only field has none.
+    item.to_string().len()
 }
 
 /// How many HATs could satisfy a bundle.

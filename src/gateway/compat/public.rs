@@ -47,6 +47,8 @@ impl Public {
     }
 }
 
+/// As far as the exchange tells: of an endpoint that is too large for an answer the fields of the fewest HATs are not known
+/// here.
 async fn ask(link: &Link) -> Result<Figures, Fault> {
     let sums = link.ask("stats.reported", &json!({ "public": true })).await?;
     let endpoints: Result<Vec<Endpoint>, _> =

@@ -4,10 +4,10 @@
 //! slowly skips frames instead of filling memory.
 
 mod frame;
+mod seat;
 mod stream;
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
-use super::fault::Fault;
 use crate::client::ids;
 use crate::telemetry::live;
 use frame::{Frame, Sample};
+use seat::Seats;
 
 pub use stream::endpoints;
 
@@ -28,24 +28,13 @@ const EVERY: Duration = Duration::from_secs(1);
 const PAST: usize = 180;
 /// Over how many samples latencies are told.
 const LATENCY_OVER: usize = 10;
-/// Most streams at a time, and of one address.
-const STREAMS_MAX: usize = 256;
-const STREAMS_PER_ADDRESS: usize = 16;
-/// When to try again, seconds.
-const RETRY_SECONDS: u64 = 10;
 
 /// Makes frames known to who listens.
 pub struct Hub {
     newest: watch::Sender<Option<Arc<Frame>>>,
     past: Mutex<VecDeque<Arc<Frame>>>,
-    seats: Mutex<Seats>,
+    seats: Seats,
     closing: CancellationToken,
-}
-
-#[derive(Default)]
-struct Seats {
-    taken: usize,
-    by_address: HashMap<IpAddr, usize>,
 }
 
 impl Default for Hub {
@@ -53,7 +42,7 @@ impl Default for Hub {
         Hub {
             newest: watch::Sender::new(None),
             past: Mutex::default(),
-            seats: Mutex::default(),
+            seats: Seats::default(),
             closing: CancellationToken::new(),
         }
     }
@@ -82,37 +71,6 @@ impl Hub {
         past.push_back(Arc::clone(&frame));
         drop(past);
         self.newest.send_replace(Some(frame));
-    }
-
-    /// Takes a place for one stream.
-    ///
-    /// # Errors
-    /// 429 when the address has too many streams, 503 when all together are too many.
-    fn sit(&self, address: IpAddr) -> Result<(), Fault> {
-        let mut seats = lock(&self.seats);
-        if seats.taken >= STREAMS_MAX {
-            let full = format!("{STREAMS_MAX} pages are watching already: ask without a stream, or later");
-            return Err(Fault::new(crate::domain::Reason::OverQuota, full).status(503).retry_after(RETRY_SECONDS));
-        }
-        let own = seats.by_address.entry(address).or_insert(0);
-        if *own >= STREAMS_PER_ADDRESS {
-            let full = format!("{STREAMS_PER_ADDRESS} streams of one address are open already");
-            return Err(Fault::too_many(full, RETRY_SECONDS));
-        }
-        *own += 1;
-        seats.taken += 1;
-        Ok(())
-    }
-
-    fn rise(&self, address: IpAddr) {
-        let mut seats = lock(&self.seats);
-        seats.taken = seats.taken.saturating_sub(1);
-        if let Some(own) = seats.by_address.get_mut(&address) {
-            *own -= 1;
-            if *own == 0 {
-                seats.by_address.remove(&address);
-            }
-        }
     }
 }
 
@@ -143,27 +101,6 @@ pub async fn sample(gateway: Arc<Gateway>, stop: CancellationToken) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seats_are_counted_by_address_and_given_back() {
-        let hub = Hub::default();
-        let here = IpAddr::from([127, 0, 0, 1]);
-        for _ in 0..STREAMS_PER_ADDRESS {
-            hub.sit(here).expect("room");
-        }
-        assert_eq!(hub.sit(here).expect_err("full").problem.status, 429);
-        hub.rise(here);
-        hub.sit(here).expect("room again");
-        for n in 0..u8::MAX {
-            let _ = hub.sit(IpAddr::from([10, 0, 0, n]));
-        }
-        let full = hub.sit(IpAddr::from([10, 0, 1, 1])).expect_err("full");
-        assert_eq!((full.problem.status, full.retry_after), (503, Some(RETRY_SECONDS)));
-        for _ in 0..STREAMS_PER_ADDRESS {
-            hub.rise(here);
-        }
-        assert!(!lock(&hub.seats).by_address.contains_key(&here), "nothing is kept of who has gone");
-    }
 
     #[test]
     fn who_reads_slowly_skips_frames() {

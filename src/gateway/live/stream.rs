@@ -2,19 +2,20 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
 use super::frame::Frame;
+use super::seat::{Seat, Stay};
 use crate::client::ids;
 use crate::gateway::caller::{Caller, brought, network};
 use crate::gateway::endpoint::{Access, Endpoint};
@@ -24,6 +25,9 @@ use crate::gateway::{Gateway, routes};
 
 /// A stream ends after this; the page opens the next one.
 const LIFE_MAX: Duration = Duration::from_secs(3600);
+/// A stream that is not asked for its next event for so long ends, too: there is one a second. It is asked as long as there is
+/// room in the buffers towards its client, so who reads nothing has them filled first.
+const UNREAD_MAX: Duration = Duration::from_secs(60);
 /// After how many milliseconds a page opens the stream again, unless it knows better.
 const RETRY_MS: u64 = 2000;
 const STREAM: &str = "text/event-stream";
@@ -56,19 +60,22 @@ async fn live(gateway: web::Data<Gateway>, request: HttpRequest, caller: Caller)
     if !accepts.is_some_and(|accepts| accepts.contains(STREAM)) {
         return Ok(HttpResponse::Ok().content_type("application/json").body(past));
     }
-    let address = network(gateway.from(&request));
-    gateway.live.sit(address)?;
     let token = match brought(request.headers())? {
         Some(token) if full => Some(Zeroizing::new(token.to_owned())),
         _ => None,
     };
+    let (seat, stay) = gateway.live.seats.take(network(gateway.from(&request)))?;
+    let (ended, taken) = (CancellationToken::new(), Arc::new(Notify::new()));
+    tokio::spawn(keep(seat, ended.clone(), Arc::clone(&taken), UNREAD_MAX, LIFE_MAX));
     let watcher = Watcher {
         newest: gateway.live.newest.subscribe(),
-        ends: Instant::now() + LIFE_MAX,
         first: Some(past),
         gateway: gateway.into_inner(),
-        address,
         token,
+        taken,
+        ended: ended.clone(),
+        _gone: ended.drop_guard(),
+        _stay: stay,
     };
     let events = unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
@@ -97,20 +104,50 @@ fn windows() -> bool {
     *KNOWN.get_or_init(|| routes::all(false).iter().any(|endpoint| endpoint.doc.path == WINDOWS))
 }
 
+/// Keeps a stream's seat until the stream is gone, has lived for `life`, or was not asked for an event for `unread`; then ends
+/// the stream. Nobody asks one that stands before full buffers, so it cannot see to that by itself. Its connection stays until
+/// its client reads again or hangs up, and counts for its address until then.
+async fn keep(seat: Seat, ended: CancellationToken, taken: Arc<Notify>, unread: Duration, life: Duration) {
+    let over = tokio::time::sleep(life);
+    tokio::pin!(over);
+    loop {
+        tokio::select! {
+            // Who has just read is not taken for one who does not, however late this is looked at.
+            biased;
+            () = ended.cancelled() => break,
+            () = &mut over => break,
+            () = taken.notified() => {}
+            () = tokio::time::sleep(unread) => break,
+        }
+    }
+    ended.cancel();
+    drop(seat);
+}
+
 /// One page that listens.
 struct Watcher {
     gateway: Arc<Gateway>,
     newest: watch::Receiver<Option<Arc<Frame>>>,
-    address: IpAddr,
     /// What it may see more for; looked at again with each frame.
     token: Option<Zeroizing<String>>,
     first: Option<Bytes>,
-    ends: Instant,
+    /// Told each time that an event is asked for: there is room for it towards the client.
+    taken: Arc<Notify>,
+    /// Its seat is given back: the stream is over.
+    ended: CancellationToken,
+    /// Gives the seat back when the stream is gone.
+    _gone: DropGuard,
+    /// Counts for its address as long as the stream is there, seat or not.
+    _stay: Stay,
 }
 
 impl Watcher {
     /// The next event; none when the stream is over.
     async fn next(&mut self) -> Option<Bytes> {
+        self.taken.notify_one();
+        if self.ended.is_cancelled() {
+            return None;
+        }
         if let Some(past) = self.first.take() {
             self.newest.mark_unchanged();
             return Some(event("past", None, &past));
@@ -119,8 +156,9 @@ impl Watcher {
         tokio::select! {
             changed = self.newest.changed() => changed.ok()?,
             () = closing.cancelled() => return None,
+            () = self.ended.cancelled() => return None,
         }
-        if Instant::now() >= self.ends || !self.may_go_on() {
+        if !self.may_go_on() {
             return None;
         }
         let frame = self.newest.borrow_and_update().clone()?;
@@ -134,12 +172,6 @@ impl Watcher {
             let account = self.gateway.accounts.bearer(token, ids::now());
             account.is_some_and(|account| account.has(&Role::ViewDataStats))
         })
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.gateway.live.rise(self.address);
     }
 }
 
@@ -159,9 +191,61 @@ fn event(name: &str, number: Option<u64>, data: &Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::time::Instant;
+
     use serde_json::Value;
 
+    use super::super::seat::Seats;
     use super::*;
+
+    const SHORT: Duration = Duration::from_millis(200);
+    const LONG: Duration = Duration::from_secs(600);
+
+    /// A seat that is kept; how it is ended, and how its keeper is told that an event was asked for.
+    fn kept(seats: &Seats, unread: Duration, life: Duration) -> (CancellationToken, Arc<Notify>) {
+        let (seat, _) = seats.take(IpAddr::from([127, 0, 0, 1])).expect("room");
+        let (ended, taken) = (CancellationToken::new(), Arc::new(Notify::new()));
+        tokio::spawn(keep(seat, ended.clone(), Arc::clone(&taken), unread, life));
+        (ended, taken)
+    }
+
+    async fn until_free(seats: &Seats) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while seats.taken() > 0 {
+            assert!(Instant::now() < deadline, "the seat is kept");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_gives_its_seat_back() {
+        let seats = Seats::default();
+        let (ended, _taken) = kept(&seats, SHORT, LONG);
+        until_free(&seats).await;
+        assert!(ended.is_cancelled(), "its stream is over, should it read again");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_keeps_its_seat_for_the_life_of_a_stream() {
+        let seats = Seats::default();
+        let began = Instant::now();
+        let (ended, taken) = kept(&seats, SHORT * 5, SHORT * 10);
+        while seats.taken() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "the seat is kept");
+            taken.notify_one();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(ended.is_cancelled() && began.elapsed() >= SHORT * 10);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_gone_gives_its_seat_back_at_once() {
+        let seats = Seats::default();
+        let (ended, _taken) = kept(&seats, LONG, LONG);
+        drop(ended.drop_guard());
+        until_free(&seats).await;
+    }
 
     #[test]
     fn events_are_of_the_form_that_browsers_read() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, array, count, counts, entry, string, time};
+use super::{answer, array, count, counts, entry, flag, string, time};
 use crate::domain::Status;
 use crate::domain::statistics::Window;
 use crate::wire::schema::shape::class;
@@ -42,7 +42,7 @@ pub fn catalogue() -> Value {
     let seen = answer(json!({"hats": count(), "records": count()}), json!({}));
     let endpoint = answer(
         json!({"endpoint": string(), "class": class(), "fields": array(field), "seen": seen}),
-        json!({"firstSeen": time(), "lastSeen": time(), "description": string()}),
+        json!({"firstSeen": time(), "lastSeen": time(), "description": string(), "truncated": flag()}),
     );
     answer(json!({"items": array(endpoint), "k": count(), "asOf": as_of()}), json!({"next": string()}))
 }
