@@ -368,8 +368,14 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// The mark in the file. One that cannot be read is as none, which costs messages that go out twice: that is told.
 fn read(file: &std::path::Path) -> Option<Mark> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    let read = match std::fs::read(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        read => read,
+    };
+    let mark: Result<Mark, String> = read.map_err(text).and_then(|bytes| serde_json::from_slice(&bytes).map_err(text));
+    mark.inspect_err(|error| tracing::warn!(file = %file.display(), %error, "the mark of DEX_OUT cannot be read")).ok()
 }
 
 /// Replaces the file as a whole. Not synced: what is lost with it is only a count.

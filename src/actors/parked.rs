@@ -11,7 +11,7 @@ use crate::domain::event::{Direction, Opened};
 use crate::domain::registration::KeyRecord;
 use crate::domain::{Address, Entry, Hat, Id, Kind, Registration, RegistryView, Timestamp, Transport};
 use crate::store::load;
-use crate::telemetry::events::Parked;
+use crate::telemetry::events::{EffectFailed, Parked};
 
 /// Open exchanges by the recipient for whose sake they wait. Bounded by the open exchanges.
 #[derive(Debug, Default)]
@@ -111,8 +111,15 @@ impl Outbox {
         }
         let Some(sealed) = self.shared.entry(item.leaf) else { return false };
         let hat: Result<Hat, _> = load(&self.shared.db, &self.shared.tail, &sealed.entry.entity);
-        // One that cannot be read is told of where it decides; what it may have asked back leaves.
-        hat.is_ok_and(|hat| hat.open.get(delivery).is_some_and(|open| open.recalled))
+        match hat {
+            Ok(hat) => hat.open.get(delivery).is_some_and(|open| open.recalled),
+            Err(error) => {
+                // What it may have asked back leaves.
+                let detail = format!("whether a delivery that waited was asked back cannot be read: {error}");
+                EffectFailed { what: "delivery", detail: &detail }.emit();
+                false
+            }
+        }
     }
 
     /// A committed entry may have put somebody in force for whose sake something waits: it is due at once, and looked at

@@ -6,7 +6,7 @@ use super::partition::Partition;
 use super::recents::{First, same};
 use super::work::{Work, rounds};
 use crate::domain::{Action, Address, Kind, Known};
-use crate::store::IndexKey;
+use crate::store::{IndexKey, StoreError};
 
 /// Works by the entity that decides, each part in stream order.
 pub struct Routed {
@@ -44,7 +44,14 @@ impl Partition {
         let mut parts: Vec<(Address, Vec<Work>)> = Vec::with_capacity(works.len());
         for mut work in works {
             if work.entity.kind == Kind::Lane {
-                work.entity = self.behind_the_lane(&work);
+                work.entity = match self.behind_the_lane(&work) {
+                    Ok(entity) => entity,
+                    Err(error) => {
+                        // Decided by the lane, a good receipt would be refused for good.
+                        self.index_unreadable(&error);
+                        return None;
+                    }
+                };
             }
             match places.get(&work.entity) {
                 Some(place) => parts[*place].1.push(work),
@@ -58,24 +65,32 @@ impl Partition {
     }
 
     /// Whose delivery a lane message is about; the lane itself when it leads nowhere.
-    fn behind_the_lane(&self, work: &Work) -> Address {
+    fn behind_the_lane(&self, work: &Work) -> Result<Address, StoreError> {
         let Action::Receipt(receipt) = &work.ask.command.action else {
-            return self.lane.clone();
+            return Ok(self.lane.clone());
         };
         if let Some(entity) = self.books.borrow().entity_of(&receipt.delivery) {
-            return entity;
+            return Ok(entity);
         }
         // Final already: the index knows deliveries of any age.
         // It knows those of all partitions: only its own may decide for an entity.
-        let found = self.delivered_by(receipt.delivery);
-        found.filter(|entity| self.shared.partition_of(entity) == self.number).unwrap_or_else(|| self.lane.clone())
+        let found = self.delivered_by(receipt.delivery)?;
+        let own = found.filter(|entity| self.shared.partition_of(entity) == self.number);
+        Ok(own.unwrap_or_else(|| self.lane.clone()))
     }
 
-    fn delivered_by(&self, delivery: uuid::Uuid) -> Option<Address> {
-        let key = IndexKey::delivery(delivery);
-        let found = self.shared.db.index(&[key]).ok()?;
-        let leaf = *found.first()?.as_ref()?.first()?;
-        self.shared.entry(leaf).map(|sealed| sealed.entry.entity.clone())
+    fn delivered_by(&self, delivery: uuid::Uuid) -> Result<Option<Address>, StoreError> {
+        let found = self.shared.db.index(&[IndexKey::delivery(delivery)])?;
+        let leaf = found.first().and_then(|leaves| leaves.as_ref()?.first().copied());
+        Ok(leaf.and_then(|leaf| self.shared.entry(leaf)).map(|sealed| sealed.entry.entity.clone()))
+    }
+
+    /// Without the index no message can be told from its repetition, nor a lane's from another's: stop taking work.
+    fn index_unreadable(&self, error: &StoreError) {
+        tracing::error!(%error, "the exchange index cannot be read");
+        self.shared.health.set("index", false, "the exchange index cannot be read");
+        self.shared.fatal.tell("the exchange index cannot be read");
+        self.stop.cancel();
     }
 
     /// Sets what is known of each work's id. False when the index cannot be read.
@@ -103,11 +118,7 @@ impl Partition {
         let found = match self.shared.db.index(&ask) {
             Ok(found) => found,
             Err(error) => {
-                // Without the index no message can be told from its repetition: stop taking work.
-                tracing::error!(%error, "the exchange index cannot be read");
-                self.shared.health.set("index", false, "the exchange index cannot be read");
-                self.shared.fatal.tell("the exchange index cannot be read");
-                self.stop.cancel();
+                self.index_unreadable(&error);
                 return false;
             }
         };

@@ -21,6 +21,7 @@ use crate::ledger::{LedgerReader, Position, SpoolHandle, Stored};
 use crate::nats::streams::{InLimits, OutLimits};
 use crate::store::{IndexKey, Sealed, StateDb, Tail};
 use crate::telemetry::Health;
+use crate::telemetry::events::EffectFailed;
 use crate::wire::Signer;
 
 /// Called before a command is decided; the simulator and the tests make it panic to prove supervision.
@@ -67,7 +68,7 @@ impl Default for Bounds {
             linger: Duration::from_millis(2),
             in_flight: 2,
             stride: 256,
-            live: 3000,
+            live: 6000,
             idle: Duration::from_secs(300),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),
@@ -360,9 +361,16 @@ impl Shared {
         low
     }
 
-    /// The entry that answered the message with `key` and these facts, from index and ledger.
+    /// The entry that answered the message with `key` and these facts, from index and ledger. Where the index cannot be
+    /// read, who repeats a message is not told its outcome again; that is said and counted.
     pub fn first_entry(&self, key: &IndexKey, cause: &Cause) -> Option<Arc<Sealed>> {
-        let found = self.db.index(std::slice::from_ref(key)).ok()?;
+        let found = match self.db.index(std::slice::from_ref(key)) {
+            Ok(found) => found,
+            Err(error) => {
+                EffectFailed { what: "reply", detail: &format!("the exchange index cannot be read: {error}") }.emit();
+                return None;
+            }
+        };
         let leaves = found.into_iter().next().flatten()?;
         leaves.into_iter().filter_map(|leaf| self.entry(leaf)).find(|sealed| {
             sealed

@@ -172,6 +172,38 @@ async fn messages_repeat_conflict_conclude_and_are_recalled() {
     accepting.await.expect("accepts");
 }
 
+/// With a key that its party never had, nothing is answered and nothing lost: whoever has the right one gets it.
+#[tokio::test]
+async fn a_receipt_by_a_wrong_key_leaves_the_delivery_there() {
+    let exchange = Exchange::start();
+    let operator = settle_in(&exchange).await;
+    let address = |text: &str| text.parse().expect("an address");
+    let plug = operator.speaking(address("plug:facebook"), exchange.key("facebook").0);
+    let (bob, facebook) = (Id::new("bob.hubat.net").expect("an id"), Id::new("facebook").expect("an id"));
+    plug.send(Order::credit(&bob, &facebook, RECORDS)).await.expect("accepted");
+    let quick = InboxOptions { answer_within: Duration::from_secs(1), ..InboxOptions::default() };
+    let stranger = operator.speaking(address("hat:bob.hubat.net"), keys::generate());
+    let mut inbox = stranger.inbox_with(quick.clone()).await.expect("opens");
+    let mut refused = 0;
+    while refused < 2 {
+        let item = tokio::time::timeout(Duration::from_secs(20), inbox.next()).await.expect("comes again");
+        let Item::Delivery(delivery) = item.expect("goes on").expect("is sound") else { continue };
+        let error = delivery.accept().await.expect_err("refused");
+        let ClientError::Refused(refusal) = &error else { panic!("{error}") };
+        assert!(refusal.outcome.is_none(), "{error}");
+        refused += 1;
+    }
+    drop(inbox);
+    let hat = operator.speaking(address("hat:bob.hubat.net"), exchange.key("bob").0);
+    let mut inbox = hat.inbox_with(quick).await.expect("opens");
+    loop {
+        let item = tokio::time::timeout(Duration::from_secs(20), inbox.next()).await.expect("comes");
+        let Item::Delivery(delivery) = item.expect("goes on").expect("is sound") else { continue };
+        assert_eq!(delivery.accept().await.expect("noted").outcome.status, Status::Settled);
+        break;
+    }
+}
+
 #[tokio::test]
 async fn without_an_exchange_a_call_ends_in_time_and_names_its_id() {
     let server = TestServer::start();

@@ -81,7 +81,14 @@ impl Mover {
     /// Whether the disk would keep enough for everything else.
     fn has_room(&self, bytes: u64) -> bool {
         let spare = self.shared.free_min.load(std::sync::atomic::Ordering::Relaxed);
-        crate::store::bytes_free(self.files.folder()).is_ok_and(|free| free > bytes.saturating_add(spare))
+        match crate::store::bytes_free(self.files.folder()) {
+            Ok(free) => free > bytes.saturating_add(spare),
+            Err(error) => {
+                // Nothing would be fetched any more, and nobody told why.
+                failed("the room on the disk", &error);
+                false
+            }
+        }
     }
 
     /// Under which terms the content goes to a debit's client now.

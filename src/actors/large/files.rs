@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use crate::domain::bundle::Scratch;
+use crate::domain::exchange::large::Slate;
 
 /// Ending of a file that is being written.
 const PART: &str = "part";
@@ -133,6 +134,14 @@ impl Write for Draft {
     }
 }
 
+impl Slate for Draft {
+    fn wipe(&mut self) -> io::Result<()> {
+        // What is gathered is written before it goes there.
+        self.out.rewind()?;
+        self.out.get_ref().set_len(0)
+    }
+}
+
 impl Draft {
     /// Puts it under its name, synced with its folder.
     ///
@@ -158,5 +167,25 @@ impl Drop for Draft {
         {
             tracing::debug!(%error, "what was begun of a content stays until it is swept");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_that_is_wiped_takes_no_room_and_can_be_written_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::open(folder.path().join("large")).expect("made");
+        let delivery = Uuid::from_u128(7);
+        let mut draft = files.begin(delivery).expect("begun");
+        draft.write_all(&vec![b'x'; BUFFER + 100]).expect("written");
+        draft.write_all(b"more").expect("written");
+        draft.wipe().expect("wiped");
+        assert_eq!(files.list().expect("listed"), BTreeMap::from([(delivery, 0)]));
+        draft.write_all(b"[]").expect("written");
+        draft.keep().expect("kept");
+        assert_eq!(fs::read(files.path(delivery)).expect("there"), b"[]");
     }
 }

@@ -78,6 +78,30 @@ enum End {
     Again,
 }
 
+/// What the last look at the buckets has shown.
+#[derive(Debug, Default)]
+struct Seen {
+    /// When that of the deliveries was made.
+    made: Option<i64>,
+    /// Whether it was told that they cannot be looked at.
+    told: bool,
+}
+
+impl Seen {
+    /// They cannot be looked at: whether that is to be told now. Once, until it has passed, for it is tried several times a
+    /// second at a start; not while the broker is away, which is told elsewhere.
+    fn fails(&mut self, connected: bool) -> bool {
+        let now = connected && !self.told;
+        self.told |= now;
+        now
+    }
+
+    /// They can be looked at: whether it was told that they cannot.
+    fn passes(&mut self) -> bool {
+        std::mem::take(&mut self.told)
+    }
+}
+
 /// Who moves them.
 pub struct Mover {
     shared: Arc<Shared>,
@@ -130,7 +154,7 @@ impl Mover {
         let mover = Arc::new(self);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut looked, mut swept, mut known) = (Instant::now(), None::<Instant>, None);
+        let (mut looked, mut swept, mut seen) = (Instant::now(), None::<Instant>, Seen::default());
         while !stop.is_cancelled() {
             while let Some(turn) = mover.shared.large.next(mover.bounds.transfers, mover.bounds.store_bytes) {
                 actix::spawn(Arc::clone(&mover).turn(turn, stop.clone()));
@@ -141,9 +165,9 @@ impl Mover {
                 () = stop.cancelled() => break,
             }
             mover.gauges();
-            if known.is_none() || looked.elapsed() >= LOOK_EVERY {
+            if seen.made.is_none() || looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
-                mover.look(&mut known).await;
+                mover.look(&mut seen).await;
             }
             if swept.is_none_or(|at: Instant| at.elapsed() >= SWEEP_EVERY) && mover.sweep().await {
                 swept = Some(Instant::now());
@@ -189,11 +213,23 @@ impl Mover {
 
     /// Makes buckets again that are gone. When that of the deliveries is another one than before, what it has lost is
     /// handed out again.
-    async fn look(&self, known: &mut Option<i64>) {
+    async fn look(&self, seen: &mut Seen) {
         let js = &self.link.jetstream;
         let found = lookup::find(js, &stream_of(BUCKET_OUT)).await;
         let uploads = lookup::find(js, &stream_of(BUCKET_IN)).await;
-        let (Ok(found), Ok(uploads)) = (found, uploads) else { return };
+        let (found, uploads) = match (found, uploads) {
+            (Ok(found), Ok(uploads)) => (found, uploads),
+            // A broker that refuses to tell would be heard of nowhere else.
+            (Err(error), _) | (_, Err(error)) => {
+                if seen.fails(self.link.state.borrow().connected) {
+                    tracing::warn!(%error, "the object buckets cannot be looked at; it is tried again");
+                }
+                return;
+            }
+        };
+        if seen.passes() {
+            tracing::info!("the object buckets can be looked at again");
+        }
         if found.is_none() || uploads.is_none() {
             tracing::error!("an object bucket was gone and is made again, empty");
             if let Err(error) = self.bounds.prepare(&self.link).await {
@@ -201,10 +237,10 @@ impl Mover {
             }
         }
         let made = found.map(|bucket| bucket.created_ns).unwrap_or_default();
-        if known.is_some_and(|known| known != made) {
+        if seen.made.is_some_and(|before| before != made) {
             self.shared.large.deliver_all();
         }
-        *known = Some(made);
+        seen.made = Some(made);
     }
 
     fn gauges(&self) {
@@ -216,4 +252,19 @@ impl Mover {
 /// Says that something of a content could not be done.
 fn failed(what: &'static str, error: &dyn std::fmt::Display) {
     EffectFailed { what: "large content", detail: &format!("{what}: {error}") }.emit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_that_cannot_be_looked_at_are_told_once_and_not_while_the_broker_is_away() {
+        let mut seen = Seen::default();
+        assert!(!seen.fails(false) && !seen.passes(), "nothing was told");
+        assert!(seen.fails(true));
+        assert!(!seen.fails(true) && !seen.fails(false) && !seen.fails(true));
+        assert!(seen.passes() && !seen.passes());
+        assert!(seen.fails(true), "it is another time");
+    }
 }

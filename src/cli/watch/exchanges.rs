@@ -121,6 +121,13 @@ pub fn step(leaf: u64, entry: &Entry, rights: &mut Rights) -> Option<Step> {
             step.authority = rights.of.get(exchange).cloned();
         }
         Event::LateReceipt { .. } | Event::Fanned { .. } => {}
+        // The exchange brought it for a client that asked its offer: it is the client's message that is refused.
+        Event::PullRefused { pull, by, .. } => {
+            step.exchange = Some(pull.to_string());
+            step.from = Some(by.to_string());
+            step.to = Some(entry.entity.to_string());
+            step.authority = cause.and_then(|cause| offer_of(&cause.subject)).map(|offer| format!("debit:{offer}"));
+        }
         Event::Rejected { .. } => {
             let (to, authority) = asked_for(&cause?.subject)?;
             (step.to, step.authority) = (Some(to), Some(authority));
@@ -141,6 +148,11 @@ fn asked_for(subject: &str) -> Option<(String, String)> {
         _ => return None,
     };
     Some((parsed.addressed.to_string(), right))
+}
+
+/// The offer by which a HAT is asked; the debit there has its id.
+fn offer_of(subject: &str) -> Option<Id> {
+    Id::from_token(subject::parse(subject).ok()?.object?).ok()
 }
 
 impl Step {
@@ -230,6 +242,7 @@ pub fn follow(globals: &Globals, follow: &Follow<'_>) -> Result<ExitCode, Failur
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Address, Cause, Digest, Timestamp};
 
     #[test]
     fn a_refusal_is_shown_when_it_was_to_move_something() {
@@ -239,6 +252,50 @@ mod tests {
         assert_eq!(asked_for("dex.v1.in.hat.bob.data"), of("hat:bob", "data"));
         assert_eq!(asked_for("dex.v1.in.hat.bob.plug-connect.facebook"), None);
         assert_eq!(asked_for("rubbish"), None);
+    }
+
+    #[test]
+    fn a_pull_that_is_refused_by_way_of_an_offer_is_its_client_s() {
+        let address = |text: &str| text.parse::<Address>().expect("an address");
+        let id = |n: u128| MessageId(uuid::Uuid::from_u128(n));
+        let cause = Cause {
+            subject: "dex.v1.in.hat.bob_hubat_net.pull-asked.acme_steps".into(),
+            id: id(2),
+            from: address("dex:dex.test"),
+            key: None,
+            signature: None,
+            deadline: None,
+            reply: None,
+            want: None,
+            pull: None,
+            job: None,
+            body: Digest::of(b""),
+        };
+        let event = Event::PullRefused {
+            pull: id(1),
+            by: address("org:acme"),
+            digest: Digest::of(b""),
+            reason: Reason::DebitNotFound,
+        };
+        let entry = Entry {
+            v: 1,
+            entity: address("hat:bob.hubat.net"),
+            n: 1,
+            at: Timestamp(1),
+            cause: Some(cause),
+            basis: Vec::new(),
+            event,
+        };
+        let step = step(7, &entry, &mut Rights::default()).expect("it is shown");
+        assert_eq!(
+            (step.event, step.status, step.reason),
+            ("pull-refused", Some(Status::Rejected), Some(Reason::DebitNotFound))
+        );
+        assert_eq!((step.exchange, step.from.as_deref()), (Some(id(1).to_string()), Some("org:acme")));
+        assert_eq!(
+            (step.to.as_deref(), step.authority.as_deref()),
+            (Some("hat:bob.hubat.net"), Some("debit:acme.steps"))
+        );
     }
 
     #[test]

@@ -123,14 +123,16 @@ impl Delivery {
         let outcome = self.client.send(order).await;
         let comes_again = match &outcome {
             Ok(_) => false,
-            // Sent again it would be refused again, but for what passes: then it leaves as another message.
+            // Sent again it would be refused again, but for what passes: then it leaves as another message. What is in no
+            // ledger, like a wrong key's, has answered nothing, and may be said again as it is.
             Err(ClientError::Refused(refusal)) => {
-                let passes = [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended];
-                passes.contains(&refusal.reason)
+                let passes =
+                    [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended, Reason::RevokedKey];
+                refusal.outcome.is_none() || passes.contains(&refusal.reason)
             }
             Err(_) => true,
         };
-        if comes_again && matches!(outcome, Err(ClientError::Refused(_))) {
+        if comes_again && matches!(&outcome, Err(ClientError::Refused(refusal)) if refusal.outcome.is_some()) {
             self.seen.refused(self.id);
         }
         if !comes_again {

@@ -205,6 +205,38 @@ fn sifted(w: &World, most: u64) -> (Uuid, Result<Found, Reason>) {
     (fetching.delivery, read.map_err(refused))
 }
 
+/// A mapping that makes too much of a content leaves nothing on the disk, and nothing of its room is lost to the others.
+#[test]
+fn a_part_that_becomes_too_large_is_wiped_and_the_others_go_on() {
+    let mapping = json!({ ("k".repeat(60)): "n" });
+    let endpoints = json!([{ "endpoint": "facebook/feed", "mapping": mapping }]);
+    let w = with_d2(json!({ "name": "b", "bundle": { "p": { "endpoints": endpoints } } }), None);
+    // Several batches, of which the first one passes.
+    let body = text(&vec![json!({ "endpoint": "facebook/feed", "data": { "n": 1 } }); 3 * 4096]);
+    let of = object(body.as_bytes(), 3 * 4096);
+    let limits = Limits { large_bytes: of.size + of.size / 2, ..Limits::default() };
+    // How long the part that is delivered is, and the other one was before it was wiped.
+    let fan_out = |most: u64| {
+        let debits = ["d1", "d2"].map(|debit| (id(debit), under(&w, debit)));
+        let mut fan = Fan::new(of, MessageId(Uuid::from_u128(9)), debits, most, &limits);
+        let mut outs = vec![Vec::new(), Vec::new()];
+        let mut begun = 0;
+        for piece in body.as_bytes().chunks(16 * 1024) {
+            fan.push(piece, &mut outs).map_err(refused).expect("good");
+            begun = begun.max(outs[1].len());
+        }
+        assert!(begun > 0 && outs[1].is_empty(), "it had begun, and was wiped before the end");
+        let Found::Parts(parts) = fan.finish(&mut outs).map_err(refused).expect("good") else { panic!("parts") };
+        assert_eq!(parts[0].facts.as_ref().map(|facts| facts.count), Ok(3 * 4096));
+        assert_eq!((parts[1].facts.as_ref().err(), outs[1].len()), (Some(&Reason::TooLarge), 0));
+        (outs[0].len() as u64, begun as u64)
+    };
+    let (whole, begun) = fan_out(u64::MAX);
+    // No room for both: the end of the one goes where the other had begun. The last byte is written after the last look.
+    let most = whole - 1 + begun - 1;
+    assert_eq!(fan_out(most), (whole, begun));
+}
+
 fn events_only() -> Value {
     json!({ "name": "b", "bundle": { "p": { "endpoints": [{ "endpoint": "facebook/events" }] } } })
 }

@@ -1,12 +1,10 @@
 //! One content for all debits of a HAT: read once, sifted for each of them.
 
-use std::io::Write;
-
 use uuid::Uuid;
 
 use super::out::Out;
 use super::source::Source;
-use super::{Facts, Found, Object, Stopped, Terms};
+use super::{Facts, Found, Object, Slate, Stopped, Terms};
 use crate::domain::exchange::delivery_id::part_id;
 use crate::domain::exchange::release::delivery_of;
 use crate::domain::id::{Id, MessageId};
@@ -43,8 +41,8 @@ pub struct Fan {
 }
 
 impl Fan {
-    /// For the parts of the exchange `parent` under these debits; all that is delivered under them comes to at most `most`
-    /// bytes.
+    /// For the parts of the exchange `parent` under these debits; all that is written for them comes to at most `most` bytes.
+    /// A part that is refused is wiped at once, so it takes nothing of that, as in a fan-out of a body.
     pub fn new(
         object: Object,
         parent: MessageId,
@@ -70,7 +68,7 @@ impl Fan {
     ///
     /// # Errors
     /// [`Stopped`]: nothing of any part may be delivered then.
-    pub fn push<W: Write>(&mut self, piece: &[u8], to: &mut [W]) -> Result<(), Stopped> {
+    pub fn push<W: Slate>(&mut self, piece: &[u8], to: &mut [W]) -> Result<(), Stopped> {
         let (parts, most) = (&mut self.parts, self.most);
         self.source.push(piece, &mut |records| take(parts, most, &records, to))
     }
@@ -79,7 +77,7 @@ impl Fan {
     ///
     /// # Errors
     /// [`Stopped`]: nothing of any part may be delivered then.
-    pub fn finish<W: Write>(mut self, to: &mut [W]) -> Result<Found, Stopped> {
+    pub fn finish<W: Slate>(mut self, to: &mut [W]) -> Result<Found, Stopped> {
         let (parts, most) = (&mut self.parts, self.most);
         self.source.finish(&mut |records| take(parts, most, &records, to))?;
         let mut found = Vec::with_capacity(self.parts.len());
@@ -97,13 +95,16 @@ impl Fan {
 }
 
 /// One client's mapping that makes too much of it does not keep it from the others.
-fn take<W: Write>(parts: &mut [Part], most: u64, records: &Records, to: &mut [W]) -> Result<(), Stopped> {
+fn take<W: Slate>(parts: &mut [Part], most: u64, records: &Records, to: &mut [W]) -> Result<(), Stopped> {
     let mut all = 0;
     for (part, to) in parts.iter_mut().zip(to) {
         let Ok(out) = &mut part.out else { continue };
         match out.select(&part.terms, records, to) {
             Ok(()) => all += out.size,
-            Err(Stopped::Refused(reason)) => part.out = Err(reason),
+            Err(Stopped::Refused(reason)) => {
+                to.wipe()?;
+                part.out = Err(reason);
+            }
             Err(stopped) => return Err(stopped),
         }
     }

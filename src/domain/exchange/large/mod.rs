@@ -7,6 +7,7 @@ pub mod end;
 mod fan;
 mod out;
 mod sift;
+mod slate;
 mod source;
 mod split;
 mod spread;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub use answer::Answering;
 pub use fan::{Fan, PartFound};
 pub use sift::Sift;
+pub use slate::Slate;
 pub use split::Splitter;
 pub use terms::Terms;
 
