@@ -19,6 +19,8 @@ use crate::wire::trust_bundle::{self, Party, Root, Stand};
 const ORIGIN: &str = "dex.example";
 const SEED: [u8; 32] = [4; 32];
 const NOW: Timestamp = Timestamp(1_767_225_600 * SECOND);
+const HAT: &str = "hat:bob.hubat.net";
+const OFFER: &str = "offer:acme.steps";
 
 fn hex(hash: &Hash) -> String {
     HEXLOWER.encode(hash)
@@ -117,6 +119,36 @@ fn entries() -> Vec<Entry> {
         "authority": {"plug": "fitbit"}, "delivery": uuid(3), "deadline": "2026-01-01T01:00:00Z",
         "object": {"id": uuid(8), "size": 600_000, "digest": Digest::of(b"large"), "count": 9, "chunks": 5},
     });
+    let to_all = json!({
+        "exchange": uuid(2), "from": HAT, "by": HAT, "to": HAT, "direction": "release", "authority": "debits",
+        "delivery": uuid(3), "deadline": "2026-01-01T01:00:00Z", "object": fetching["object"],
+        "debits": ["acme.steps", "acme.places"],
+    });
+    let answer = json!({
+        "exchange": uuid(2), "from": HAT, "by": HAT, "to": "org:acme", "direction": "release",
+        "authority": {"debit": "acme.steps"}, "delivery": uuid(3), "deadline": "2026-01-01T01:00:00Z",
+        "object": fetching["object"], "pull": uuid(9), "without_pii": true,
+    });
+    let fetched = json!({
+        "exchange": uuid(2), "from": HAT, "to": HAT, "delivery": uuid(3), "direction": "release",
+        "digest_in": Digest::of(b"large"), "digest_out": Digest::of(b"large"), "count": 9, "bytes": 600_000,
+        "opened_at": "2026-01-01T00:00:00Z",
+    });
+    let released = json!({
+        "exchange": uuid(2), "from": HAT, "direction": "release", "authority": {"debit": "acme.steps"}, "to": "org:acme",
+        "delivery": uuid(3), "deadline": "2026-01-01T01:00:00Z", "digest_in": Digest::of(b"in"),
+        "digest_out": Digest::of(b"out"), "count_in": 3, "count_out": 2, "bytes_in": 51, "bytes_out": 40,
+        "endpoints": [["fitbit/steps", 2]],
+    });
+    let pulled = json!({
+        "pull": uuid(1), "by": "org:acme", "digest": Digest::of(b"body"), "deadline": "2026-01-01T01:00:00Z",
+        "ask": {"limit": 5},
+    });
+    let posted = json!({
+        "notice": uuid(10), "digest": Digest::of(b"notice"), "expires": "2026-01-08T00:00:00Z",
+        "roles": 1, "emails": 0, "hats": 2,
+    });
+    let no_place = json!({"hat": "bob.hubat.net", "reason": "offer-full", "claim": uuid(7)});
     let parts = json!([
         {"exchange": uuid(4), "debit": "acme.steps"},
         {"exchange": uuid(5), "debit": "acme.places", "dropped": {"special": 4}},
@@ -125,15 +157,16 @@ fn entries() -> Vec<Entry> {
         "client": "org:acme", "purpose": "A study", "periodSeconds": 60,
         "bundle": {"name": "steps", "bundle": {"steps": {"endpoints": [{"endpoint": "fitbit/steps"}]}}},
     });
-    let by = |from: &str, action: &str| {
+    let sent = |subject: &str, from: &str| {
         Some(json!({
-            "subject": format!("dex.v1.in.hat.bob_hubat_net.{action}"), "id": uuid(1), "from": from,
+            "subject": format!("dex.v1.in.{subject}"), "id": uuid(1), "from": from,
             "key": Signer::from_seed(&[2; 32]).public(), "signature": Signer::from_seed(&[2; 32]).sign(b"text"),
             "deadline": null, "reply": null, "want": "proof", "pull": null, "body": Digest::of(b"body"),
         }))
     };
+    let by = |from: &str, action: &str| sent(&format!("hat.bob_hubat_net.{action}"), from);
     let plug = |action: &str| by("plug:fitbit", action);
-    let hat = |action: &str| by("hat:bob.hubat.net", action);
+    let hat = |action: &str| by(HAT, action);
     let all = [
         (plug("credit.fitbit"), json!({"Opened": opened})),
         (plug("credit.fitbit"), json!({"Held": {"opened": opened, "reason": "offer-below-minimum"}})),
@@ -185,9 +218,36 @@ fn entries() -> Vec<Entry> {
             None,
             json!({"DeadLetter": {"subject": "dex.v1.p.0.x", "sequence": 5, "body": Digest::of(b"x"), "reason": "internal"}}),
         ),
+        (hat("data"), json!({"Fetching": to_all})),
+        (hat("release.acme_steps"), json!({"Fetching": answer})),
+        (None, json!({"Fanned": {"digest": Digest::of(b"large"), "count": 9, "parts": parts, "fetched": fetched}})),
+        (None, json!({"Fanned": {"digest": Digest::of(b"large"), "count": 9, "parts": [], "fetched": fetched}})),
+        (
+            hat("release.acme_steps"),
+            json!({"Held": {"opened": released, "reason": "offer-below-minimum", "gate": Digest::of(b"gate")}}),
+        ),
+        (
+            by("dex:dex.example", "pull-asked.acme_steps"),
+            json!({"PullRefused": {
+                "pull": uuid(9), "by": "org:acme", "digest": Digest::of(b"question"), "reason": "debit-ended",
+            }}),
+        ),
     ];
-    let entries = all.into_iter().zip(1u64..).map(|((cause, event), n)| {
-        let mut entry = json!({"v": 1, "entity": "hat:bob.hubat.net", "n": n, "at": NOW.plus(n as i64 * 500_000_001), "event": event});
+    let elsewhere = [
+        (
+            OFFER,
+            sent("offer.acme_steps.pull.one", "org:acme"),
+            json!({"OfferPulled": {"hat": "bob.hubat.net", "pull": pulled}}),
+        ),
+        (OFFER, sent("offer.acme_steps.reserve", "dex:dex.example"), json!({"OfferRefused": no_place})),
+        // Only the exchange causes it, which is not told; so that it is read alike all the same, as if a HAT had.
+        (OFFER, sent("offer.acme_steps.reserve", HAT), json!({"OfferRefused": no_place})),
+        ("org:acme", sent("org.acme.notice", "org:acme"), json!({"NoticePosted": posted})),
+    ];
+    let all = all.into_iter().map(|(cause, event)| (HAT, cause, event)).chain(elsewhere);
+    let entries = all.zip(1u64..).map(|((entity, cause, event), n)| {
+        let mut entry =
+            json!({"v": 1, "entity": entity, "n": n, "at": NOW.plus(n as i64 * 500_000_001), "event": event});
         if let Some(cause) = cause {
             entry["cause"] = cause;
         }
@@ -210,6 +270,8 @@ fn outcomes() -> Value {
     let mut all = Vec::new();
     let mut silent = Vec::new();
     for ((entry, leaf), (bytes, salt)) in entries.iter().zip(0u64..).zip(written.iter().zip(&salts)) {
+        let read: Entry = rmp_serde::from_slice(bytes).expect("is read");
+        assert_eq!(read, *entry);
         let path = inclusion(&stored, leaf, size).expect("in memory");
         let proof = || Proof {
             entry: BASE64.encode(bytes),
