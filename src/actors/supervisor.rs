@@ -20,6 +20,8 @@ use crate::telemetry::events::{ActorExit, EntityQuarantined, Passivated};
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// The window over which restarts are counted.
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
+/// When there are too many live entities, this part of the bound is made free, so that room lasts for a while.
+const ROOM: usize = 16;
 /// Longest that an entity may take over one stride before it counts as frozen.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -184,18 +186,21 @@ impl Supervisor {
     pub fn passivate(&mut self) {
         let now = Instant::now();
         let idle = self.shared.bounds.idle;
-        let mut quiet: Vec<(Instant, Address)> = self
-            .live
-            .iter()
-            .filter(|(_, live)| live.in_flight == 0)
+        let over = self.over_bound();
+        let quiet = self.live.iter().filter(|(_, live)| live.in_flight == 0);
+        let mut ending: Vec<(Instant, Address)> = quiet
+            .filter(|(_, live)| over || now.duration_since(live.used) >= idle)
             .map(|(entity, live)| (live.used, entity.clone()))
             .collect();
-        let over = self.live.len().saturating_sub(self.shared.bounds.live);
-        quiet.sort_unstable();
-        for (number, (used, entity)) in quiet.into_iter().enumerate() {
-            if number >= over && now.duration_since(used) < idle {
-                break;
-            }
+        if over {
+            ending.sort_unstable();
+            // Some more than the bound asks for, so that this is not done again at the next new entity.
+            let kept = self.shared.bounds.live - self.shared.bounds.live / ROOM;
+            let excess = self.live.len().saturating_sub(kept);
+            let still = ending.iter().take_while(|(used, _)| now.duration_since(*used) >= idle).count();
+            ending.truncate(excess.max(still));
+        }
+        for (_, entity) in ending {
             self.live.remove(&entity);
             self.shared.directory.clear(&entity);
             Passivated { kind: entity.kind.as_str() }.emit();

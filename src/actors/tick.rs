@@ -17,6 +17,9 @@ const POSITION_EVERY: Duration = Duration::from_secs(1);
 const PASSIVATE_EVERY: Duration = Duration::from_secs(5);
 /// How often the source is asked whether it is drained while a deadline is due.
 const ASK_EVERY: Duration = Duration::from_millis(200);
+/// How often entities are woken by the clock. What falls due in between is decided together, with one commit for many:
+/// nothing that waits for hours needs its moment to the millisecond.
+const WAKE_EVERY: Duration = Duration::from_millis(500);
 /// How often gauges of the partition are set.
 const GAUGE_EVERY: Duration = Duration::from_secs(1);
 /// How far behind the moment of asking a drained source counts as read.
@@ -30,6 +33,7 @@ pub struct Ticks {
     passivate: Instant,
     ask: Instant,
     gauge: Instant,
+    woken: Instant,
     uncommitted: Option<Position>,
 }
 
@@ -37,7 +41,7 @@ impl Ticks {
     /// All due a full interval from now.
     pub fn new() -> Self {
         let now = Instant::now();
-        Ticks { position: now, passivate: now, ask: now, gauge: now, uncommitted: None }
+        Ticks { position: now, passivate: now, ask: now, gauge: now, woken: now, uncommitted: None }
     }
 
     /// True when a position without entries may be committed.
@@ -112,7 +116,8 @@ impl Partition {
         }
         let (deadline, wake) = {
             let books = self.books.borrow();
-            (books.next_deadline(), books.wakes.next())
+            let wake = (self.ticks.woken.elapsed() >= WAKE_EVERY).then(|| books.wakes.next()).flatten();
+            (books.next_deadline(), wake)
         };
         let Some(next) = deadline.into_iter().chain(wake).min() else {
             return;
@@ -134,7 +139,14 @@ impl Partition {
         }
         self.now = self.now.max(passed);
         let fired = self.books.borrow_mut().due(passed, DEADLINES_MAX);
-        let woken = self.books.borrow_mut().wakes.due(passed, DEADLINES_MAX);
+        let woken = match wake {
+            Some(_) => self.books.borrow_mut().wakes.due(passed, DEADLINES_MAX),
+            None => Vec::new(),
+        };
+        // A crowd goes on at the next occasion.
+        if wake.is_some() && woken.len() < DEADLINES_MAX {
+            self.ticks.woken = Instant::now();
+        }
         if fired.is_empty() && woken.is_empty() {
             return;
         }

@@ -110,7 +110,7 @@ async fn live_figures_follow_the_exchange_and_tell_each_what_it_may_know() {
         reasons = frame["reasons"].clone();
         seen = frame;
     }
-    assert_eq!(seen["partitions"].as_array().expect("partitions").len(), 4);
+    assert_eq!(seen["partitions"].as_array().expect("partitions").len(), 2);
     assert_eq!(reasons.as_object().expect("reasons").len(), 1, "{reasons}");
 
     // Without the stream: the same at once, and whole.
@@ -176,7 +176,7 @@ async fn actors_dead_letters_and_a_plug_s_inside_are_for_those_with_the_role() {
     }
     let (_, actors) = gateway.get("/api/actors", Some(&root)).await;
     let partitions = actors["partitions"].as_array().expect("partitions");
-    assert_eq!(partitions.len(), 4);
+    assert_eq!(partitions.len(), 2);
     let live = |kind: &str| -> u64 {
         let kinds = partitions.iter().flat_map(|it| it["kinds"].as_array().expect("kinds"));
         kinds.filter(|it| it["kind"] == kind).map(|it| it["live"].as_u64().expect("a count")).sum()

@@ -26,7 +26,7 @@ use board::{Handout, JobBoard};
 use mark::{Mark, MarkFile};
 
 /// How often the table is looked at that nobody called for: the finest step of the pace.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
 /// Most jobs handed out at once.
 const AT_ONCE: usize = 256;
 /// How long the stream may take to store a job before it is tried again.

@@ -22,7 +22,7 @@ use crate::domain::verdict::Reason;
 /// Most entries made at one look at the time; what is left comes at the next.
 const AT_ONCE: usize = 64;
 /// How often a HAT looks again whether a plug that is paused, held or not in force is so no longer, nanoseconds. HATs do
-/// it at different moments.
+/// it at different moments, each once for all endpoints of the plug.
 const ASK_AGAIN: i64 = 300 * SECOND;
 /// How often somebody may want the same endpoint, nanoseconds.
 const WANTED_EVERY: i64 = 60 * SECOND;
@@ -195,7 +195,7 @@ fn turn(hat: &Id, track: &Track, manifest: &Manifest, plug: &Registration, now: 
     let refresh = refresh_of(Some(manifest), &track.endpoint).unwrap_or(UNSCHEDULED);
     let hold = plug.jobs.unwrap_or_default();
     // At a moment of its own in every span, so that HATs do not all come at once.
-    let phase = place(hat, track, Timestamp(0)).within(ASK_AGAIN);
+    let phase = Place::of(hat, &track.plug, "", Timestamp(0)).within(ASK_AGAIN);
     let ask_again = now.plus(ASK_AGAIN - now.plus(-phase).0.rem_euclid(ASK_AGAIN));
     if plug.active().is_err() || hold.paused {
         return Turn::Wait(ask_again);

@@ -255,6 +255,19 @@ fn a_crowd_is_spread_after_an_outage_of_the_exchange_and_of_the_source() {
         })
         .collect();
     assert!(asks.iter().all(|ask| (0..=300).contains(ask)), "{asks:?}");
+    // Each of them once in five minutes, however many of its endpoints are due.
+    w.pass(6 * 3600);
+    let hat = hats[0].clone();
+    let (from, mut looks) = (w.now, 0);
+    for _ in 0..100 {
+        // A job that was under way may lapse in between.
+        let decided = w.local(&a(&hat), Action::Wake);
+        if let (Decision::Wait(until), true) = (decided, w.now.since(from) < 3600 * SECOND) {
+            (w.now, looks) = (until, looks + 1);
+        }
+    }
+    let due = w.hat(&hat).jobs.iter().filter(|it| it.job.is_none() && it.due() <= Some(w.now)).count();
+    assert!(due > 1 && (12..=14).contains(&looks), "{looks} looks in an hour, {due} endpoints are due");
 }
 
 #[test]
