@@ -38,8 +38,8 @@ const reasonRate = (frame, reason) =>
 export const overview = ({ place, signal }) => {
   const state = h("span", { class: "chip calm", id: "stream", role: "status" }, "connecting");
   const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
-  const [settled, settledValue] = tile("Settled", "a second, mean of 10 s");
-  const [refused, refusedValue] = tile("Rejected", "a second, mean of 10 s");
+  const [settled, settledValue] = tile("Settled", "a second, mean of 10\u00a0s");
+  const [refused, refusedValue] = tile("Rejected", "a second, mean of 10\u00a0s");
   const [open, openValue] = tile("Open exchanges", "not ended yet");
   const [head, headValue] = tile("Ledger", "entries");
   const [outcome, outcomeValue] = tile("First outcome", "99 of 100 within");
