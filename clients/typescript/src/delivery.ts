@@ -15,7 +15,7 @@ import type { Received } from "./received.js";
 import type { Hold, Seen } from "./seen.js";
 
 /** Refusals of a receipt that pass: it leaves again then, as another message. */
-const PASSING: readonly Reason[] = ["over-quota", "stale", "internal", "suspended", "revoked-key"];
+const PASSING: readonly Reason[] = ["over-quota", "stale", "internal", "suspended"];
 
 /** What the exchange signed of a delivery. */
 interface Facts {

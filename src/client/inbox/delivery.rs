@@ -126,8 +126,7 @@ impl Delivery {
             // Sent again it would be refused again, but for what passes: then it leaves as another message. What is in no
             // ledger, like a wrong key's, has answered nothing, and may be said again as it is.
             Err(ClientError::Refused(refusal)) => {
-                let passes =
-                    [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended, Reason::RevokedKey];
+                let passes = [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended];
                 refusal.outcome.is_none() || passes.contains(&refusal.reason)
             }
             Err(_) => true,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["accepted", "refused", "returned"]
 # Refusals of a receipt that pass: it leaves again then, as another message.
-_PASSING = ("over-quota", "stale", "internal", "suspended", "revoked-key")
+_PASSING = ("over-quota", "stale", "internal", "suspended")
 
 
 def _authority(value: str) -> str:
