@@ -158,8 +158,14 @@ async fn messages_repeat_conflict_conclude_and_are_recalled() {
     assert_eq!(delivery.pull, Some(pulled.outcome.exchange));
     let mut receipt = delivery.receipt_of(Verdict::Accepted, None);
     receipt.count += 1;
+    let (late, delivered) = (Order::receipt(&delivery.receipt_to, &receipt), delivery.id);
     let disputed = delivery.answer(receipt).await.expect("noted");
     assert_eq!(disputed.outcome.reason, Some(Reason::CountMismatch));
+    // Another program of the same organisation says something too, too late: how it ended can be asked for all the same.
+    assert_eq!(org.send(late).await.expect_err("refused").reason(), Some(Reason::WrongState));
+    let question = serde_json::json!({ "id": delivered }).to_string();
+    let trace = org.query("exchange.trace", question).await.expect("told");
+    assert_eq!(trace["status"], "disputed", "{trace}");
 
     // A fan-out ends with all its parts.
     let accepting = tokio::spawn(async move {

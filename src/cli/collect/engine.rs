@@ -57,6 +57,8 @@ struct Open {
     /// Its receipt was not taken for the key once.
     untaken: bool,
     recalled: bool,
+    /// What the receipt says that is under way.
+    verdict: Verdict,
 }
 
 type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = (Uuid, Fate)>>>>;
@@ -263,7 +265,8 @@ impl Engine {
     fn receipt(&mut self, piece: Piece, delivery: Option<Delivery>) {
         let client = self.client.clone();
         self.answers.push(Box::pin(answer::answer(client, piece.clone(), Verdict::Accepted, 0, 0)));
-        let open = Open { piece, delivery, tries: 0, asks: 0, looks: 0, untaken: false, recalled: false };
+        let verdict = Verdict::Accepted;
+        let open = Open { piece, delivery, tries: 0, asks: 0, looks: 0, untaken: false, recalled: false, verdict };
         self.open.insert(open.piece.id, open);
     }
 
@@ -355,12 +358,14 @@ impl Engine {
                     self.send_again(id, None).await?;
                 }
                 Fate::Untaken { fresh } => {
+                    let mut first = false;
                     if let Some(open) = self.open.get_mut(&id).filter(|open| !open.untaken) {
-                        open.untaken = true;
+                        (open.untaken, first) = (true, true);
                         self.counts.untaken += 1;
                     }
-                    // Refused for itself: no more is in doubt than was before.
-                    self.send_again(id, fresh.then_some(false)).await?;
+                    // Refused for itself: no more is in doubt than was before. Once under a fresh id, for the key may be another
+                    // since it left; this process's stays what it is, and each fresh id makes an entry in the ledger.
+                    self.send_again(id, (fresh && first).then_some(false)).await?;
                 }
                 Fate::Again { doubted } => self.send_again(id, Some(doubted)).await?,
                 Fate::Doubted => {
@@ -400,7 +405,6 @@ impl Engine {
     async fn send_again(&mut self, id: Uuid, fresh: Option<bool>) -> Result<(), SinkError> {
         let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
         open.tries = open.tries.saturating_add(1);
-        let mut verdict = Verdict::Accepted;
         if let Some(doubted) = fresh {
             let next = self.client.message_id();
             open.piece.doubted |= doubted;
@@ -413,13 +417,11 @@ impl Engine {
                 return Ok(());
             };
             // A recall counts where it is known that nothing was accepted: not where another's receipt is under way.
-            if open.recalled && receipt == next {
-                verdict = Verdict::Returned;
-            }
+            open.verdict = if open.recalled && receipt == next { Verdict::Returned } else { Verdict::Accepted };
             open.piece.receipt = receipt;
             open.piece.doubted |= doubted;
         }
-        let answer = answer::answer(self.client.clone(), open.piece.clone(), verdict, open.tries, open.asks);
+        let answer = answer::answer(self.client.clone(), open.piece.clone(), open.verdict, open.tries, open.asks);
         self.answers.push(Box::pin(answer));
         Ok(())
     }

@@ -44,8 +44,9 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
     while !next.is_empty() && found.len() < STEPS_MAX {
         let ids = BTreeSet::from_iter(next.drain(..));
         let mut looked = look(shared, &ids)?;
-        if std::mem::take(&mut first) && looked.iter().any(|sealed| hides(&sealed.entry)) {
-            looked.retain(|sealed| told_to_sender(&sealed.entry, id));
+        if std::mem::take(&mut first) {
+            let hidden = looked.iter().any(|sealed| hides(&sealed.entry));
+            looked.retain(|sealed| !(hidden || may_hide(&sealed.entry)) || told_to_sender(&sealed.entry, id));
         }
         for sealed in looked {
             for below in followed(&sealed.entry) {
@@ -85,9 +86,15 @@ pub fn trace(shared: &Shared, body: &[u8]) -> Answer {
     Ok(answer)
 }
 
-/// Whether an entry is about what its recipient is not to know the HAT of; or may be, for it came by a lane.
-fn hides(entry: &Entry) -> bool {
+/// Whether an entry may be about what its recipient is not to know the HAT of: it does not say, and came by a lane. That says
+/// nothing of others with the same id: a delivery that has settled may have a late receipt as well.
+fn may_hide(entry: &Entry) -> bool {
     let by_lane = || entry.cause.as_ref().is_some_and(|cause| subject::is_lane(&cause.subject));
+    matches!(entry.event, Event::Rejected { .. } | Event::LateReceipt { .. }) && by_lane()
+}
+
+/// Whether an entry is about what its recipient is not to know the HAT of.
+fn hides(entry: &Entry) -> bool {
     match &entry.event {
         Event::Opened(opened) | Event::Held { opened, .. } | Event::Released(opened) | Event::Fetched(opened) => {
             opened.without_pii
@@ -95,7 +102,6 @@ fn hides(entry: &Entry) -> bool {
         Event::Fetching(fetching) => fetching.without_pii,
         Event::OfferPulled { .. } | Event::PullRefused { .. } => true,
         Event::RecallRequested { without_pii, .. } => *without_pii,
-        Event::Rejected { .. } | Event::LateReceipt { .. } => by_lane(),
         event => event.closed().is_some_and(|closed| closed.without_pii),
     }
 }
