@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::heal::Lost;
+use super::mark_file;
 use super::shared::Shared;
 use crate::domain::{MessageId, Timestamp};
 use crate::nats::publish::PublishCounts;
@@ -109,7 +110,7 @@ impl Marks {
         losses: mpsc::Sender<Lost>,
     ) -> Marks {
         let file = shared.db.path().with_file_name("out.mark");
-        let mark = read(&file);
+        let mark: Option<Mark> = mark_file::read(&file);
         Marks {
             subject: subject::mark(&shared.dex()),
             done: shared.progress.dispatched_through(),
@@ -360,27 +361,10 @@ impl Marks {
         self.pending = None;
         self.mark = Some(mark);
         self.shared.progress.marked(mark.through);
-        write(&self.file, &mark).map_err(|error| format!("{}: {error}", self.file.display()))
+        mark_file::write(&self.file, &mark).map_err(|error| format!("{}: {error}", self.file.display()))
     }
 }
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
-}
-
-/// The mark in the file. One that cannot be read is as none, which costs messages that go out twice: that is told.
-fn read(file: &std::path::Path) -> Option<Mark> {
-    let read = match std::fs::read(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        read => read,
-    };
-    let mark: Result<Mark, String> = read.map_err(text).and_then(|bytes| serde_json::from_slice(&bytes).map_err(text));
-    mark.inspect_err(|error| tracing::warn!(file = %file.display(), %error, "the mark of DEX_OUT cannot be read")).ok()
-}
-
-/// Replaces the file as a whole. Not synced: what is lost with it is only a count.
-fn write(file: &std::path::Path, mark: &Mark) -> std::io::Result<()> {
-    let new = file.with_extension("mark.new");
-    std::fs::write(&new, serde_json::to_vec(mark)?)?;
-    std::fs::rename(new, file)
 }

@@ -11,6 +11,7 @@ mod decide;
 mod heal;
 mod intake;
 mod land;
+mod mark_file;
 mod marks;
 mod prefix;
 mod publishing;

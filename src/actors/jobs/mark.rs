@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::actors::mark_file;
 use crate::domain::Timestamp;
 use crate::domain::time::SECOND;
 
@@ -34,7 +35,7 @@ impl MarkFile {
 
     /// The mark, when there is one that can be read.
     pub fn read(&self) -> Option<Mark> {
-        serde_json::from_slice(&std::fs::read(&self.0).ok()?).ok()
+        mark_file::read(&self.0)
     }
 
     /// Keeps it.
@@ -42,9 +43,7 @@ impl MarkFile {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, mark: &Mark) -> std::io::Result<()> {
-        let new = self.0.with_extension("mark.new");
-        std::fs::write(&new, serde_json::to_vec(mark)?)?;
-        std::fs::rename(new, &self.0)
+        mark_file::write(&self.0, mark)
     }
 }
 
