@@ -20,6 +20,7 @@ use super::args::Globals;
 use super::collect::download::{self, Came};
 use super::collect::piece::{Batches, Content, ContentError};
 use super::collect::spool;
+use super::collect::standing::standing;
 use super::fail::{FINDING, Failure};
 use super::{link, out, parse};
 
@@ -209,7 +210,10 @@ async fn take(globals: &Globals, args: &PullArgs, client: &Client, delivery: Del
     let (status, leaf) = match delivery.accept().await {
         Ok(outcome) => (outcome.outcome.status.to_string(), Some(outcome.leaf.index)),
         // Somebody else who collects for this party was faster, or the deadline has passed.
-        Err(ClientError::Refused(refusal)) if refusal.reason == Reason::WrongState => (traced(client, id).await, None),
+        Err(ClientError::Refused(refusal)) if refusal.reason == Reason::WrongState => {
+            let status = standing(client, id).await.ok().flatten();
+            (status.unwrap_or_else(|| "late".to_owned()), None)
+        }
         Err(error) => return Err(error.into()),
     };
     if globals.json {
@@ -235,12 +239,6 @@ async fn refuse(delivery: Delivery, why: &str) -> Result<ExitCode, Failure> {
     let id = delivery.id;
     delivery.refuse(&short).await?;
     Err(Failure::Finding(format!("delivery {id} was refused: {why}")))
-}
-
-/// How the ledger says that a delivery stands.
-async fn traced(client: &Client, delivery: uuid::Uuid) -> String {
-    let told = client.query("exchange.trace", json!({ "id": delivery }).to_string()).await;
-    told.ok().and_then(|told| told["status"].as_str().map(str::to_owned)).unwrap_or_else(|| "late".to_owned())
 }
 
 /// Why not all records were written.

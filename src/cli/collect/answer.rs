@@ -3,10 +3,10 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::piece::Piece;
+use super::standing::{is_open, standing};
 use crate::cli::out;
 use crate::client::{Client, ClientError, Order, Refusal};
 use crate::domain::event::Verdict;
@@ -109,13 +109,11 @@ fn by_itself(reason: Reason, entry: bool, doubted: bool) -> Option<Fate> {
 
 /// How the ledger says that a delivery has ended.
 async fn traced(client: &Client, piece: &Piece, refused: Reason, asks: u32) -> Fate {
-    match client.query("exchange.trace", json!({ "id": piece.id }).to_string()).await {
-        Ok(told) => match told.get("status").and_then(Value::as_str) {
-            Some("settled") => Fate::Settled,
-            Some("accepted" | "pending") => Fate::Again { doubted: false },
-            Some(other) => Fate::Ended(other.to_owned()),
-            None => untold(refused, piece.doubted),
-        },
+    match standing(client, piece.id).await {
+        Ok(Some(status)) if status == "settled" => Fate::Settled,
+        Ok(Some(status)) if is_open(&status) => Fate::Again { doubted: false },
+        Ok(Some(other)) => Fate::Ended(other),
+        Ok(None) => untold(refused, piece.doubted),
         // Under an offer without personal data nobody is told what leads to a HAT.
         Err(ClientError::Problem(problem)) if problem.reason == Reason::NotFound => untold(refused, piece.doubted),
         Err(_) if asks >= ASKS => untold(refused, piece.doubted),

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use uuid::Uuid;
 
+use super::standing::{is_open, standing};
 use crate::client::{Client, ClientError, Delivery};
 use crate::domain::Digest;
 use crate::nats::objects::ObjectError;
@@ -75,9 +75,7 @@ fn is_missing(error: &ClientError) -> bool {
 
 /// How the exchange of a delivery has ended, where the ledger says that it has; what it does not say is no yes.
 async fn ended(client: &Client, delivery: Uuid) -> Option<String> {
-    let told = client.query("exchange.trace", json!({ "id": delivery }).to_string()).await.ok()?;
-    let status = told.get("status").and_then(Value::as_str)?;
-    (!matches!(status, "accepted" | "pending")).then(|| status.to_owned())
+    standing(client, delivery).await.ok()?.filter(|status| !is_open(status))
 }
 
 async fn once(delivery: &Delivery, path: &Path) -> Result<(Digest, u32), ClientError> {

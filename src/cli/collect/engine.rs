@@ -264,8 +264,8 @@ impl Engine {
 
     fn receipt(&mut self, piece: Piece, delivery: Option<Delivery>) {
         let client = self.client.clone();
-        self.answers.push(Box::pin(answer::answer(client, piece.clone(), Verdict::Accepted, 0, 0)));
         let verdict = Verdict::Accepted;
+        self.answers.push(Box::pin(answer::answer(client, piece.clone(), verdict, 0, 0)));
         let open = Open { piece, delivery, tries: 0, asks: 0, looks: 0, untaken: false, recalled: false, verdict };
         self.open.insert(open.piece.id, open);
     }
@@ -374,9 +374,7 @@ impl Engine {
                 }
             }
         }
-        self.end(&ended).await?;
-        self.counts.settled += ended.settled.len() as u64;
-        Ok(())
+        self.end(&ended).await
     }
 
     /// These are done with.
@@ -387,6 +385,8 @@ impl Engine {
         }
         self.last = Instant::now();
         self.counts.records += self.sink.done(ended, ids::now(), &self.stop).await?;
+        self.counts.settled += settled.len() as u64;
+        self.counts.untold += untold.len() as u64;
         for id in settled.iter().chain(untold).chain(dropped) {
             self.forget(*id);
         }

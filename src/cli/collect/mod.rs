@@ -14,6 +14,7 @@ mod rows;
 mod sink;
 pub(super) mod spool;
 mod sql;
+pub(super) mod standing;
 mod tls;
 mod told;
 

@@ -45,9 +45,6 @@ impl Engine {
         if !ended.dropped.is_empty() {
             *self.counts.dropped.entry("late".to_owned()).or_default() += ended.dropped.len() as u64;
         }
-        self.end(&ended).await?;
-        self.counts.settled += ended.settled.len() as u64;
-        self.counts.untold += ended.untold.len() as u64;
-        Ok(())
+        self.end(&ended).await
     }
 }
