@@ -139,13 +139,13 @@ impl Partition {
         }
         self.now = self.now.max(passed);
         let fired = self.books.borrow_mut().due(passed, DEADLINES_MAX);
-        let woken = match wake {
-            Some(_) => self.books.borrow_mut().wakes.due(passed, DEADLINES_MAX),
-            None => Vec::new(),
-        };
-        // A crowd goes on at the next occasion.
-        if wake.is_some() && woken.len() < DEADLINES_MAX {
-            self.ticks.woken = Instant::now();
+        let mut woken = Vec::new();
+        if wake.is_some() {
+            woken = self.books.borrow_mut().wakes.due(passed, DEADLINES_MAX);
+            // A crowd goes on at the next occasion.
+            if woken.len() < DEADLINES_MAX {
+                self.ticks.woken = Instant::now();
+            }
         }
         if fired.is_empty() && woken.is_empty() {
             return;

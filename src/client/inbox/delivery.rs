@@ -121,21 +121,19 @@ impl Delivery {
         let id = self.seen.receipt(receipt.clone(), || self.client.message_id());
         let order = Order::receipt(&self.receipt_to, &receipt).id(id);
         let outcome = self.client.send(order).await;
-        let comes_again = match &outcome {
-            Ok(_) => false,
-            // Sent again it would be refused again, but for what passes: then it leaves as another message. What is in no
-            // ledger, like a wrong key's, has answered nothing, and may be said again as it is.
-            Err(ClientError::Refused(refusal)) => {
+        match &outcome {
+            Ok(_) => self.close().await,
+            Err(ClientError::Refused(refusal)) if refusal.outcome.is_some() => {
+                // Sent again it would be refused again, but for what passes: then it leaves as another message.
                 let passes = [Reason::OverQuota, Reason::Stale, Reason::Internal, Reason::Suspended];
-                refusal.outcome.is_none() || passes.contains(&refusal.reason)
+                if passes.contains(&refusal.reason) {
+                    self.seen.refused(self.id);
+                } else {
+                    self.close().await;
+                }
             }
-            Err(_) => true,
-        };
-        if comes_again && matches!(&outcome, Err(ClientError::Refused(refusal)) if refusal.outcome.is_some()) {
-            self.seen.refused(self.id);
-        }
-        if !comes_again {
-            self.close().await;
+            // What is in no ledger, like a wrong key's, has answered nothing: it comes again, and may be said as it is.
+            Err(_) => {}
         }
         outcome
     }

@@ -203,14 +203,14 @@ pub fn catalogue_page(
     (items, None)
 }
 
-fn path(field: &Value) -> Option<&str> {
-    field["path"].as_str()
+fn by_path(a: &Value, b: &Value) -> Ordering {
+    a["path"].as_str().cmp(&b["path"].as_str())
 }
 
 /// What the most HATs hold comes first; of as many HATs by path.
 fn by_use(a: &Value, b: &Value) -> Ordering {
     let hats = |field: &Value| field["hats"].as_u64();
-    hats(b).cmp(&hats(a)).then_with(|| path(a).cmp(&path(b)))
+    hats(b).cmp(&hats(a)).then_with(|| by_path(a, b))
 }
 
 impl Catalogue {
@@ -221,9 +221,8 @@ impl Catalogue {
     /// order of their paths again. The first one that is left out, if any is.
     pub fn keep_fields(fields: &mut Vec<Value>, count: usize) -> Option<Value> {
         fields.sort_by(by_use);
-        let next = fields.get(count).cloned();
-        fields.truncate(count);
-        fields.sort_by(|a, b| path(a).cmp(&path(b)));
+        let next = fields.drain(count.min(fields.len())..).next();
+        fields.sort_by(by_path);
         next
     }
 }
@@ -239,16 +238,13 @@ pub fn cut(item: &mut Value, most: usize) -> usize {
     let mut bytes = item.to_string().len();
     if let Some(fields) = item["fields"].as_array_mut() {
         fields.sort_by(by_use);
-        let mut count = fields.len();
-        for field in fields.iter().rev() {
-            if bytes <= most {
-                break;
-            }
+        while bytes > most
+            && let Some(field) = fields.pop()
+        {
             // With the comma before it.
             bytes = bytes.saturating_sub(field.to_string().len() + 1);
-            count -= 1;
         }
-        Catalogue::keep_fields(fields, count);
+        fields.sort_by(by_path);
     }
     // The only field has none.
     item.to_string().len()
