@@ -10,6 +10,7 @@ import { contentOf, download, objectOf } from "./large.js";
 import type { Content, LargeObject } from "./large.js";
 import type { DataRecord, Receipt } from "./orders.js";
 import type { Outcome } from "./outcome.js";
+import { quietly } from "./patience.js";
 import { addressField, field, jsonBody, receiptTo } from "./received.js";
 import type { Received } from "./received.js";
 import type { Hold, Seen } from "./seen.js";
@@ -199,15 +200,6 @@ export class Delivery {
   release(): void {
     this.#seen.givenUp(this.#hold);
     quietly(() => this.#message.nak(1000));
-  }
-}
-
-/** Tells the broker what it will also find out by itself. */
-function quietly(tell: () => void): void {
-  try {
-    tell();
-  } catch {
-    // The connection is closed.
   }
 }
 

@@ -12,6 +12,7 @@ import { randomUuid } from "./ids.js";
 import type { LargeOptions, Receipt, SendOptions, DataRecord, PullAsk } from "./orders.js";
 import { readOutcome } from "./outcome.js";
 import type { Outcome } from "./outcome.js";
+import { pause } from "./patience.js";
 import { addressField, field, jsonBody, receiptTo } from "./received.js";
 import type { Received } from "./received.js";
 import { Hold, Seen } from "./seen.js";
@@ -101,8 +102,6 @@ export interface Bad {
 
 /** One message for a party. */
 export type Item = Delivery | Request | Recall | Outcomes | Told | Bad;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A party's messages. It ends when it is closed, or its loop is left; a lost connection or consumer is made anew. */
 export class Inbox implements AsyncIterable<Item> {

@@ -8,6 +8,20 @@ const PAUSE_MAX_MS = 2000;
 /** What will not go well by trying again. */
 const FINAL = ["PermissionViolationError", "ClosedConnectionError", "DrainingConnectionError", "InvalidSubjectError", "InvalidArgumentError"];
 
+/** Waits so many milliseconds. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Tells the broker what it will also find out by itself. */
+export function quietly(tell: () => void): void {
+  try {
+    tell();
+  } catch {
+    // The connection is closed.
+  }
+}
+
 function isFinal(error: unknown): boolean {
   const { name, cause } = error as Error;
   return FINAL.includes(name) || (cause instanceof Error && FINAL.includes(cause.name));
@@ -19,14 +33,14 @@ function isFinal(error: unknown): boolean {
  */
 export async function patiently<T>(what: string, work: () => Promise<T>): Promise<T> {
   const end = Date.now() + PATIENCE_MS;
-  for (let pause = PAUSE_FIRST_MS; ; pause = Math.min(2 * pause, PAUSE_MAX_MS)) {
+  for (let ms = PAUSE_FIRST_MS; ; ms = Math.min(2 * ms, PAUSE_MAX_MS)) {
     try {
       return await work();
     } catch (error) {
       if (error instanceof DexError) throw error;
-      if (isFinal(error) || Date.now() + pause > end) throw new BrokerError(`${what}: ${(error as Error).message}`);
+      if (isFinal(error) || Date.now() + ms > end) throw new BrokerError(`${what}: ${(error as Error).message}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await pause(ms);
   }
 }
 

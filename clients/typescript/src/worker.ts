@@ -12,6 +12,7 @@ import type { JobError, JobWord } from "./jobs.js";
 import type { Json } from "./canonical.js";
 import type { DataRecord, SendOptions } from "./orders.js";
 import type { Outcome } from "./outcome.js";
+import { pause, quietly } from "./patience.js";
 import { jsonBody } from "./received.js";
 import type { Received } from "./received.js";
 import { listsOf } from "./wire.js";
@@ -148,13 +149,13 @@ export class Job {
 
   /** Another worker may have it, at once or after so many milliseconds. */
   handBack(afterMs?: number): void {
-    this.#tell(() => this.#message.nak(afterMs));
+    quietly(() => this.#message.nak(afterMs));
   }
 
   /** Keeps the lease as long as `work` takes. */
   async #kept<T>(work: () => Promise<T>): Promise<T> {
     // While the broker is away it cannot be told: the next time, or the lease lapses.
-    const timer = setInterval(() => this.#tell(() => this.#message.working()), (this.leaseSeconds * 1000) / 3);
+    const timer = setInterval(() => quietly(() => this.#message.working()), (this.leaseSeconds * 1000) / 3);
     try {
       return await work();
     } finally {
@@ -165,13 +166,13 @@ export class Job {
   /** Says a word, again where the exchange cannot take it now: each time under an id of its own, said twice it changes nothing. */
   async #say(word: JobWord): Promise<Outcome> {
     return this.#kept(async () => {
-      for (let [times, pause] = [0, AGAIN_MS]; ; [times, pause] = [times + 1, Math.min(2 * pause, AGAIN_MAX_MS)]) {
+      for (let [times, ms] = [0, AGAIN_MS]; ; [times, ms] = [times + 1, Math.min(2 * ms, AGAIN_MAX_MS)]) {
         try {
           return await this.#client.reportJob(this.hat, word);
         } catch (error) {
           if (!(error instanceof Refused) || !passes(error.reason, times) || this.#lapsed) throw error;
         }
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await pause(ms);
       }
     });
   }
@@ -196,15 +197,7 @@ export class Job {
   #acknowledge(): void {
     this.#over = true;
     // If the broker is away it comes once more, and is found to be over then.
-    this.#tell(() => this.#message.ack());
-  }
-
-  #tell(said: () => void): void {
-    try {
-      said();
-    } catch {
-      // The connection is closed.
-    }
+    quietly(() => this.#message.ack());
   }
 }
 
@@ -234,7 +227,7 @@ export async function* jobsOf(client: Client): AsyncGenerator<Job, void, undefin
       message = await consumer.next({ expires: PULL_MS });
     } catch {
       consumer = undefined;
-      await new Promise((resolve) => setTimeout(resolve, BIND_AGAIN_MS));
+      await pause(BIND_AGAIN_MS);
       continue;
     }
     if (message === null) continue;

@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 
 from .address import check_id
 from .errors import DexError, Refused, Unverified
+from .held import Held
 from .large import Content, content_of, download, object_of, writer_of
 from .outcome import Outcome
 from .received import Received
@@ -40,7 +41,7 @@ def _count(value: str) -> int:
     return int(value)
 
 
-class Delivery:
+class Delivery(Held):
     """A verified delivery in hand. Without an answer it comes again, until its deadline.
 
     It is nobody else's for as long as the broker waits (``answer_within``), counted anew by :meth:`working`, and while its
@@ -75,16 +76,8 @@ class Delivery:
         if self.count != said:
             raise Unverified(received.subject, "body", f"the body has {self.count} records, Dex-Count says {said}")
         self._received, self._client, self._message, self._seen, self._hold = received, client, message, seen, hold
-        self._at_work: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Delivery:
-        self._at_work = asyncio.create_task(self._keep())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._at_work is not None:
-            self._at_work.cancel()
-            self._at_work = None
+    async def _left(self) -> None:
         if not self._seen.is_answered(self.id):
             await self.release()
 
@@ -119,15 +112,10 @@ class Delivery:
         if self.object is None:
             await write(self.body)
             return
-
-        at_work = asyncio.create_task(self._keep())
-        try:
+        async with self._kept():
             self._came = await download(self._client.wire.nats, self._client.party, self.object, write)
-        finally:
-            at_work.cancel()
 
     async def _keep(self) -> None:
-        """Says that it is worked on, often enough, until it is cancelled."""
         # It may have been in hand for long.
         pause = 0.0 if self._seen.left(self._hold) < self._seen.seconds / 2 else self._seen.seconds / 3
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 from .address import parse_address, token
 from .canonical import parse_time
 from .errors import DexError, FormError, Reason, Refused, Unverified
+from .held import Held
 from .jobs import page_id, record_id
 from .outcome import Outcome
 from .received import Received
@@ -42,7 +43,7 @@ _AGAIN_TIMES = 3
 _KEPT = object()
 
 
-class Job:
+class Job(Held):
     """One job in hand. Work on it inside ``async with job:``, which keeps the lease; left without an end it is handed back."""
 
     def __init__(self, received: Received, client: Client, message: Msg, waits: float) -> None:
@@ -73,20 +74,12 @@ class Job:
         """How often it was handed out, this time included."""
         self._taken_at = datetime.now(timezone.utc)
         self._client, self._message = client, message
-        self._at_work: asyncio.Task[None] | None = None
         self._over = False
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.endpoint} of {self.hat}, time {self.times})"
 
-    async def __aenter__(self) -> Job:
-        self._at_work = asyncio.create_task(self._keep())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._at_work is not None:
-            self._at_work.cancel()
-            self._at_work = None
+    async def _left(self) -> None:
         if not self._over:
             await self.hand_back(2.0 ** min(self.times, _BACK_MAX))  # what made it fail may not have passed at once
 
@@ -126,19 +119,10 @@ class Job:
             await self._message.nak(delay=after)
 
     async def _keep(self) -> None:
-        """Keeps the lease, until it is cancelled."""
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
             with contextlib.suppress(nats.errors.Error):  # the broker is away: the next time, or the lease lapses
                 await self._message.in_progress()
-
-    @contextlib.asynccontextmanager
-    async def _kept(self) -> AsyncIterator[None]:
-        at_work = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            at_work.cancel()
 
     async def _say(self, word: dict[str, Any], records: int | None) -> Outcome:
         """Says a word, again where the exchange cannot take it now: each time under an id of its own, said twice it changes nothing."""
