@@ -7,6 +7,7 @@ mod anonymous;
 mod books;
 mod callers;
 mod commit;
+mod compact;
 mod decide;
 mod heal;
 mod intake;

@@ -18,16 +18,22 @@ pub enum First {
     Landed(Arc<Sealed>),
 }
 
+/// What the message of an id was.
 struct Flying {
     subject: SmolStr,
     body: Digest,
-    entry: Option<Arc<Sealed>>,
+}
+
+/// How far an id has come. Most have landed: their facts are those of the entry.
+enum Stage {
+    Flying(Box<Flying>),
+    Landed(Arc<Sealed>),
 }
 
 /// Ids decided since the last snapshot. Bounded by the snapshot interval and its early trigger.
 #[derive(Default)]
 pub struct Recents {
-    ids: HashMap<IndexKey, Flying>,
+    ids: HashMap<IndexKey, Stage>,
     landed: VecDeque<(u64, IndexKey)>,
 }
 
@@ -39,30 +45,36 @@ pub fn same(cause: &Cause, subject: &str, body: &Digest) -> bool {
 impl Recents {
     /// What is known of `key`; `None` when this table does not hold it.
     pub fn look(&self, key: &IndexKey, subject: &str, body: &Digest) -> Option<(Known, First)> {
-        let found = self.ids.get(key)?;
-        let known = if found.subject == subject && found.body == *body { Known::Same } else { Known::Other };
-        let first = found.entry.clone().map_or(First::Flying, First::Landed);
-        Some((known, first))
+        let (same, first) = match self.ids.get(key)? {
+            Stage::Flying(it) => (it.subject == subject && it.body == *body, First::Flying),
+            Stage::Landed(sealed) => {
+                let same = sealed.entry.cause.as_ref().is_some_and(|cause| same(cause, subject, body));
+                (same, First::Landed(Arc::clone(sealed)))
+            }
+        };
+        Some((if same { Known::Same } else { Known::Other }, first))
     }
 
     /// A decision about `key` is on its way to the ledger. The first one counts.
     pub fn fly(&mut self, key: IndexKey, cause: &Cause) {
-        self.ids.entry(key).or_insert_with(|| Flying { subject: cause.subject.clone(), body: cause.body, entry: None });
+        let flying = || Flying { subject: cause.subject.clone(), body: cause.body };
+        self.ids.entry(key).or_insert_with(|| Stage::Flying(Box::new(flying())));
     }
 
     /// It is committed.
     pub fn land(&mut self, key: IndexKey, sealed: &Arc<Sealed>) {
-        if let Some(flying) = self.ids.get_mut(&key)
-            && flying.entry.is_none()
-        {
-            flying.entry = Some(Arc::clone(sealed));
+        if let Some(stage @ Stage::Flying(_)) = self.ids.get_mut(&key) {
+            *stage = Stage::Landed(Arc::clone(sealed));
             self.landed.push_back((sealed.leaf, key));
         }
     }
 
     /// The committed entry of `key`, if this table holds it.
     pub fn landed(&self, key: &IndexKey) -> Option<Arc<Sealed>> {
-        self.ids.get(key).and_then(|found| found.entry.clone())
+        match self.ids.get(key)? {
+            Stage::Landed(sealed) => Some(Arc::clone(sealed)),
+            Stage::Flying(_) => None,
+        }
     }
 
     /// Forgets what the index holds now, at most `most` ids of it: all at once would keep messages waiting.

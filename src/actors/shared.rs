@@ -69,7 +69,7 @@ impl Default for Bounds {
             in_flight: 2,
             stride: 256,
             live: 6000,
-            idle: Duration::from_secs(300),
+            idle: Duration::from_secs(60),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),
             redelivery_first: Duration::from_secs(60),

@@ -18,6 +18,7 @@ use crate::domain::{Digest, Id, MessageId, Reason, Records, Status, Timestamp};
 
 use super::args::Globals;
 use super::collect::download::{self, Came};
+use super::collect::journal::sync_folder;
 use super::collect::piece::{Batches, Content, ContentError};
 use super::collect::spool;
 use super::collect::standing::standing;
@@ -297,8 +298,11 @@ fn write(path: Option<&Path>, held: Held) -> Result<(), Halt> {
     let done = put(file.map_err(Halt::Write)?, held).and_then(|()| std::fs::rename(&part, path).map_err(Halt::Write));
     if done.is_err() {
         drop(std::fs::remove_file(&part));
+        return done;
     }
-    done
+    // Its new name too, where a folder can be synced; the file itself is there in any case.
+    drop(sync_folder(path));
+    Ok(())
 }
 
 /// Writes to a file for this user alone; they are on disk when this returns.

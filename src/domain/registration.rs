@@ -145,7 +145,7 @@ pub struct Registration {
     pub versions: Vec<Published>,
     /// The first of two operators' words for what waits, where two are needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconded: Option<Seconded>,
+    pub seconded: Option<Box<Seconded>>,
     /// Whether it suspended itself: then it may resume itself.
     #[serde(default)]
     pub suspended_itself: bool,
@@ -313,7 +313,7 @@ impl Registration {
             }
             Event::Declined { key, .. } => self.decline(key),
             Event::Seconded { key, registered, by } => {
-                self.seconded = Some(Seconded { by: by.clone(), key: *key, registered: *registered });
+                self.seconded = Some(Box::new(Seconded { by: by.clone(), key: *key, registered: *registered }));
             }
             Event::Suspended => {
                 self.suspended_itself = entry.cause.as_ref().is_some_and(|cause| cause.from == entry.entity);

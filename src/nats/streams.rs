@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{
     self, ErrorCode,
-    context::GetStreamErrorKind,
+    context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind},
     kv,
     stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, SubjectTransform},
 };
@@ -123,6 +123,19 @@ pub enum StreamError {
         stream: String,
         /// What the server said.
         reason: String,
+    },
+    /// The broker has less room left than is asked for.
+    #[error(
+        "stream {stream} cannot be made: the broker is to keep {asked} bytes for it, and has fewer left beside its other \
+         streams. An embedded broker may take three quarters of what was free of the disk at its start, one of your own \
+         what its `max_file_store` says: free some of the disk or raise that, or lower streams.in_max_bytes, \
+         streams.out_max_bytes, streams.jobs_max_bytes or large.store_bytes (kept twice)"
+    )]
+    Room {
+        /// Stream.
+        stream: String,
+        /// Its `max_bytes`.
+        asked: i64,
     },
     /// A `DEX_IN` is there whose transform is not ours: its messages could not be found by partition.
     #[error("stream DEX_IN exists but its subject transform is `{found}`: it was not made by dex; rename or remove it")]
@@ -279,7 +292,7 @@ fn common() -> Config {
 }
 
 async fn make_or_get(js: &jetstream::Context, config: Config) -> Result<(bool, Info), StreamError> {
-    let name = config.name.clone();
+    let (name, asked) = (config.name.clone(), config.max_bytes);
     let fail = |reason: String| StreamError::Server { stream: name.clone(), reason };
     match js.get_stream(&name).await {
         Ok(stream) => return Ok((false, stream.cached_info().clone())),
@@ -290,12 +303,18 @@ async fn make_or_get(js: &jetstream::Context, config: Config) -> Result<(bool, I
     }
     match js.create_stream(config).await {
         Ok(stream) => Ok((true, stream.cached_info().clone())),
+        Err(error) if no_room(&error) => Err(StreamError::Room { stream: name, asked }),
         // Another node was faster with another configuration: report how it differs, as for any stream that is there.
         Err(error) => match js.get_stream(&name).await {
             Ok(stream) => Ok((false, stream.cached_info().clone())),
             Err(_) => Err(fail(error.to_string())),
         },
     }
+}
+
+/// Whether the broker has refused a stream because the bytes to be kept for it are more than it has left.
+fn no_room(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(it) if it.error_code() == ErrorCode::STORAGE_RESOURCES_EXCEEDED)
 }
 
 #[cfg(test)]

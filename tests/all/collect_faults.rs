@@ -419,3 +419,39 @@ async fn a_pull_whose_large_answer_somebody_else_has_taken_first_says_so() {
     assert!(said(&output).contains("somebody else"), "{}", said(&output));
     assert!(output.stdout.is_empty());
 }
+
+#[tokio::test]
+async fn what_is_forgotten_late_holds_nothing_up_and_a_database_that_cannot_hold_all_texts_is_told() {
+    let study = Study::start().await;
+    let postgres = Postgres::start();
+    let url = url(&postgres);
+    let sink = ["--postgres", &url, "--table", "feed", "--create", "--again-after", "1s"];
+    study.giver().send(study.release(records(1))).await.expect("accepted");
+    assert_eq!(study.collect(&sink, 0).await["settled"], 1);
+    // Once, of a delete that would take half a minute.
+    sql(
+        &postgres,
+        "update feed_deliveries set deadline = now() - interval '2 days';
+         create function too_long() returns trigger language plpgsql as
+           'begin perform pg_sleep(30); return null; end';
+         create trigger too_long before delete on feed_deliveries execute function too_long()",
+    );
+    let second = study.giver().send(study.release(records(2))).await.expect("accepted");
+    let began = Instant::now();
+    let output = study.run(&["collect"], &[&sink[..], &["--until-idle", "3s"]].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}: {}", began.elapsed(), said(&output));
+    for part in ["stay in feed_deliveries for another hour", "57014"] {
+        assert!(said(&output).contains(part), "{part}: {}", said(&output));
+    }
+    assert_eq!(study.status(second.outcome.exchange).await, "settled");
+    assert_eq!(postgres.ask(&["select count(*) from feed_deliveries".to_owned()]), ["2"]);
+
+    sql(&postgres, "create database narrow template template0 encoding 'LATIN1' locale 'C'");
+    let narrow = url.replace("dbname=postgres", "dbname=narrow");
+    let output = study.run(&["collect"], &["--postgres", &narrow, "--table", "feed", "--create"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for part in ["LATIN1", "encoding 'UTF8'"] {
+        assert!(said(&output).contains(part), "{part}: {}", said(&output));
+    }
+}

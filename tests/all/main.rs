@@ -50,6 +50,7 @@ mod large_parts;
 mod logs;
 mod marks;
 mod marks_aged;
+mod memory;
 mod metrics_doc;
 mod nats_embedded;
 mod nats_intake;

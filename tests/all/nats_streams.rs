@@ -43,6 +43,21 @@ async fn streams_are_made_once_and_then_verified() {
 }
 
 #[tokio::test]
+async fn a_stream_that_has_no_room_says_what_gives_it_some() {
+    let server = TestServer::start();
+    let link = server.link("test").await;
+    let asked = OutLimits { max_bytes: 1 << 60, ..out_limits() };
+    let error = prepare_out(&link.jetstream, &asked).await.expect_err("more than any disk has");
+    assert!(
+        matches!(&error, StreamError::Room { stream, asked } if stream == "DEX_OUT" && *asked == 1 << 60),
+        "{error}"
+    );
+    for wanted in ["DEX_OUT", "1152921504606846976 bytes", "max_file_store", "streams.out_max_bytes"] {
+        assert!(error.to_string().contains(wanted), "{wanted}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_differs_is_reported_and_left_alone() {
     let server = TestServer::start();
     let link = server.link("test").await;

@@ -28,6 +28,8 @@ const LISTEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long what is under way may take to end once nothing more is sent.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
+/// Room that the broker keeps for everything but `DEX_OUT`: `DEX_IN` and `DEX_JOBS`.
+const BESIDE_OUT_BYTES: u64 = 5 << 30;
 /// Room of `DEX_OUT` that an exchange has without being told.
 const OUT_BYTES_USUAL: u64 = 8 << 30;
 /// Most that a bench gives it.
@@ -196,8 +198,11 @@ async fn exchange(
 async fn start(mode: Mode, folder: &Path, args: &BenchArgs, operator: &Key) -> Result<Exchange, Failure> {
     let signatures = if mode == Mode::Unsigned { "trusted-broker" } else { "required" };
     let mut settings = vec![("exchange.signatures".to_owned(), signatures.to_owned())];
+    // Nothing large is sent, and the broker keeps much room for it.
+    settings.push(("large.enabled".to_owned(), "false".to_owned()));
     // What left stays in DEX_OUT by its age: a long run needs the room that is there.
-    let room = bytes_free(folder).unwrap_or(0) / 2;
+    // The broker grants three quarters of the disk in all, and the ledger lies on it too.
+    let room = (bytes_free(folder).unwrap_or(0) / 2).saturating_sub(BESIDE_OUT_BYTES);
     if room > OUT_BYTES_USUAL {
         settings.push(("streams.out_max_bytes".to_owned(), room.min(OUT_BYTES_MAX).to_string()));
     }

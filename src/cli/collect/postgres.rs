@@ -1,17 +1,16 @@
 //! Rows in a table of PostgreSQL: in it before the receipt leaves, and out of it again when the exchange does not settle.
 //! A second table, of deliveries, says how each of them stands.
 
-use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{WasNull, WrongType};
 use tokio_postgres::{Client, Error, Transaction};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::fault::{Fault, told};
 use super::piece::{Batches, Content, ContentError, Piece};
 use super::rows::plain;
 use super::sink::{Ended, Next, SinkError, Turn};
@@ -38,81 +37,6 @@ pub struct Postgres {
     pruned: Instant,
 }
 
-/// Why something in the database failed.
-#[derive(Debug)]
-enum Fault {
-    /// It may go well over another connection.
-    Passes(String),
-    /// It is this content that the database does not take.
-    Content(String),
-    /// The content is right, and the table is not made for it.
-    Table(String),
-    /// It will fail again.
-    Stays(String),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        let text = told(&error);
-        match error.code() {
-            Some(code) => kind(code.code())(text),
-            // The library itself: a column that it cannot read or write is no server that is away.
-            None if error.source().is_some_and(|cause| cause.is::<WrongType>() || cause.is::<WasNull>()) => {
-                Fault::Table(text)
-            }
-            None => Fault::Passes(text),
-        }
-    }
-}
-
-/// What a SQLSTATE says of the next try.
-fn kind(code: &str) -> fn(String) -> Fault {
-    match code {
-        // A server that only reads: after a failover another one writes, or this one will.
-        "25006" => return Fault::Passes,
-        // A text that is longer than the column lets it be: no column of ours has such a bound.
-        "22001" => return Fault::Table,
-        _ => {}
-    }
-    match code.get(..2).unwrap_or_default() {
-        // Connection, resources, operator's intervention, rolled back for another's sake.
-        "08" | "53" | "57" | "40" => Fault::Passes,
-        // Values: a text with a zero character, a number with 200,000 digits, an object of 256 MiB.
-        "22" | "54" => Fault::Content,
-        // Columns of another name or type, rights that are missing, constraints of somebody else's.
-        "42" | "23" => Fault::Table,
-        _ => Fault::Stays,
-    }
-}
-
-impl From<ContentError> for Fault {
-    fn from(error: ContentError) -> Self {
-        match error {
-            ContentError::Records(_) => Fault::Content(error.to_string()),
-            ContentError::File { .. } => Fault::Stays(error.to_string()),
-        }
-    }
-}
-
-/// What the server says, without the values that it may quote: they are content.
-fn told(error: &Error) -> String {
-    match error.as_db_error() {
-        Some(said) if said.code().code().starts_with("22") => {
-            let what = match said.code().code() {
-                "22001" => "a text is longer than its column takes",
-                "22003" => "a number is beyond what PostgreSQL or its column takes",
-                _ => "a value that PostgreSQL does not take",
-            };
-            format!("SQLSTATE {}: {what}", said.code().code())
-        }
-        Some(said) => format!("{} (SQLSTATE {})", said.message(), said.code().code()),
-        None => {
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{error}{cause}")
-        }
-    }
-}
-
 /// How to reach the table, and whose deliveries go there.
 pub struct PostgresOptions {
     /// The server.
@@ -135,6 +59,9 @@ impl Postgres {
         let away = |why: &str| Failure::Unavailable(format!("PostgreSQL: {why}"));
         let statements = Statements::of(&table, party).map_err(Failure::Usage)?;
         let client = way.connect().await.map_err(|error| away(&told(&error)))?;
+        if let Some(why) = sql::unfit(&client).await.map_err(|error| away(&told(&error)))? {
+            return Err(Failure::Finding(format!("PostgreSQL: {why}")));
+        }
         if create {
             make(&client, &statements).await.map_err(|error| match Fault::from(error) {
                 Fault::Passes(why) => away(&why),
@@ -304,7 +231,6 @@ impl Postgres {
         let texts = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect::<Vec<_>>();
         let (settled, untold, dropped) = (texts(&ended.settled), texts(&ended.untold), texts(&ended.dropped));
         let kept = texts(&ended.kept());
-        let prune = self.pruned.elapsed() >= PRUNE_EVERY;
         let count = self.work(stop, async |to, statements| {
             // Not the rows of one that another collector has ended: they are of a settled exchange, or gone.
             let ours = sql::end(to, statements, &dropped, "removed").await?;
@@ -313,9 +239,6 @@ impl Postgres {
             }
             sql::end(to, statements, &settled, "settled").await?;
             sql::end(to, statements, &untold, "untold").await?;
-            if prune {
-                to.execute(&statements.prune, &[]).await?;
-            }
             if kept.is_empty() {
                 return Ok(0);
             }
@@ -324,30 +247,29 @@ impl Postgres {
         });
         let count = count.await;
         let count = count.map_err(|fault| fault.end(&self.table))?;
-        if prune {
-            self.pruned = Instant::now();
+        if self.pruned.elapsed() >= PRUNE_EVERY {
+            self.prune(stop).await;
         }
         Ok(u64::try_from(count).unwrap_or_default())
     }
-}
 
-impl Fault {
-    /// What is wrong.
-    fn why(self) -> String {
-        match self {
-            Fault::Passes(why) | Fault::Content(why) | Fault::Table(why) | Fault::Stays(why) => why,
+    /// Forgets deliveries that ended long ago. One try of a few seconds: it comes round again.
+    async fn prune(&mut self, stop: &CancellationToken) {
+        self.pruned = Instant::now();
+        let mut work = async |to: &Transaction<'_>, statements: &Statements| {
+            to.batch_execute(sql::SOON).await?;
+            to.execute(&statements.prune, &[]).await?;
+            Ok(())
+        };
+        let done = tokio::select! {
+            done = self.attempt(&mut work) => done,
+            () = stop.cancelled() => Err(Fault::Stays("the collector ends".into())),
+        };
+        if let Err(fault) = done {
+            self.client = None;
+            let (why, table) = (fault.why(), &self.table);
+            out::note(format_args!("PostgreSQL: ended deliveries stay in {table}_deliveries for another hour: {why}"));
         }
-    }
-
-    /// What is said where nothing goes on.
-    fn end(self, table: &str) -> SinkError {
-        SinkError(match self {
-            Fault::Passes(why) | Fault::Content(why) | Fault::Stays(why) => format!("PostgreSQL: {why}"),
-            Fault::Table(why) => format!(
-                "PostgreSQL: {table} or {table}_deliveries is not as it must be: {why}; alter it to the columns, types and \
-                 rights that docs/acquirer.md names, or name another --table"
-            ),
-        })
     }
 }
 
@@ -445,43 +367,5 @@ fn add(rows: &mut Columns, piece: &Piece, number: &mut i32, records: &Records) {
         let view = record.view(text);
         rows.push(piece, *number, &view, plain);
         *number += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_says_whether_to_try_again_to_refuse_or_to_end() {
-        let said = |code: &str| match kind(code)(String::new()) {
-            Fault::Passes(_) => "passes",
-            Fault::Content(_) => "content",
-            Fault::Table(_) => "table",
-            Fault::Stays(_) => "stays",
-        };
-        for (code, wanted) in [
-            ("08006", "passes"),
-            ("25006", "passes"),
-            ("40001", "passes"),
-            ("53300", "passes"),
-            ("57P01", "passes"),
-            ("22P05", "content"),
-            ("22021", "content"),
-            ("54000", "content"),
-            ("22003", "content"),
-            ("22001", "table"),
-            ("23514", "table"),
-            ("42703", "table"),
-            ("42804", "table"),
-            ("42501", "table"),
-            ("25P02", "stays"),
-            ("XX001", "stays"),
-            ("", "stays"),
-        ] {
-            assert_eq!(said(code), wanted, "{code}");
-        }
-        let told = Fault::Table("why".into()).end("feed").to_string();
-        assert!(told.contains("feed or feed_deliveries") && told.contains("why; alter it"), "{told}");
     }
 }

@@ -155,8 +155,18 @@ const VALUES: &str =
 /// The status of a delivery of which a receipt that left before, under another id, may have been taken.
 const DOUBTED: &str = "doubted";
 
+/// A transaction that begins with this does not keep others waiting for long.
+pub const SOON: &str = "set local statement_timeout = '3s'; set local lock_timeout = '1s'";
+
 /// Deliveries that are taken up again at a start; more are taken up at the next.
 const UNRESOLVED_MAX: u32 = 10_000;
+
+/// Why this database cannot hold all that a record can.
+pub async fn unfit(client: &Client) -> Result<Option<String>, Error> {
+    let encoding: String = client.query_one("select current_setting('server_encoding')", &[]).await?.try_get(0)?;
+    let why = || format!("the database keeps texts as {encoding}: name one that was made with encoding 'UTF8'");
+    Ok((encoding != "UTF8").then(why))
+}
 
 /// What was kept and not done with.
 pub async fn unresolved(client: &Client, statements: &Statements) -> Result<Vec<Piece>, Error> {
