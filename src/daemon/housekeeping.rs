@@ -1,22 +1,19 @@
 //! Recurring work of the daemon: purging what is decided, keeping the newest checkpoint on the bus,
 //! gauges, broadcasts.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::purge::Purge;
 use super::settings::STATE_BYTES;
 use crate::actors::shared::Shared;
-use crate::nats::streams::{self, DEX_IN};
-use crate::nats::{Link, lookup};
+use crate::nats::{Link, streams};
 
 /// Key of the newest checkpoint in the state bucket.
 pub const CHECKPOINT_KEY: &str = "checkpoint";
-/// How often the input is purged behind the positions.
-const PURGE_EVERY: Duration = Duration::from_secs(5);
 /// How often the checkpoint goes to the bucket.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
@@ -33,9 +30,7 @@ pub async fn run(
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut purged: BTreeMap<u16, u64> = BTreeMap::new();
-    // The first at once: a daemon that never lives for long would never purge, and the input would only grow.
-    let mut purged_at: Option<Instant> = None;
+    let mut purge = Purge::default();
     let mut stored_at = Instant::now();
     let mut stored_size = 0;
     crate::telemetry::start_gauge(shared.clock.now().0 as f64 / 1e9);
@@ -74,42 +69,10 @@ pub async fn run(
                 tracing::debug!(%error, "the checkpoint was not broadcast");
             }
         }
-        if purged_at.is_none_or(|at| at.elapsed() >= PURGE_EVERY) {
-            purged_at = Some(Instant::now());
-            purge(&shared, &link, &mut purged).await;
-        }
-    }
-}
-
-/// Purges each partition's messages behind its position, which stays: the next start compares it. Nothing
-/// is purged while the stream is not the one that the position is of.
-async fn purge(shared: &Shared, link: &Link, purged: &mut BTreeMap<u16, u64>) {
-    let stream = match lookup::identity(&link.jetstream, DEX_IN).await {
-        Ok(stream) => stream,
-        Err(error) => return tracing::warn!(%error, "the input was not purged"),
-    };
-    for (partition, place) in shared.progress.positions() {
-        let done = purged.entry(partition).or_insert(0);
-        if place.sequence < *done {
-            *done = 0;
-        }
-        let known = place.created == stream.created_ns && place.sequence <= stream.last_sequence;
-        if !known || place.sequence == *done {
-            continue;
-        }
-        // In a stream that was rolled back and filled again, messages before this place were never read.
-        match lookup::message_at(&link.jetstream, DEX_IN, place.sequence).await {
-            Ok(Some(there)) if there.stored_at_ns == place.stored_at => {}
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::warn!(%error, partition, "the input was not purged");
-                continue;
-            }
-        }
-        let filter = format!("dex.v1.p.{partition}.>");
-        match lookup::purge_before(&link.jetstream, DEX_IN, &filter, place.sequence).await {
-            Ok(_) => *done = place.sequence,
-            Err(error) => tracing::warn!(%error, partition, "the input was not purged"),
+        // Often: the broker takes and gives no message meanwhile, the longer the more there is to purge.
+        tokio::select! {
+            () = purge.turn(&shared, &link) => {}
+            () = stop.cancelled() => break,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod bundles;
 mod carry;
 mod housekeeping;
 mod identity;
+mod purge;
 pub mod queries;
 mod running;
 mod settings;

@@ -109,19 +109,26 @@ pub async fn find(js: &jetstream::Context, stream: &str) -> Result<Option<Stream
     }
 }
 
-/// Removes the messages of `filter` before `sequence`; that message itself stays. Returns how many went.
+/// Removes the messages before `sequence`, all or those of `filter`; that message itself stays. Returns how many went.
 ///
 /// # Errors
 /// [`LookupError`] when the server refuses.
 pub async fn purge_before(
     js: &jetstream::Context,
     stream: &str,
-    filter: &str,
+    filter: Option<&str>,
     sequence: u64,
 ) -> Result<u64, LookupError> {
+    // Nothing is before the first message; servers before 2.15 would take all.
+    if sequence <= 1 {
+        return Ok(0);
+    }
     let what = "purge";
     let handle = js.get_stream_no_info(stream).await.map_err(|e| LookupError::new(what, stream, e))?;
-    let done = handle.purge().filter(filter).sequence(sequence).await;
+    let done = match filter {
+        Some(filter) => handle.purge().filter(filter).sequence(sequence).await,
+        None => handle.purge().sequence(sequence).await,
+    };
     done.map(|done| done.purged).map_err(|e| LookupError::new(what, stream, e))
 }
 

@@ -61,6 +61,7 @@ mod offers;
 mod parked;
 mod plug_manifests;
 mod plugs;
+mod purge;
 mod queries;
 mod query_schemas;
 mod recovery;

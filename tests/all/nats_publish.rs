@@ -72,7 +72,7 @@ async fn a_full_stream_is_reported_and_goes_on_after_a_purge() {
     while publisher.acked_through() < 1000 {
         let ends = identity(&link.jetstream, DEX_OUT).await.expect("identity");
         seen.extend(ids(&link.jetstream).await);
-        purge_before(&link.jetstream, DEX_OUT, "dex.v1.out.>", ends.last_sequence + 1).await.expect("purge");
+        purge_before(&link.jetstream, DEX_OUT, Some("dex.v1.out.>"), ends.last_sequence + 1).await.expect("purge");
         let _ = timeout(Duration::from_secs(3), publisher.flush()).await;
     }
     timeout(SOON, status.wait_for(|s| *s == PublishStatus::Healthy)).await.expect("in time").expect("open");

@@ -129,10 +129,16 @@ async fn messages_are_looked_up_and_purged_by_sequence() {
     let third = message_at(&link.jetstream, "DEX_IN", 3).await.expect("get").expect("is there");
     assert_eq!(third.dex_id.as_deref(), Some("id-3"));
     assert!(third.stored_at_ns > 1_600_000_000_000_000_000);
-    assert_eq!(purge_before(&link.jetstream, "DEX_IN", "dex.v1.p.>", 5).await.expect("purge"), 4);
+    for filter in [None, Some("dex.v1.p.>")] {
+        assert_eq!(purge_before(&link.jetstream, "DEX_IN", filter, 1).await.expect("nothing to do"), 0);
+    }
+    assert_eq!(purge_before(&link.jetstream, "DEX_IN", Some("dex.v1.p.>"), 5).await.expect("purge"), 4);
     assert_eq!(message_at(&link.jetstream, "DEX_IN", 3).await.expect("get"), None);
     let now = identity(&link.jetstream, "DEX_IN").await.expect("identity");
     assert_eq!((now.first_sequence, now.last_sequence, now.messages), (5, 10, 6));
+    assert_eq!(purge_before(&link.jetstream, "DEX_IN", None, 8).await.expect("purge"), 3);
+    let now = identity(&link.jetstream, "DEX_IN").await.expect("identity");
+    assert_eq!((now.first_sequence, now.last_sequence, now.messages), (8, 10, 3));
     assert!(identity(&link.jetstream, "NOT_THERE").await.is_err());
 }
 
