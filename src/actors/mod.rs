@@ -12,6 +12,7 @@ mod decide;
 mod heal;
 mod intake;
 mod land;
+mod lowly;
 mod mark_file;
 mod marks;
 mod prefix;

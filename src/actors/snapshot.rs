@@ -76,6 +76,7 @@ impl Actor for SnapshotActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        super::lowly::step_back("persistence");
         let tick = (self.shared.bounds.snapshot_interval / 10).max(std::time::Duration::from_millis(20));
         let mut last = Instant::now();
         let mut compacted = Instant::now();

@@ -24,6 +24,9 @@ use pull::Pull;
 /// Most messages one call of [`Intake::next_batch`] hands out.
 pub const MAX_BATCH: usize = 512;
 
+/// How long a batch that is not full is left alone at most.
+const SLICE: Duration = Duration::from_millis(2);
+
 /// Bounds and times of an intake.
 #[derive(Clone, Debug)]
 pub struct IntakeOptions {
@@ -197,14 +200,26 @@ impl Intake {
         let mut bytes = first.size();
         let mut batch = Vec::with_capacity(max.min(first.pending as usize + 1));
         batch.push(first);
-        while batch.len() < max && bytes < self.options.batch_bytes {
-            let Some(raw) = self.next_until(linger_until).await? else {
-                break;
-            };
-            bytes += raw.size();
-            batch.push(raw);
+        let mut full = self.take_ready(&mut batch, &mut bytes, max).await?;
+        while !full && Instant::now() < linger_until {
+            // Slept through: woken for each message, this task could do nothing with it but wait for the next.
+            tokio::time::sleep_until(linger_until.min(Instant::now() + SLICE)).await;
+            full = self.take_ready(&mut batch, &mut bytes, max).await?;
         }
         Ok(batch)
+    }
+
+    /// Takes what has come already. True when the batch is full.
+    async fn take_ready(&mut self, batch: &mut Vec<Raw>, bytes: &mut usize, max: usize) -> Result<bool, IntakeError> {
+        let now = Instant::now();
+        while batch.len() < max && *bytes < self.options.batch_bytes {
+            let Some(raw) = self.next_until(now).await? else {
+                return Ok(false);
+            };
+            *bytes += raw.size();
+            batch.push(raw);
+        }
+        Ok(true)
     }
 
     /// Had the consumer nothing more for us when it sent the last message? (Local; [`Intake::info`] asks the server.)

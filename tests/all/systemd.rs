@@ -186,6 +186,15 @@ fn key<'a>(unit: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
+fn a_thread_may_step_back_under_the_unit() {
+    let unit = read("systemd/dex.service");
+    let filters: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")).collect();
+    let refused = filters.iter().position(|filter| filter.starts_with('~')).expect("@resources is refused");
+    // What stands later counts.
+    assert!(filters[refused..].contains(&"setpriority"), "{filters:?}");
+}
+
+#[test]
 fn the_unit_restarts_what_a_restart_helps() {
     let unit = read("systemd/dex.service");
     assert_eq!(key(&unit, "Restart"), "on-failure");
