@@ -68,7 +68,7 @@ impl Default for Bounds {
             linger: Duration::from_millis(2),
             in_flight: 2,
             stride: 256,
-            live: 6000,
+            live: 12_000,
             idle: Duration::from_secs(60),
             restarts_per_minute: 5,
             quarantine: Duration::from_secs(300),

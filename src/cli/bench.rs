@@ -106,7 +106,7 @@ impl What {
 }
 
 /// Partitions of the streams, for the forwarder as for an exchange.
-pub(super) const PARTITIONS: u32 = 2;
+pub(super) const PARTITIONS: u32 = 1;
 
 /// Runs the bench.
 ///

@@ -30,7 +30,7 @@ pub enum SnapshotVerb {
     Inspect(Folder),
     /// Make a state database from the ledger alone
     #[command(
-        after_help = "Example:\n  mv /var/lib/dex/state.redb /var/lib/dex/state.redb.old\n  dex snapshot rebuild /var/lib/dex --partitions 2\n\nA database that is there already is never written over."
+        after_help = "Example:\n  mv /var/lib/dex/state.redb /var/lib/dex/state.redb.old\n  dex snapshot rebuild /var/lib/dex --partitions 1\n\nA database that is there already is never written over."
     )]
     Rebuild {
         #[command(flatten)]

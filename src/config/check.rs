@@ -146,7 +146,13 @@ fn embedded(config: &Config, found: &mut Findings<'_>) {
         !embedded.sync_interval.0.is_zero(),
         "nats.embedded.sync_interval",
         "is zero",
-        "use a length of time like 10s",
+        "use a length of time like 1s",
+    );
+    found.unless(
+        embedded.threads <= 256,
+        "nats.embedded.threads",
+        format!("{} is out of range", embedded.threads),
+        "use 0 to 256",
     );
 }
 

@@ -56,7 +56,7 @@ Operator { name: String, keys: Vec<Key> } }
 section! { /// `[nats]`
 Nats { url: String, credentials_file: String, nkey_seed_file: String, embedded: Embedded } }
 section! { /// `[nats.embedded]`
-Embedded { binary: String, host: String, port: u16, sync_interval: Span, websocket: WebSocket } }
+Embedded { binary: String, host: String, port: u16, sync_interval: Span, threads: usize, websocket: WebSocket } }
 section! { /// `[nats.embedded.websocket]`
 WebSocket { enabled: bool, listen: SocketAddr, origins: Vec<String> } }
 section! { /// `[streams]`

@@ -192,6 +192,7 @@ fn rules_across_keys_are_told() {
         ("exchange.signatures", "[exchange]\nsignatures = \"trusted-broker\"\n[nats]\nurl = \"nats://x:4222\"\n"),
         ("operator.keys", "[[operator]]\nname = \"ops\"\nkeys = []\n"),
         ("actors.linger", "[actors]\nlinger = \"1m\"\n"),
+        ("nats.embedded.threads", "[nats.embedded]\nthreads = 257\n"),
         ("nats.embedded.host", "[nats.embedded]\nhost = \"some where\"\n"),
         ("nats.embedded.websocket.origins", "[nats.embedded.websocket]\norigins = [\"https://a.example/\"]\n"),
         ("nats.embedded.websocket.origins", "[nats.embedded.websocket]\norigins = [\"*\"]\n"),

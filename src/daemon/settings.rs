@@ -33,6 +33,7 @@ pub fn embedded(config: &Config, state: &Path) -> Option<EmbeddedOptions> {
     options.host.clone_from(&embedded.host);
     options.port = embedded.port;
     options.sync_interval = Some(embedded.sync_interval.0);
+    options.threads = std::num::NonZeroUsize::new(embedded.threads);
     let websocket = &embedded.websocket;
     options.websocket =
         websocket.enabled.then(|| WebSocketOptions { listen: websocket.listen, origins: websocket.origins.clone() });

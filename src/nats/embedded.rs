@@ -6,6 +6,7 @@ mod process;
 
 use std::{
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -48,6 +49,9 @@ pub struct EmbeddedOptions {
     pub max_file_store: Option<u64>,
     /// How often streams are synced to disk; `None`: after every write.
     pub sync_interval: Option<Duration>,
+    /// Threads that run the server's code at the same time, 1 to 256 (Go's `GOMAXPROCS`); `None`: what that variable says
+    /// here, else half of the cores, at least one.
+    pub threads: Option<NonZeroUsize>,
     /// A listener for clients over WebSocket; `None`: there is none.
     pub websocket: Option<WebSocketOptions>,
     /// Lines added to the configuration as they are (accounts, TLS, cluster).
@@ -61,8 +65,8 @@ pub struct EmbeddedOptions {
 }
 
 impl EmbeddedOptions {
-    /// A loopback server with its state in `store_dir`: any free port, 1 MiB messages, streams synced every 10 s (what is
-    /// promised is in the ledger, not in the broker).
+    /// A loopback server with its state in `store_dir`: any free port, 1 MiB messages, streams synced every second
+    /// (what is promised is in the ledger, not in the broker; but a sync of much keeps messages waiting).
     pub fn new(store_dir: impl Into<PathBuf>) -> Self {
         Self {
             binary: None,
@@ -71,7 +75,8 @@ impl EmbeddedOptions {
             port: 0,
             max_payload: 1 << 20,
             max_file_store: None,
-            sync_interval: Some(Duration::from_secs(10)),
+            sync_interval: Some(Duration::from_secs(1)),
+            threads: None,
             websocket: None,
             extra: String::new(),
             start_timeout: Duration::from_secs(60),
@@ -247,7 +252,7 @@ impl EmbeddedServer {
 
 async fn launch(options: &EmbeddedOptions, binary: &Path, wanted: Ports) -> Result<(Running, Ports), EmbeddedError> {
     let config = config::write(options, wanted)?;
-    let mut running = Running::spawn(binary, &config)?;
+    let mut running = Running::spawn(binary, &config, process::threads(options.threads).as_deref())?;
     let log = config::log_file(&options.store_dir);
     let deadline = Instant::now() + options.start_timeout;
     loop {

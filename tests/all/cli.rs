@@ -186,7 +186,7 @@ fn all_problems_of_a_configuration_are_named_at_once() {
 
     assert_eq!(code(&dex(&["config", "check"])), 0);
     let shown: Value = serde_json::from_slice(&dex(&["config", "show", "--json"]).stdout).expect("JSON");
-    assert_eq!(shown["exchange"]["partitions"], 2);
+    assert_eq!(shown["exchange"]["partitions"], 1);
 }
 
 /// A state folder with a small ledger in it.

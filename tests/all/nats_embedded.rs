@@ -59,6 +59,23 @@ async fn it_starts_survives_a_crash_and_stops() {
     assert!(!folder.path().join("state/nats/nats.pid").exists());
 }
 
+#[tokio::test]
+async fn it_runs_on_half_of_the_cores_unless_it_is_told_otherwise() {
+    let folder = tempfile::tempdir().expect("temp folder");
+    let told = async |options: EmbeddedOptions| {
+        let server = EmbeddedServer::start(options).await.expect("start");
+        let environment = std::fs::read(format!("/proc/{}/environ", server.pid())).expect("its environment");
+        server.stop().await;
+        let threads = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"GOMAXPROCS="));
+        threads.map(|threads| String::from_utf8_lossy(threads).into_owned())
+    };
+    let cores = std::thread::available_parallelism().expect("a number").get();
+    let usual = std::env::var("GOMAXPROCS").unwrap_or_else(|_| (cores / 2).max(1).to_string());
+    assert_eq!(told(options(folder.path())).await, Some(usual));
+    let three = EmbeddedOptions { threads: std::num::NonZeroUsize::new(3), ..options(folder.path()) };
+    assert_eq!(told(three).await.as_deref(), Some("3"));
+}
+
 /// The status of the answer to a page of this origin that asks for a WebSocket.
 fn upgrade(url: &str, origin: Option<&str>) -> String {
     let host = url.strip_prefix("ws://").expect("a WebSocket's address");

@@ -10,10 +10,8 @@ use crate::ledger::{CheckpointVerifier, check, offline};
 use crate::simulation::soak::{self, Testimony, Verdict};
 use crate::store::{StateDb, StoreError};
 
+use super::ground::PARTITIONS;
 use super::leg::ORIGIN;
-
-/// Partitions of the soak's exchange: the default of its configuration.
-const PARTITIONS: u16 = 4;
 
 fn finding(error: impl std::fmt::Display) -> Failure {
     Failure::Finding(error.to_string())

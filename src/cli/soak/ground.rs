@@ -48,6 +48,9 @@ fn free_port() -> Result<u16, Failure> {
         .ok_or_else(|| Failure::Unavailable("no free port is found".into()))
 }
 
+/// Partitions of the exchange: more than one, so that each may be at another place when it is killed.
+pub(super) const PARTITIONS: u16 = 2;
+
 /// Small segments, frequent rows and early repeats: what happens seldom in production happens in every leg.
 fn configuration(leg: Leg, folder: &Path, port: u16, operator: &Key) -> String {
     let broker = match leg {
@@ -56,7 +59,7 @@ fn configuration(leg: Leg, folder: &Path, port: u16, operator: &Key) -> String {
     };
     let state = serde_json::Value::from(folder.join("state").to_string_lossy());
     format!(
-        "# Made by `dex soak`.\n[exchange]\norigin = \"{ORIGIN}\"\nstate_dir = {state}\n\n\
+        "# Made by `dex soak`.\n[exchange]\norigin = \"{ORIGIN}\"\nstate_dir = {state}\npartitions = {PARTITIONS}\n\n\
          [[operator]]\nname = \"{OPERATOR}\"\nkeys = [\"{operator}\"]\n\n{broker}\n\
          [ledger]\nsegment_bytes = 2097152\nspool_segment_bytes = 2097152\n\n\
          [snapshot]\ninterval = \"500ms\"\n\n[dispatch]\nredelivery_first = \"2s\"\nredelivery_max = \"8s\"\n\n\

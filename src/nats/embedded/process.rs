@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs, io,
+    num::NonZeroUsize,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -15,6 +16,18 @@ use super::{EmbeddedError, config};
 
 /// How long a stale server may take after each signal.
 const STALE_GRACE: Duration = Duration::from_secs(10);
+
+/// Environment variable that bounds the threads which run Go code.
+const THREADS: &str = "GOMAXPROCS";
+
+/// What the server's `GOMAXPROCS` is to be; none when it stands in our environment and nothing else is `wanted`.
+pub(super) fn threads(wanted: Option<NonZeroUsize>) -> Option<String> {
+    let half = || match std::env::var_os(THREADS).filter(|set| !set.is_empty()) {
+        Some(_) => None,
+        None => Some((thread::available_parallelism().map_or(1, NonZeroUsize::get) / 2).max(1)),
+    };
+    wanted.map(NonZeroUsize::get).or_else(half).map(|threads| threads.to_string())
+}
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +66,11 @@ impl Running {
     ///
     /// The kernel sends that signal when the *thread* that made the child ends, so the child is made by a thread of its own
     /// that waits for it.
-    pub(super) fn spawn(binary: &Path, config: &Path) -> Result<Self, EmbeddedError> {
+    pub(super) fn spawn(binary: &Path, config: &Path, threads: Option<&str>) -> Result<Self, EmbeddedError> {
         let mut command = Command::new(binary);
+        if let Some(threads) = threads {
+            command.env(THREADS, threads);
+        }
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let parent = std::process::id();
         // SAFETY: between fork and exec only async-signal-safe calls (prctl, getppid) are made and nothing is allocated.

@@ -142,7 +142,7 @@ impl Exchange {
         let operator = keys::load_or_make(&folder.path().join("operator.key")).expect("a key");
         let config = folder.path().join("dex.toml");
         let text = format!(
-            "[exchange]\norigin = \"dex.test\"\nstate_dir = {state:?}\n[[operator]]\nname = \"main\"\nkeys = [\"{key}\"]\n\
+            "[exchange]\norigin = \"dex.test\"\npartitions = 2\nstate_dir = {state:?}\n[[operator]]\nname = \"main\"\nkeys = [\"{key}\"]\n\
              {broker}[http]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
             state = folder.path().join("state"),
             key = operator.public(),

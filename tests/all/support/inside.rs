@@ -34,7 +34,7 @@ impl Ground {
     pub fn config(&self, more: &str) -> Config {
         let file = self.folder.path().join("dex.toml");
         let text = format!(
-            "[exchange]\norigin = \"dex.test\"\nstate_dir = {:?}\n[[operator]]\nname = \"main\"\nkeys = [\"{}\"]\n\
+            "[exchange]\norigin = \"dex.test\"\npartitions = 2\nstate_dir = {:?}\n[[operator]]\nname = \"main\"\nkeys = [\"{}\"]\n\
              [nats]\nurl = \"{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n{more}",
             self.folder.path().join("state"),
             self.operator().public(),
