@@ -126,11 +126,13 @@ impl Partition {
             let Some(leaves) = leaves else { continue };
             let work = &mut works[place];
             let Some(cause) = &work.ask.command.cause else { continue };
+            // An entry that cannot be read may be this very message's: refused as a conflict it would be so for good,
+            // taken for a repetition it is told its outcome as soon as the entry can be read.
             let known = leaves.iter().any(|leaf| {
-                self.shared
-                    .entry(*leaf)
-                    .and_then(|sealed| sealed.entry.cause.clone())
-                    .is_some_and(|first| first.id == cause.id && same(&first, &cause.subject, &cause.body))
+                self.shared.entry(*leaf).is_none_or(|sealed| {
+                    let first = sealed.entry.cause.as_ref();
+                    first.is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
+                })
             });
             work.ask.known = if known { Known::Same } else { Known::Other };
         }

@@ -76,7 +76,7 @@ impl Default for Bounds {
             redelivery_max: Duration::from_secs(3600),
             notices_per_second: 1000,
             snapshot_interval: Duration::from_secs(5),
-            snapshot_entries: 20_000,
+            snapshot_entries: 5_000,
             tail_entries: 200_000,
         }
     }
@@ -361,8 +361,8 @@ impl Shared {
         low
     }
 
-    /// The entry that answered the message with `key` and these facts, from index and ledger. Where the index cannot be
-    /// read, who repeats a message is not told its outcome again; that is said and counted.
+    /// The entry that answered the message with `key` and these facts, from index and ledger. Where the index or the entry
+    /// cannot be read, who repeats a message is not told its outcome again; that is said and counted.
     pub fn first_entry(&self, key: &IndexKey, cause: &Cause) -> Option<Arc<Sealed>> {
         let found = match self.db.index(std::slice::from_ref(key)) {
             Ok(found) => found,
@@ -372,13 +372,19 @@ impl Shared {
             }
         };
         let leaves = found.into_iter().next().flatten()?;
-        leaves.into_iter().filter_map(|leaf| self.entry(leaf)).find(|sealed| {
-            sealed
-                .entry
-                .cause
-                .as_ref()
-                .is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
-        })
+        let mut unread = false;
+        let found = leaves.into_iter().find_map(|leaf| {
+            let sealed = self.entry(leaf);
+            unread |= sealed.is_none();
+            sealed.filter(|sealed| {
+                let first = sealed.entry.cause.as_ref();
+                first.is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
+            })
+        });
+        if found.is_none() && unread {
+            EffectFailed { what: "reply", detail: "the entry that answers it cannot be read from the ledger" }.emit();
+        }
+        found
     }
 }
 

@@ -4,7 +4,7 @@
 //! so a snapshot can hold nothing that is not in the ledger.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
@@ -15,7 +15,9 @@ use crate::store::{ROOM_MIN, RegistryFold, StoreError, bytes_free, fold_rows};
 use crate::telemetry::events::{SnapshotFailed, SnapshotWritten};
 
 /// How often the spool is looked at for segments that are mostly dead.
-const COMPACT_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+const COMPACT_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether rows are due, at most and at least.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
 /// Most bytes copied forward in one go, so that rows do not wait long.
 const COMPACT_BYTES: u64 = 64 << 20;
 
@@ -77,7 +79,7 @@ impl Actor for SnapshotActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         super::lowly::step_back("persistence");
-        let tick = (self.shared.bounds.snapshot_interval / 10).max(std::time::Duration::from_millis(20));
+        let tick = (self.shared.bounds.snapshot_interval / 10).clamp(LOOK_EVERY.0, LOOK_EVERY.1);
         let mut last = Instant::now();
         let mut compacted = Instant::now();
         ctx.run_interval(tick, move |actor, _| {

@@ -28,6 +28,8 @@ pub struct Source {
     failures: u32,
     pending: u64,
     looked: Instant,
+    /// Set while the broker does not tell how far the input was read.
+    blind: bool,
 }
 
 /// What a pull came to.
@@ -41,7 +43,7 @@ pub struct Pulled {
 impl Source {
     /// An input over a connection of the partition's own.
     pub fn new(link: Link) -> Self {
-        Source { link, intake: None, created: 0, failures: 0, pending: 0, looked: Instant::now() }
+        Source { link, intake: None, created: 0, failures: 0, pending: 0, looked: Instant::now(), blind: false }
     }
 
     /// When the stream was made, nanoseconds since the Unix epoch; 0 before it was opened.
@@ -169,8 +171,17 @@ impl Source {
             return false;
         };
         match intake.info().await {
-            Ok(info) => info.pending == 0 && info.delivered_consumer_sequence == intake.taken(),
-            Err(_) => false,
+            Ok(info) => {
+                self.blind = false;
+                info.pending == 0 && info.delivered_consumer_sequence == intake.taken()
+            }
+            Err(error) => {
+                // Asked several times a second while a deadline is due: said once.
+                if !std::mem::replace(&mut self.blind, true) {
+                    tracing::warn!(%error, "the broker does not tell how far the input was read: deadlines wait");
+                }
+                false
+            }
         }
     }
 }

@@ -79,6 +79,7 @@ mod tidy;
 mod top;
 mod trust;
 mod trust_bundle;
+mod unreadable;
 mod verify;
 mod worker;
 mod worker_load;

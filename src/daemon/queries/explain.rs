@@ -118,7 +118,9 @@ fn known(shared: &Shared, command: &Command) -> Result<Known, Problem> {
     let mut first: Vec<_> = shared.tail.of(&command.addressed);
     let key = IndexKey::message(&command.addressed, &cause.from, cause.id);
     let found = shared.db.index(&[key]).map_err(|error| unreadable(&error))?;
-    first.extend(found.into_iter().flatten().flatten().filter_map(|leaf| shared.entry(leaf)));
+    for leaf in found.into_iter().flatten().flatten() {
+        first.push(shared.entry(leaf).ok_or_else(unreadable_entry)?);
+    }
     let of = first.iter().filter_map(|it| it.entry.cause.as_ref());
     let mut seen = of.filter(|first| first.id == cause.id && first.from == cause.from).peekable();
     if seen.peek().is_none() {
@@ -129,6 +131,12 @@ fn known(shared: &Shared, command: &Command) -> Result<Known, Problem> {
     } else {
         Known::Other
     })
+}
+
+/// Said in the log where it was tried.
+fn unreadable_entry() -> Problem {
+    let detail = "an entry of this id cannot be read from the ledger; the daemon's log says why".to_owned();
+    Problem::new(Reason::Internal, detail, None)
 }
 
 fn full(shared: &Shared, command: &Command, explained: &Explained, now: Timestamp) -> Answer {
