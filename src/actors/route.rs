@@ -7,6 +7,7 @@ use super::recents::{First, same};
 use super::work::{Work, rounds};
 use crate::domain::{Action, Address, Kind, Known};
 use crate::store::{IndexKey, StoreError};
+use crate::telemetry::events::EffectFailed;
 
 /// Works by the entity that decides, each part in stream order.
 pub struct Routed {
@@ -44,10 +45,15 @@ impl Partition {
         let mut parts: Vec<(Address, Vec<Work>)> = Vec::with_capacity(works.len());
         for mut work in works {
             if work.entity.kind == Kind::Lane {
+                // Decided by the lane, a good receipt would be refused for good.
                 work.entity = match self.behind_the_lane(&work) {
-                    Ok(entity) => entity,
+                    Ok(Some(entity)) => entity,
+                    Ok(None) => {
+                        let detail = "what a receipt is about cannot be read from the ledger";
+                        EffectFailed { what: "reply", detail }.emit();
+                        continue;
+                    }
                     Err(error) => {
-                        // Decided by the lane, a good receipt would be refused for good.
                         self.index_unreadable(&error);
                         return None;
                     }
@@ -64,25 +70,28 @@ impl Partition {
         Some(Routed { parts })
     }
 
-    /// Whose delivery a lane message is about; the lane itself when it leads nowhere.
-    fn behind_the_lane(&self, work: &Work) -> Result<Address, StoreError> {
+    /// Whose delivery a lane message is about; the lane itself when it leads nowhere. `None` when that cannot be told
+    /// because no entry about the delivery can be read.
+    fn behind_the_lane(&self, work: &Work) -> Result<Option<Address>, StoreError> {
         let Action::Receipt(receipt) = &work.ask.command.action else {
-            return Ok(self.lane.clone());
+            return Ok(Some(self.lane.clone()));
         };
         if let Some(entity) = self.books.borrow().entity_of(&receipt.delivery) {
-            return Ok(entity);
+            return Ok(Some(entity));
         }
         // Final already: the index knows deliveries of any age.
+        let found = self.shared.db.index(&[IndexKey::delivery(receipt.delivery)])?;
+        let Some(leaves) = found.into_iter().next().flatten() else {
+            return Ok(Some(self.lane.clone()));
+        };
+        // All entries about a delivery are of the same entity.
+        let Some(sealed) = leaves.into_iter().find_map(|leaf| self.shared.entry(leaf)) else {
+            return Ok(None);
+        };
         // It knows those of all partitions: only its own may decide for an entity.
-        let found = self.delivered_by(receipt.delivery)?;
-        let own = found.filter(|entity| self.shared.partition_of(entity) == self.number);
-        Ok(own.unwrap_or_else(|| self.lane.clone()))
-    }
-
-    fn delivered_by(&self, delivery: uuid::Uuid) -> Result<Option<Address>, StoreError> {
-        let found = self.shared.db.index(&[IndexKey::delivery(delivery)])?;
-        let leaf = found.first().and_then(|leaves| leaves.as_ref()?.first().copied());
-        Ok(leaf.and_then(|leaf| self.shared.entry(leaf)).map(|sealed| sealed.entry.entity.clone()))
+        let entity = &sealed.entry.entity;
+        let own = self.shared.partition_of(entity) == self.number;
+        Ok(Some(if own { entity.clone() } else { self.lane.clone() }))
     }
 
     /// Without the index no message can be told from its repetition, nor a lane's from another's: stop taking work.
@@ -126,8 +135,8 @@ impl Partition {
             let Some(leaves) = leaves else { continue };
             let work = &mut works[place];
             let Some(cause) = &work.ask.command.cause else { continue };
-            // An entry that cannot be read may be this very message's: refused as a conflict it would be so for good,
-            // taken for a repetition it is told its outcome as soon as the entry can be read.
+            // An entry that cannot be read may be this very message's. Refused as a conflict it would be so for good; taken
+            // for a repetition it gets no answer, and its outcome when it is repeated once the entry can be read.
             let known = leaves.iter().any(|leaf| {
                 self.shared.entry(*leaf).is_none_or(|sealed| {
                     let first = sealed.entry.cause.as_ref();

@@ -18,6 +18,8 @@ use crate::telemetry::events::{SnapshotFailed, SnapshotWritten};
 const COMPACT_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether rows are due, at most and at least.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+/// How long entries wait after a failure before they are tried again, however many they are.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Most bytes copied forward in one go, so that rows do not wait long.
 const COMPACT_BYTES: u64 = 64 << 20;
 
@@ -81,14 +83,21 @@ impl Actor for SnapshotActor {
         super::lowly::step_back("persistence");
         let tick = (self.shared.bounds.snapshot_interval / 10).clamp(LOOK_EVERY.0, LOOK_EVERY.1);
         let mut last = Instant::now();
+        let mut failed = false;
         let mut compacted = Instant::now();
         ctx.run_interval(tick, move |actor, _| {
             actor.shared.health.heartbeat("snapshot-actor");
-            let full = actor.shared.tail.len() >= actor.shared.bounds.snapshot_entries;
-            let due = last.elapsed() >= actor.shared.bounds.snapshot_interval;
-            if (full || due) && !actor.shared.tail.is_empty() {
+            let shared = &actor.shared;
+            // What waits for leaves of others that have not landed cannot be written however much it is.
+            let full = shared.tail.len() >= shared.bounds.snapshot_entries
+                && shared.progress.landed_through() > shared.progress.snapshot_through();
+            let due = last.elapsed() >= shared.bounds.snapshot_interval;
+            let waits = failed && last.elapsed() < RETRY_AFTER;
+            if (full || due) && !waits && !shared.tail.is_empty() {
                 // A failure is counted and seen in health; the entries stay in the tail for the next try.
-                if let Err(error) = actor.write() {
+                let written = actor.write();
+                failed = written.is_err();
+                if let Err(error) = written {
                     tracing::warn!(%error, "rows were not written, the tail is kept");
                 }
                 last = Instant::now();

@@ -109,6 +109,7 @@ impl Source {
                 .await
                 .map_err(|error| error.to_string())?;
         self.created = created;
+        self.blind = false;
         self.intake = Some(intake);
         self.looked = Instant::now();
         Ok(())
@@ -166,7 +167,7 @@ impl Source {
 
     /// True when the server has nothing more for this partition and everything it sent was taken: every
     /// message stored before this call was read. False when that cannot be told.
-    pub async fn drained(&mut self) -> bool {
+    pub async fn drained(&mut self, partition: u16) -> bool {
         let Some(intake) = self.intake.as_mut() else {
             return false;
         };
@@ -178,7 +179,7 @@ impl Source {
             Err(error) => {
                 // Asked several times a second while a deadline is due: said once.
                 if !std::mem::replace(&mut self.blind, true) {
-                    tracing::warn!(%error, "the broker does not tell how far the input was read: deadlines wait");
+                    tracing::warn!(partition, %error, "the broker does not tell how far the input was read: deadlines wait");
                 }
                 false
             }

@@ -128,7 +128,7 @@ impl Partition {
             if next > wall || !due(&mut self.ticks.ask, ASK_EVERY) {
                 return;
             }
-            if !self.source.drained().await {
+            if !self.source.drained(self.number).await {
                 return;
             }
             // The server's clock may lag ours, and its answer its store.

@@ -3,7 +3,6 @@
 mod binary;
 mod config;
 mod process;
-mod room;
 
 use std::{
     net::SocketAddr,
@@ -46,7 +45,7 @@ pub struct EmbeddedOptions {
     pub port: u16,
     /// Largest message, bytes (at least 1 MiB, the server takes up to 64 MiB).
     pub max_payload: usize,
-    /// Bytes the streams may take on disk; `None`: three quarters of what is free and of what they hold, at each start.
+    /// Bytes the streams may take on disk; `None`: as the server finds room.
     pub max_file_store: Option<u64>,
     /// How often streams are synced to disk; `None`: after every write.
     pub sync_interval: Option<Duration>,

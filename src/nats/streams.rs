@@ -127,9 +127,9 @@ pub enum StreamError {
     /// The broker has less room left than is asked for.
     #[error(
         "stream {stream} cannot be made: the broker is to keep {asked} bytes for it, and has fewer left beside its other \
-         streams. An embedded broker may take three quarters of what the disk had free at its start and of what its \
-         streams held then, one of your own what its `max_file_store` says: free some of the disk or raise that, or lower \
-         streams.in_max_bytes, streams.out_max_bytes, streams.jobs_max_bytes or large.store_bytes (kept twice)"
+         streams. An embedded broker may take three quarters of what was free of the disk at its start, one of your own \
+         what its `max_file_store` says: free some of the disk or raise that, or lower streams.in_max_bytes, \
+         streams.out_max_bytes, streams.jobs_max_bytes or large.store_bytes (kept twice)"
     )]
     Room {
         /// Stream.

@@ -54,6 +54,12 @@ pub fn unreadable(error: &StoreError) -> Problem {
     Problem::new(Reason::Internal, "committed state cannot be read; the daemon's log says why".to_owned(), None)
 }
 
+/// An entry that was asked for and cannot be read: said in the log, and to health, where it was tried.
+pub fn unreadable_entry() -> Problem {
+    let detail = "an entry of this id cannot be read from the ledger: run `dex ledger check`".to_owned();
+    Problem::new(Reason::Internal, detail, None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

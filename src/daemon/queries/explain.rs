@@ -23,7 +23,7 @@ use crate::domain::{Basis, Command, Entity, Kind, Known, Reason, Status, Timesta
 use crate::store::{IndexKey, load};
 use crate::wire::{HeaderList, Problem, Raw, decode, subject, verify};
 
-use super::ask::{Answer, malformed, question_within, unreadable};
+use super::ask::{Answer, malformed, question_within, unreadable, unreadable_entry};
 use super::history;
 
 /// Longest message that is explained, with its headers, bytes.
@@ -118,25 +118,27 @@ fn known(shared: &Shared, command: &Command) -> Result<Known, Problem> {
     let mut first: Vec<_> = shared.tail.of(&command.addressed);
     let key = IndexKey::message(&command.addressed, &cause.from, cause.id);
     let found = shared.db.index(&[key]).map_err(|error| unreadable(&error))?;
+    let mut unread = false;
     for leaf in found.into_iter().flatten().flatten() {
-        first.push(shared.entry(leaf).ok_or_else(unreadable_entry)?);
+        match shared.entry(leaf) {
+            Some(sealed) => first.push(sealed),
+            None => unread = true,
+        }
     }
-    let of = first.iter().filter_map(|it| it.entry.cause.as_ref());
-    let mut seen = of.filter(|first| first.id == cause.id && first.from == cause.from).peekable();
-    if seen.peek().is_none() {
-        return Ok(Known::New);
-    }
-    Ok(if seen.any(|first| first.subject == cause.subject && first.body == cause.body) {
-        Known::Same
+    let mut seen = first
+        .iter()
+        .filter_map(|it| it.entry.cause.as_ref())
+        .filter(|it| it.id == cause.id && it.from == cause.from)
+        .peekable();
+    let any = seen.peek().is_some();
+    if seen.any(|first| first.subject == cause.subject && first.body == cause.body) {
+        Ok(Known::Same)
+    } else if unread {
+        // It may be the one that tells.
+        Err(unreadable_entry())
     } else {
-        Known::Other
-    })
-}
-
-/// Said in the log where it was tried.
-fn unreadable_entry() -> Problem {
-    let detail = "an entry of this id cannot be read from the ledger; the daemon's log says why".to_owned();
-    Problem::new(Reason::Internal, detail, None)
+        Ok(if any { Known::Other } else { Known::New })
+    }
 }
 
 fn full(shared: &Shared, command: &Command, explained: &Explained, now: Timestamp) -> Answer {

@@ -13,7 +13,7 @@ use crate::domain::{Entry, Event, Timestamp};
 use crate::store::Sealed;
 use crate::wire::subject;
 
-use super::ask::{Answer, not_found, question, unreadable};
+use super::ask::{Answer, not_found, question, unreadable, unreadable_entry};
 use super::{history, steps};
 
 /// Most ids that a trace follows: a fan-out's parts and their deliveries.
@@ -143,8 +143,8 @@ fn look(shared: &Shared, ids: &BTreeSet<Uuid>) -> Result<Vec<Arc<Sealed>>, crate
             if found.iter().any(|sealed| sealed.leaf == leaf) {
                 continue;
             }
-            // An entry that cannot be read is logged and reported to health where it is read.
-            found.extend(shared.entry(leaf));
+            // Without it the rest would tell half of what happened, or that nothing did.
+            found.push(shared.entry(leaf).ok_or_else(unreadable_entry)?);
         }
     }
     Ok(found)

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{EmbeddedError, EmbeddedOptions, room};
+use super::{EmbeddedError, EmbeddedOptions};
 
 /// Where a server listens: asked for (0: any free port), or as it says once it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn text(options: &EmbeddedOptions, ports: Ports) -> String {
     line("logfile_max_num", "4".into());
     text.push_str("jetstream {\n");
     let _ = writeln!(text, "  store_dir: {}", quoted(folder.clone()));
-    if let Some(bytes) = options.max_file_store.or_else(|| room::granted(folder)) {
+    if let Some(bytes) = options.max_file_store {
         let _ = writeln!(text, "  max_file_store: {bytes}");
     }
     let _ = writeln!(text, "  sync_interval: {sync}\n}}");
