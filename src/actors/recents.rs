@@ -37,9 +37,10 @@ pub struct Recents {
     landed: VecDeque<(u64, IndexKey)>,
 }
 
-/// Whether a message with these facts is the one that `cause` tells of.
-pub fn same(cause: &Cause, subject: &str, body: &Digest) -> bool {
-    cause.subject == subject && cause.body == *body
+/// Whether an entry is one that the message of `cause` itself brought about.
+pub fn brought_by(sealed: &Sealed, cause: &Cause) -> bool {
+    let first = sealed.entry.cause.as_ref();
+    first.is_some_and(|first| first.id == cause.id && first.tells_of(&cause.subject, &cause.body))
 }
 
 impl Recents {
@@ -48,7 +49,7 @@ impl Recents {
         let (same, first) = match self.ids.get(key)? {
             Stage::Flying(it) => (it.subject == subject && it.body == *body, First::Flying),
             Stage::Landed(sealed) => {
-                let same = sealed.entry.cause.as_ref().is_some_and(|cause| same(cause, subject, body));
+                let same = sealed.entry.cause.as_ref().is_some_and(|cause| cause.tells_of(subject, body));
                 (same, First::Landed(Arc::clone(sealed)))
             }
         };

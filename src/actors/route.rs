@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::partition::Partition;
-use super::recents::{First, same};
+use super::recents::{First, brought_by};
 use super::work::{Work, rounds};
 use crate::domain::{Action, Address, Kind, Known};
 use crate::store::{IndexKey, StoreError};
@@ -137,12 +137,8 @@ impl Partition {
             let Some(cause) = &work.ask.command.cause else { continue };
             // An entry that cannot be read may be this very message's. Refused as a conflict it would be so for good; taken
             // for a repetition it gets no answer, and its outcome when it is repeated once the entry can be read.
-            let known = leaves.iter().any(|leaf| {
-                self.shared.entry(*leaf).is_none_or(|sealed| {
-                    let first = sealed.entry.cause.as_ref();
-                    first.is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
-                })
-            });
+            let known =
+                leaves.iter().any(|leaf| self.shared.entry(*leaf).is_none_or(|sealed| brought_by(&sealed, cause)));
             work.ask.known = if known { Known::Same } else { Known::Other };
         }
         true

@@ -13,7 +13,7 @@ use super::connections::Connections;
 use super::directory::Directory;
 use super::fatal::Fatal;
 use super::prefix::Prefix;
-use super::recents::same;
+use super::recents::brought_by;
 use super::registry::Registry;
 use super::statistics::LiveStatistics;
 use crate::domain::{Address, Cause, Command, Entry, Id, Kind, Limits, Timestamp};
@@ -376,10 +376,7 @@ impl Shared {
         let found = leaves.into_iter().find_map(|leaf| {
             let sealed = self.entry(leaf);
             unread |= sealed.is_none();
-            sealed.filter(|sealed| {
-                let first = sealed.entry.cause.as_ref();
-                first.is_some_and(|first| first.id == cause.id && same(first, &cause.subject, &cause.body))
-            })
+            sealed.filter(|sealed| brought_by(sealed, cause))
         });
         if found.is_none() && unread {
             EffectFailed { what: "reply", detail: "the entry that answers it cannot be read from the ledger" }.emit();

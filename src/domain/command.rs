@@ -49,6 +49,13 @@ pub struct Cause {
     pub body: Digest,
 }
 
+impl Cause {
+    /// Whether a message of the same id with this published subject and this body is the same message.
+    pub fn tells_of(&self, subject: &str, body: &Digest) -> bool {
+        self.subject == subject && self.body == *body
+    }
+}
+
 /// A well-formed message whose signature fits its `Dex-Key`. Whether that key is the sender's, and
 /// whether the sender may do this, is for `decide`.
 #[derive(Debug, Clone, PartialEq)]

@@ -252,7 +252,7 @@ impl EmbeddedServer {
 
 async fn launch(options: &EmbeddedOptions, binary: &Path, wanted: Ports) -> Result<(Running, Ports), EmbeddedError> {
     let config = config::write(options, wanted)?;
-    let mut running = Running::spawn(binary, &config, process::threads(options.threads).as_deref())?;
+    let mut running = Running::spawn(binary, &config, options.threads)?;
     let log = config::log_file(&options.store_dir);
     let deadline = Instant::now() + options.start_timeout;
     loop {

@@ -52,20 +52,20 @@ impl World {
         self.cast.plug.send(self.credit()).await.expect("accepted");
     }
 
-    /// Turns the bits of the first byte of each of these entries' salts on disk.
-    fn turn(&self, places: &[(u64, [u8; 32])]) {
+    /// Turns the bits of the first byte of each of these salts on disk.
+    fn turn(&self, salts: &[[u8; 32]]) {
         let segment = self.ground.folder.path().join("state/ledger/seg-00000000000000000000.dex");
         let bytes = std::fs::read(&segment).expect("the segment");
         let file = File::options().write(true).open(&segment).expect("the segment");
-        for (_, salt) in places {
+        for salt in salts {
             // All but the byte that is turned, whichever way it stands.
             let at = bytes.windows(31).position(|it| it == &salt[1..]).expect("the salt is in the segment") - 1;
             file.write_all_at(&[bytes[at] ^ 0xff], at as u64).expect("written");
         }
     }
 
-    fn salts(&self, leaves: impl IntoIterator<Item = u64>) -> Vec<(u64, [u8; 32])> {
-        leaves.into_iter().map(|leaf| (leaf, self.daemon.shared.reader.read(leaf).expect("readable").salt)).collect()
+    fn salts(&self, leaves: impl IntoIterator<Item = u64>) -> Vec<[u8; 32]> {
+        leaves.into_iter().map(|leaf| self.daemon.shared.reader.read(leaf).expect("readable").salt).collect()
     }
 }
 
@@ -84,9 +84,9 @@ async fn a_repetition_is_no_conflict_and_gets_its_outcome_once_the_entry_can_be_
     let first = plug.send(order()).await.expect("accepted");
     world.forget().await;
     let before = entries(&world.daemon.shared).len();
-    let place = world.salts([first.leaf.index]);
+    let salt = world.salts([first.leaf.index]);
 
-    world.turn(&place);
+    world.turn(&salt);
     is_silence(plug.send(order().wait(SILENCE)).await);
     assert!(world.daemon.shared.entry(first.leaf.index).is_none(), "the damage is real");
     let checks = world.daemon.shared.health.checks(Instant::now());
@@ -95,7 +95,7 @@ async fn a_repetition_is_no_conflict_and_gets_its_outcome_once_the_entry_can_be_
     let traced = plug.query("exchange.trace", question.clone()).await.expect_err("half of it is not told");
     assert!(matches!(&traced, ClientError::Problem(it) if it.reason == Reason::Internal), "{traced}");
 
-    world.turn(&place);
+    world.turn(&salt);
     let again = plug.send(order()).await.expect("its outcome is told again");
     assert_eq!((again.leaf.index, again.outcome.status), (first.leaf.index, first.outcome.status));
     plug.query("exchange.trace", question).await.expect("told");
@@ -119,18 +119,18 @@ async fn a_receipt_on_a_lane_is_not_refused_because_its_delivery_cannot_be_read(
     let receipt = Receipt { delivery, digest: Digest::of(b"x"), count: 1, verdict: Verdict::Accepted, reason: None };
     let late = || Order::receipt(&format!("dex.v1.in.lane.{lane}.receipt"), &receipt).wait(SOON);
     let whole = world.cast.org.send(late()).await.expect_err("it is not the recipient").reason();
-    let about = entries(shared).into_iter().enumerate().filter_map(|(leaf, entry)| {
+    let ledger = entries(shared);
+    let about = ledger.iter().enumerate().filter_map(|(leaf, entry)| {
         let text = serde_json::to_string(&entry.event).expect("JSON");
         text.contains(&delivery.to_string()).then_some(leaf as u64)
     });
-    let places = world.salts(about.collect::<Vec<_>>());
-    assert!(places.len() >= 2, "opened and settled");
+    let salts = world.salts(about);
+    assert!(salts.len() >= 2, "opened and settled");
 
-    let before = entries(shared).len();
-    world.turn(&places);
+    world.turn(&salts);
     is_silence(world.cast.org.send(late().wait(SILENCE)).await);
-    world.turn(&places);
-    assert_eq!(entries(shared).len(), before, "nothing was ledgered");
+    world.turn(&salts);
+    assert_eq!(entries(shared).len(), ledger.len(), "nothing was ledgered");
     assert_eq!(world.cast.org.send(late()).await.expect_err("as before").reason(), whole);
     sound(&entries(shared));
 }

@@ -131,7 +131,7 @@ fn known(shared: &Shared, command: &Command) -> Result<Known, Problem> {
         .filter(|it| it.id == cause.id && it.from == cause.from)
         .peekable();
     let any = seen.peek().is_some();
-    if seen.any(|first| first.subject == cause.subject && first.body == cause.body) {
+    if seen.any(|first| first.tells_of(&cause.subject, &cause.body)) {
         Ok(Known::Same)
     } else if unread {
         // It may be the one that tells.

@@ -21,7 +21,7 @@ const STALE_GRACE: Duration = Duration::from_secs(10);
 const THREADS: &str = "GOMAXPROCS";
 
 /// What the server's `GOMAXPROCS` is to be; none when it stands in our environment and nothing else is `wanted`.
-pub(super) fn threads(wanted: Option<NonZeroUsize>) -> Option<String> {
+fn threads(wanted: Option<NonZeroUsize>) -> Option<String> {
     let half = || match std::env::var_os(THREADS).filter(|set| !set.is_empty()) {
         Some(_) => None,
         None => Some((thread::available_parallelism().map_or(1, NonZeroUsize::get) / 2).max(1)),
@@ -62,13 +62,13 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts `binary -c config` in its own process group, to get SIGTERM when this process dies.
+    /// Starts `binary -c config` in its own process group, to get SIGTERM when this process dies. `wanted` are its threads.
     ///
     /// The kernel sends that signal when the *thread* that made the child ends, so the child is made by a thread of its own
     /// that waits for it.
-    pub(super) fn spawn(binary: &Path, config: &Path, threads: Option<&str>) -> Result<Self, EmbeddedError> {
+    pub(super) fn spawn(binary: &Path, config: &Path, wanted: Option<NonZeroUsize>) -> Result<Self, EmbeddedError> {
         let mut command = Command::new(binary);
-        if let Some(threads) = threads {
+        if let Some(threads) = threads(wanted) {
             command.env(THREADS, threads);
         }
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
