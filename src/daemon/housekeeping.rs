@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::purge::Purge;
@@ -17,6 +18,9 @@ pub const CHECKPOINT_KEY: &str = "checkpoint";
 /// How often the checkpoint goes to the bucket.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the broker may take for the checkpoint, and for the purge: together less than the ten seconds of silence after
+/// which this work would be taken for stuck, and the daemon restarted, because a broker hangs.
+const BROKER_WITHIN: Duration = Duration::from_secs(3);
 /// How often the disk is looked at.
 const DISK_EVERY: Duration = Duration::from_secs(10);
 
@@ -53,15 +57,11 @@ pub async fn run(
         if size != stored_size && stored_at.elapsed() >= CHECKPOINT_EVERY {
             stored_at = Instant::now();
             let note = shared.reader.checkpoint();
-            match bucket.put(CHECKPOINT_KEY, note.as_bytes().to_vec().into()).await {
-                Ok(_) => stored_size = size,
-                Err(error) => {
-                    tracing::warn!(%error, "the checkpoint was not stored in the state bucket");
-                    // It may be gone; then it is made again.
-                    match streams::prepare_state(&link.jetstream, STATE_BYTES, 1).await {
-                        Ok((found, _)) => bucket = found,
-                        Err(error) => tracing::warn!(%error, "the state bucket cannot be made again"),
-                    }
+            match timeout(BROKER_WITHIN, keep(&link, &mut bucket, &note)).await {
+                Ok(true) => stored_size = size,
+                Ok(false) => {}
+                Err(_) => {
+                    tracing::warn!("the checkpoint was not stored in the state bucket: the broker does not answer")
                 }
             }
             let topic = crate::wire::subject::broadcast("checkpoint");
@@ -71,10 +71,23 @@ pub async fn run(
         }
         // Often: the broker takes and gives no message meanwhile, the longer the more there is to purge.
         tokio::select! {
-            () = purge.turn(&shared, &link) => {}
+            done = timeout(BROKER_WITHIN, purge.turn(&shared, &link)) => if done.is_err() {
+                tracing::warn!("the input was not purged: the broker does not answer");
+            },
             () = stop.cancelled() => break,
         }
     }
+}
+
+/// Stores a checkpoint in the bucket, which is made again when it may be gone. True when it is stored.
+async fn keep(link: &Link, bucket: &mut async_nats::jetstream::kv::Store, note: &str) -> bool {
+    let Err(error) = bucket.put(CHECKPOINT_KEY, note.as_bytes().to_vec().into()).await else { return true };
+    tracing::warn!(%error, "the checkpoint was not stored in the state bucket");
+    match streams::prepare_state(&link.jetstream, STATE_BYTES, 1).await {
+        Ok((found, _)) => *bucket = found,
+        Err(error) => tracing::warn!(%error, "the state bucket cannot be made again"),
+    }
+    false
 }
 
 fn gauges(shared: &Shared, link: &Link) {

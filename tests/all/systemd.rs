@@ -403,7 +403,10 @@ async fn a_broker_that_is_away_or_hangs_does_not_stop_the_pings() {
                 assert!(manager.next(Duration::from_secs(4)).is_some(), "{why}: no ping for 4 s");
             }
         });
-        watching.await.expect("pings");
+        if let Err(error) = watching.await {
+            let said: Vec<String> = exchange.log().into_iter().filter(|line| line.contains("stuck")).collect();
+            panic!("{error}: {said:?}");
+        }
     };
     signal(broker.pid(), libc::SIGSTOP);
     watch(16, "the broker hangs").await;
